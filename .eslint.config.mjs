@@ -1,0 +1,19 @@
+import js from "@eslint/js";
+import globals from "globals";
+import ts from "typescript-eslint";
+
+export default ts.config(
+  js.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    extends: [ts.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      // mocha's `it` returns a promise only where the test does; node:test style checks do not apply.
+      "@typescript-eslint/no-floating-promises": "error",
+    },
+  },
+  { files: ["**/*.{mjs,cjs}"], languageOptions: { globals: globals.node } },
+  { files: ["**/*.cjs"], languageOptions: { sourceType: "commonjs" } },
+);
