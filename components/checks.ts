@@ -1,0 +1,72 @@
+import { type Check, problem, shown } from "./errors";
+
+/** A whole number from `lowest` to `highest`. */
+export function wholeNumber(lowest: number, highest: number, unit: string, remedy?: string): Check<number> {
+  return (property, value) =>
+    Number.isInteger(value) && value >= lowest && value <= highest
+      ? []
+      : [problem(property, shown(value), `a whole number of ${unit} from ${lowest} to ${highest}`, remedy)];
+}
+
+/** One of a few words. */
+export function oneOf(words: string[], remedy?: string): Check<string> {
+  return (property, value) =>
+    words.includes(value) ? [] : [problem(property, shown(value), words.map(shown).join(", "), remedy)];
+}
+
+/** A TCP port. */
+export const port: Check<number> = wholeNumber(1, 65535, "TCP port");
+
+/** A text of a given form. */
+export function matching(pattern: RegExp, allowed: string, remedy?: string): Check<string> {
+  return (property, value) =>
+    typeof value === "string" && pattern.test(value) ? [] : [problem(property, shown(value), allowed, remedy)];
+}
+
+/** Size of a root volume; the NixOS image's snapshot needs more than 4 GiB, and gp3 ends at 16384. */
+export const rootVolumeGiB = wholeNumber(8, 16384, "GiB");
+
+/** Id of a VPC subnet. */
+export const subnetId = matching(
+  /^subnet-([0-9a-f]{8}|[0-9a-f]{17})$/,
+  'a subnet id such as "subnet-0123456789abcdef0"',
+);
+
+/** Who may see a repository. */
+export const visibility = oneOf(["private", "public", "internal"]);
+
+/** The kinds of protection of a branch. */
+export const protection = oneOf(["branch", "ruleset", "off"]);
+
+/** How many approving reviews GitHub lets a branch require. */
+export const requiredReviews = wholeNumber(0, 6, "reviews");
+
+/** What happens to a repository that leaves the stack. */
+export const onDestroy = oneOf(["archive", "retain", "delete"]);
+
+/** What is known of the plan of a repository's owner. */
+export const ownerPlan = oneOf(["free", "paid", "unknown"]);
+
+/** How a machine reads its repository. */
+export const accessKind = oneOf(["deploy-key", "token"]);
+
+/** An ed25519 public key in OpenSSH form. */
+export const ed25519PublicKey = matching(
+  /^ssh-ed25519 [A-Za-z0-9+/=]+( [^\r\n]*)?\n?$/,
+  'an ed25519 public key, "ssh-ed25519 AAAA…"',
+);
+
+/** Where to reach a machine. */
+export const hostAddress = matching(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, "a DNS name or an IP address");
+
+/** A time limit. */
+export const seconds = wholeNumber(5, 86400, "seconds");
+
+/** Where a system is built. `localhost` would make nixos-rebuild log in to the own computer. */
+export const buildPlace = matching(
+  /^(?!localhost$)(host|local|([a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.:-]*)$/,
+  '"host", "local", or the SSH destination of a builder such as "builder@example.com"',
+);
+
+/** An argument that stays one argument on its way through ssh. */
+export const oneWord = matching(/^[^\s'"\\$`;|&<>()]+$/, "one word without spaces, quotes or shell signs");

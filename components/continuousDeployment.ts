@@ -1,0 +1,140 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as tls from "@pulumi/tls";
+import { type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
+import { type MachineSettings, NixosInstance } from "./nixosInstance";
+import { ProtectedRepository, type RepositorySettings } from "./protectedRepository";
+import { SshKeyPair } from "./sshKeyPair";
+
+/** Arguments of ContinuousDeployment. */
+export interface ContinuousDeploymentArgs {
+  /** User or organization that owns the repository. */
+  owner: pulumi.Input<string>;
+  /** Name of the repository, without its owner. */
+  repositoryName: pulumi.Input<string>;
+  /**
+   * Branch that the machine follows.
+   * @default "main"
+   */
+  branch?: pulumi.Input<string>;
+  /**
+   * How the machine reads the repository: `deploy-key` (with its own key, nothing to renew) or `token` (with a token
+   * from the SOPS file, for accounts that forbid deploy keys).
+   * @default "deploy-key"
+   */
+  access?: string;
+  /** Choices about the machine. */
+  machine?: MachineSettings;
+  /** Choices about the repository and its protection. */
+  repository?: RepositorySettings;
+  /** Choices about deployments. */
+  deployment?: DeploymentSettings;
+}
+
+/**
+ * A NixOS machine in EC2 that follows a branch of a GitHub repository, and that repository.
+ *
+ * Several of them fit in one stack: every name in the cloud derives from the resource's name, except the repository's.
+ */
+export class ContinuousDeployment extends pulumi.ComponentResource {
+  /** Id of the EC2 instance. */
+  public readonly instanceId: pulumi.Output<string>;
+  /** IPv4 address of the machine. */
+  public readonly publicIp: pulumi.Output<string>;
+  /** DNS name of the machine. */
+  public readonly publicDns: pulumi.Output<string>;
+  /** Address of the machine's web page. */
+  public readonly url: pulumi.Output<string>;
+  /** Command that logs in, with the private key in a file id_ed25519. */
+  public readonly sshCommand: pulumi.Output<string>;
+  /** Public host key of the machine, `ssh-ed25519 AAAA…`. */
+  public readonly hostPublicKey: pulumi.Output<string>;
+  /** Private key that logs in to the machine, opens its secrets and reads its repository. Secret. */
+  public readonly privateKey: pulumi.Output<string>;
+  /** age recipient of that key (`age1…`), for .sops.yaml. */
+  public readonly ageRecipient: pulumi.Output<string>;
+  /** Address of the repository's page. */
+  public readonly repositoryUrl: pulumi.Output<string>;
+  /** Flake reference that the machine upgrades itself from. */
+  public readonly upgradeFlake: pulumi.Output<string>;
+  /** Path of the evaluated derivation. */
+  public readonly derivation: pulumi.Output<string>;
+  /** Path of the system that runs, known after a confirmed switch. */
+  public readonly systemPath: pulumi.Output<string>;
+
+  constructor(name: string, args: ContinuousDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("nixos:index:ContinuousDeployment", name, args, opts);
+    const parent = { parent: this };
+
+    const keyPair = new SshKeyPair(`${name}-key`, {}, parent);
+
+    // Made here and given to the machine, so that no SSH connection ever trusts a host key on first use.
+    const hostKey = new tls.PrivateKey(`${name}-host-key`, { algorithm: "ED25519" }, parent);
+
+    const repository = new ProtectedRepository(
+      `${name}-repository`,
+      {
+        ...args.repository,
+        owner: args.owner,
+        name: args.repositoryName,
+        branch: args.branch,
+        access: args.access,
+        deployPublicKey: args.access === "token" ? undefined : keyPair.publicKeyOpenssh,
+        deployKeyTitle: `${name} (read-only)`,
+      },
+      parent,
+    );
+
+    const instance = new NixosInstance(
+      name,
+      {
+        ...args.machine,
+        keyName: keyPair.keyName,
+        identityKey: keyPair.privateKeyOpenssh,
+        hostKey: pulumi.secret(hostKey.privateKeyOpenssh),
+      },
+      parent,
+    );
+
+    // Depends on the machine only: protection or deploy key may fail, and the first system is installed all the same.
+    const deployment = new NixosDeployment(
+      `${name}-deployment`,
+      {
+        ...args.deployment,
+        host: instance.publicDns,
+        hostPublicKey: instance.hostPublicKey,
+        privateKey: keyPair.privateKeyOpenssh,
+        instanceId: instance.instanceId,
+        repository: pulumi.interpolate`${args.owner}/${args.repositoryName}`,
+      },
+      parent,
+    );
+
+    this.instanceId = instance.instanceId;
+    this.publicIp = instance.publicIp;
+    this.publicDns = instance.publicDns;
+    this.url = pulumi.interpolate`http://${instance.publicDns}`;
+    this.sshCommand = pulumi.interpolate`ssh -i id_ed25519 root@${instance.publicDns}`;
+    this.hostPublicKey = instance.hostPublicKey;
+    this.privateKey = keyPair.privateKeyOpenssh;
+    this.ageRecipient = keyPair.ageRecipient;
+    this.repositoryUrl = repository.httpUrl;
+    this.upgradeFlake = repository.upgradeFlake;
+    this.derivation = deployment.derivation;
+    this.systemPath = deployment.systemPath;
+
+    this.registerOutputs({
+      instanceId: this.instanceId,
+      publicIp: this.publicIp,
+      publicDns: this.publicDns,
+      url: this.url,
+      sshCommand: this.sshCommand,
+      hostPublicKey: this.hostPublicKey,
+      privateKey: this.privateKey,
+      ageRecipient: this.ageRecipient,
+      repositoryUrl: this.repositoryUrl,
+      upgradeFlake: this.upgradeFlake,
+      derivation: this.derivation,
+      systemPath: this.systemPath,
+    });
+  }
+}

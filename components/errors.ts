@@ -1,0 +1,73 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** Returns one text per problem of a value: what is wrong, the value, what is allowed, what to do. Empty: no problem. */
+export type Check<T> = (property: string, value: T) => string[];
+
+/** One problem in the form that all messages share. */
+export function problem(property: string, got: string, allowed: string, remedy?: string): string {
+  return `${property}: got ${got}; allowed: ${allowed}.${remedy === undefined ? "" : ` ${remedy}`}`;
+}
+
+/** A value as a message shows it: quoted and escaped, so that a newline or a control character is visible. */
+export function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? "undefined";
+  return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
+}
+
+/** The text that presents several problems at once. */
+export function problemList(subject: string, problems: string[]): string {
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  return [`${subject} has ${count}:`, ...problems.map((text) => `  - ${text}`)].join("\n");
+}
+
+/**
+ * Collects the problems of a component's arguments, so that a person sees all of them at once.
+ *
+ * Plain values are checked when `input` is called and reported together by `refuseProblems`. A value that is an
+ * output can only be checked once it is known; then it fails before the resource that uses it is created.
+ */
+export class ArgumentChecks {
+  private readonly problems: string[] = [];
+
+  constructor(
+    private readonly component: pulumi.ComponentResource,
+    private readonly subject: string,
+  ) {}
+
+  /** Checks a value now, or when it becomes known; returns what resources are to use in its place. */
+  input<T>(property: string, value: pulumi.Input<T>, check: Check<T>): pulumi.Input<T> {
+    if (!isPromised(value)) {
+      this.problems.push(...check(property, value));
+      return value;
+    }
+    return pulumi.output(value).apply((known) => {
+      const problems = check(property, known as T);
+      if (problems.length > 0) throw this.error(problems);
+      return known as T;
+    });
+  }
+
+  /** Checks each element of a list, like `input`. */
+  inputs<T>(property: string, values: pulumi.Input<T>[], check: Check<T>): pulumi.Input<T>[] {
+    return values.map((value, index) => this.input(`${property}[${index}]`, value, check));
+  }
+
+  /** Checks a value that must be plain, because it decides which resources exist. */
+  plain<T>(property: string, value: T, check: Check<T>): T {
+    this.problems.push(...check(property, value));
+    return value;
+  }
+
+  /** Throws one error that lists every problem found so far; does nothing when there is none. */
+  refuseProblems(): void {
+    if (this.problems.length > 0) throw this.error(this.problems);
+  }
+
+  private error(problems: string[]): Error {
+    return new pulumi.ResourceError(problemList(this.subject, problems), this.component, true);
+  }
+}
+
+function isPromised<T>(value: pulumi.Input<T>): value is pulumi.Output<T> | Promise<T> {
+  return pulumi.Output.isInstance(value) || value instanceof Promise;
+}

@@ -1,0 +1,5 @@
+export { ContinuousDeployment, type ContinuousDeploymentArgs } from "./continuousDeployment";
+export { type DeploymentSettings, NixosDeployment, type NixosDeploymentArgs } from "./nixosDeployment";
+export { type MachineSettings, NixosInstance, type NixosInstanceArgs } from "./nixosInstance";
+export { ProtectedRepository, type ProtectedRepositoryArgs, type RepositorySettings } from "./protectedRepository";
+export { SshKeyPair, type SshKeyPairArgs } from "./sshKeyPair";

@@ -1,0 +1,33 @@
+import { type Check, problem, shown } from "./errors";
+
+const FORM = /^([a-z]+-?[a-z0-9]*?)(\d+)([a-z-]*)\.([a-z0-9-]+)$/;
+
+/**
+ * An EC2 instance type whose processor is x86_64, which the NixOS image and `nixosConfigurations.default` are for.
+ *
+ * In AWS's naming scheme (family, generation, attributes, size) a `g` among the attributes marks a Graviton (ARM)
+ * processor: t4g, m7gd, c8gn. The `g` of g4dn or g6 is the family, and those are x86_64. `a1` predates the scheme,
+ * and `mac` machines do not run this image.
+ */
+export const x86InstanceType: Check<string> = (property, value) => {
+  const parts = typeof value === "string" ? FORM.exec(value) : null;
+  if (parts === null) {
+    return [problem(property, shown(value), 'an x86_64 EC2 instance type such as "t3.small" or "m7i.large"')];
+  }
+  const [, family, generation, attributes] = parts;
+  const arm = attributes!.includes("g") || `${family}${generation}` === "a1";
+  if (!arm && family !== "mac") return [];
+  return [
+    problem(
+      property,
+      `${shown(value)}, which is ${arm ? "an ARM (aarch64)" : "a macOS"} machine`,
+      'an x86_64 type such as "t3.small", "t3a.small" or "m7i.large"',
+      "The NixOS image and nixosConfigurations.default are built for x86_64-linux.",
+    ),
+  ];
+};
+
+/** Sizes with 1 GiB of memory or less, where evaluating NixOS (about 1.1 GB) can be killed. */
+export function isShortOfMemory(instanceType: string): boolean {
+  return /\.(nano|micro)$/.test(instanceType);
+}

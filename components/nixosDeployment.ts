@@ -1,0 +1,240 @@
+import * as path from "node:path";
+import * as command from "@pulumi/command/local";
+import * as pulumi from "@pulumi/pulumi";
+import { buildPlace, ed25519PublicKey, hostAddress, oneWord, port, seconds } from "./checks";
+import { ArgumentChecks } from "./errors";
+import { flakeRef } from "./flakeRef";
+import { ed25519PrivateKey } from "./openssh";
+
+/** What a stack may choose about its deployments. */
+export interface DeploymentSettings {
+  /**
+   * The system to install, `<flake>#<attribute>`; the attribute names one of `nixosConfigurations`. Paths are relative
+   * to the project's folder.
+   * @default "path:./nix#default"
+   */
+  flake?: pulumi.Input<string>;
+  /**
+   * Where the system is built: `host` (the machine itself), `local` (the computer that runs Pulumi), or the SSH
+   * destination of a builder (`user@host`).
+   * @default "host"
+   */
+  buildOn?: pulumi.Input<string>;
+  /**
+   * Whether the machine may fetch what is already built from its substituters, instead of being sent it.
+   * @default true
+   */
+  substitute?: pulumi.Input<boolean>;
+  /**
+   * Seconds that the machine waits, after a switch, for a new SSH connection to confirm it; then it goes back by itself.
+   * @default 60
+   */
+  confirmSeconds?: pulumi.Input<number>;
+  /**
+   * Seconds that the switch itself may take before it counts as failed.
+   * @default 600
+   */
+  switchSeconds?: pulumi.Input<number>;
+  /**
+   * Seconds to wait for the machine to answer and to have its key.
+   * @default 600
+   */
+  waitSeconds?: pulumi.Input<number>;
+  /**
+   * Whether every preview evaluates the flake with Nix. `false` takes a hash of the flake's folder instead, for
+   * computers without Nix: any change of a file there then counts as a change of the system.
+   * @default true
+   */
+  evaluate?: pulumi.Input<boolean>;
+  /**
+   * Whether an unchanged folder may reuse the result of an earlier evaluation.
+   * @default true
+   */
+  evaluationCache?: pulumi.Input<boolean>;
+  /**
+   * Whether a flake folder with changes that are not committed may be installed.
+   * @default false
+   */
+  allowDirty?: pulumi.Input<boolean>;
+  /**
+   * Whether a system that is active with failed units counts as deployed.
+   * @default false
+   */
+  allowFailedUnits?: pulumi.Input<boolean>;
+  /**
+   * Further arguments of `nixos-rebuild`, each one word, such as `--show-trace`. A change deploys again.
+   * @default []
+   */
+  extraArguments?: pulumi.Input<string>[];
+}
+
+/** Arguments of NixosDeployment. */
+export interface NixosDeploymentArgs extends DeploymentSettings {
+  /** Address of the machine: DNS name or IP address. A change updates the deployment, which finds its work done. */
+  host: pulumi.Input<string>;
+  /**
+   * TCP port of the machine's SSH server.
+   * @default 22
+   */
+  sshPort?: pulumi.Input<number>;
+  /** Public host key that the machine must show, `ssh-ed25519 AAAA…`. A change deploys again. */
+  hostPublicKey: pulumi.Input<string>;
+  /** Private key that logs in as root (ed25519, OpenSSH form). Secret. */
+  privateKey: pulumi.Input<string>;
+  /**
+   * Public half of the key that must be in /var/lib/id_ed25519 before the first switch.
+   * @default the public half of `privateKey`
+   */
+  machinePublicKey?: pulumi.Input<string>;
+  /** Id of the machine, such as its EC2 instance id. A change (the machine was replaced) deploys again. */
+  instanceId: pulumi.Input<string>;
+  /**
+   * `owner/name` of the repository that the machine will follow. A flake whose repository.json names another is
+   * refused: the machine would trust a stranger's repository as root.
+   * @default not compared
+   */
+  repository?: pulumi.Input<string>;
+  /** Further values whose change deploys again. */
+  triggers?: pulumi.Input<string>[];
+}
+
+/**
+ * The system of a flake, running on a machine.
+ *
+ * Every preview and update evaluates the flake. The deployment runs when the derivation, the machine, its host key or
+ * the arguments changed; it replaces nothing on the machine but the running system. See docs/deployment.md for what it
+ * does in which order. Destroying it does nothing: the machine keeps its last system.
+ */
+export class NixosDeployment extends pulumi.ComponentResource {
+  /** Path of the evaluated derivation (`/nix/store/….drv`), or `sha256-…` of the flake's folder without evaluation. */
+  public readonly derivation: pulumi.Output<string>;
+  /** Path of the system that runs (`/nix/store/…-nixos-system-…`), known after a confirmed switch. */
+  public readonly systemPath: pulumi.Output<string>;
+  /** The same as `host`, but known only after a confirmed switch: what depends on it waits for the deployment. */
+  public readonly deployedHost: pulumi.Output<string>;
+
+  constructor(name: string, args: NixosDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
+    // The inputs of a component are kept in the state too.
+    super("nixos:index:NixosDeployment", name, { ...args, privateKey: pulumi.secret(args.privateKey) }, opts);
+
+    const checked = checkedArgs(this, name, args);
+    this.derivation = evaluate(this, checked, args);
+
+    const deployment = new command.Command(
+      name,
+      {
+        interpreter: ["node"],
+        create: programPath("deploy.mjs"),
+        environment: deploymentEnvironment(args, checked, this.derivation),
+        triggers: [
+          this.derivation,
+          args.instanceId,
+          checked.hostPublicKey,
+          pulumi.jsonStringify(checked.extraArguments),
+          ...(args.triggers ?? []),
+        ],
+        // Only standard error, which carries one line a phase and nothing secret: a deployment takes minutes.
+        logging: "stderr",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this, additionalSecretOutputs: ["stdout", "stderr"] },
+    );
+
+    this.systemPath = pulumi.unsecret(deployment.stdout.apply(systemPathOf));
+    this.deployedHost = pulumi.all([args.host, this.systemPath]).apply(([host]) => host);
+
+    this.registerOutputs({
+      derivation: this.derivation,
+      systemPath: this.systemPath,
+      deployedHost: this.deployedHost,
+    });
+  }
+}
+
+type CheckedArgs = ReturnType<typeof checkedArgs>;
+
+function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploymentArgs) {
+  const checks = new ArgumentChecks(component, `NixosDeployment ${JSON.stringify(name)}`);
+  const checked = {
+    host: checks.input("host", args.host, hostAddress),
+    sshPort: checks.input("sshPort", args.sshPort ?? 22, port),
+    hostPublicKey: checks.input("hostPublicKey", args.hostPublicKey, ed25519PublicKey),
+    privateKey: checks.input("privateKey", args.privateKey, ed25519PrivateKey),
+    machinePublicKey:
+      args.machinePublicKey === undefined
+        ? ""
+        : checks.input("machinePublicKey", args.machinePublicKey, ed25519PublicKey),
+    flake: checks.input("flake", args.flake ?? "path:./nix#default", flakeRef),
+    buildOn: checks.input("buildOn", args.buildOn ?? "host", buildPlace),
+    confirmSeconds: checks.input("confirmSeconds", args.confirmSeconds ?? 60, seconds),
+    switchSeconds: checks.input("switchSeconds", args.switchSeconds ?? 600, seconds),
+    waitSeconds: checks.input("waitSeconds", args.waitSeconds ?? 600, seconds),
+    extraArguments: checks.inputs("extraArguments", args.extraArguments ?? [], oneWord),
+  };
+  checks.refuseProblems();
+  return checked;
+}
+
+/** Runs in every preview and update; its only effect is the evaluation. */
+function evaluate(component: NixosDeployment, checked: CheckedArgs, args: NixosDeploymentArgs): pulumi.Output<string> {
+  const evaluation = command.runOutput(
+    {
+      interpreter: ["node"],
+      command: programPath("evaluate.mjs"),
+      environment: {
+        EVALUATE_FLAKE: checked.flake,
+        EVALUATE_MODE: pulumi.output(args.evaluate ?? true).apply((evaluated) => (evaluated ? "nix" : "hash")),
+        EVALUATE_CACHE: text(args.evaluationCache ?? true),
+      },
+      logging: "none",
+      addPreviousOutputInEnv: false,
+    },
+    { parent: component },
+  );
+  return evaluation.stdout.apply((stdout) => stdout.trim());
+}
+
+/** Everything the deployment program is told; by environment, because arguments are public on every computer. */
+function deploymentEnvironment(
+  args: NixosDeploymentArgs,
+  checked: CheckedArgs,
+  derivation: pulumi.Output<string>,
+): { [key: string]: pulumi.Input<string> } {
+  return {
+    DEPLOY_HOST: checked.host,
+    DEPLOY_PORT: text(checked.sshPort),
+    DEPLOY_HOST_KEY: checked.hostPublicKey,
+    DEPLOY_PRIVATE_KEY: pulumi.secret(checked.privateKey),
+    DEPLOY_MACHINE_PUBLIC_KEY: checked.machinePublicKey,
+    DEPLOY_FLAKE: checked.flake,
+    DEPLOY_DERIVATION: derivation,
+    DEPLOY_BUILD_ON: checked.buildOn,
+    DEPLOY_SUBSTITUTE: text(args.substitute ?? true),
+    DEPLOY_CONFIRM_SECONDS: text(checked.confirmSeconds),
+    DEPLOY_SWITCH_SECONDS: text(checked.switchSeconds),
+    DEPLOY_WAIT_SECONDS: text(checked.waitSeconds),
+    DEPLOY_ALLOW_DIRTY: text(args.allowDirty ?? false),
+    DEPLOY_ALLOW_FAILED_UNITS: text(args.allowFailedUnits ?? false),
+    DEPLOY_EXTRA_ARGUMENTS: pulumi.jsonStringify(checked.extraArguments),
+    DEPLOY_REPOSITORY: args.repository ?? "",
+  };
+}
+
+/** Environment variables are texts. */
+function text(value: pulumi.Input<string | number | boolean>): pulumi.Output<string> {
+  return pulumi.output(value).apply(String);
+}
+
+/**
+ * A file of deploy/ as the command providers find it: relative to the project's folder, where they run. An absolute
+ * path would differ between two people's checkouts, and each would update the other's deployment.
+ */
+function programPath(file: string): string {
+  return path.relative(process.cwd(), path.join(__dirname, "deploy", file)).replaceAll(path.sep, "/");
+}
+
+/** The deployment program's last line tells what runs now. */
+function systemPathOf(stdout: string): string {
+  const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as { systemPath: string };
+  return result.systemPath;
+}

@@ -1,0 +1,257 @@
+import * as ec2 from "@pulumi/aws/ec2";
+import * as vpc from "@pulumi/aws/vpc";
+import * as pulumi from "@pulumi/pulumi";
+import { port, rootVolumeGiB, subnetId } from "./checks";
+import { cidrOf, cidrSlug } from "./cidr";
+import { ArgumentChecks } from "./errors";
+import { isShortOfMemory, x86InstanceType } from "./instanceType";
+import { amiId, DEFAULT_RELEASE, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./nixosAmi";
+import { ed25519PrivateKey, publicKeyOf } from "./openssh";
+import { renderUserData } from "./userData";
+
+/** What a stack may choose about its machine. */
+export interface MachineSettings {
+  /**
+   * NixOS release of the image that a new machine starts from, `YY.05` or `YY.11`. A running machine is not touched:
+   * its release comes from the flake.
+   * @default "26.05"
+   */
+  release?: pulumi.Input<string>;
+  /**
+   * Image to start from, instead of the newest official one of `release`. A change replaces the machine. Without it
+   * the image is looked up for a new machine and then frozen: images are published weekly and deleted after 90 days.
+   * @default the newest official x86_64 image of `release`
+   */
+  amiId?: pulumi.Input<string>;
+  /**
+   * EC2 instance type, x86_64. A change stops and starts the machine (about a minute) and keeps disk and address.
+   * @default "t3.small"
+   */
+  instanceType?: pulumi.Input<string>;
+  /**
+   * Size of the encrypted gp3 root volume in GiB, at least 8. It can grow in place and never shrink. Below 20 a second
+   * generation of the system may not fit beside the running one.
+   * @default 20
+   */
+  rootVolumeGiB?: pulumi.Input<number>;
+  /**
+   * IPv4 networks that may reach SSH (port 22). The computer that runs `pulumi up` must be in one of them.
+   * @default ["0.0.0.0/0"]
+   */
+  sshCidrBlocks?: pulumi.Input<string>[];
+  /**
+   * IPv6 networks that may reach SSH (port 22).
+   * @default ["::/0"]
+   */
+  sshIpv6CidrBlocks?: pulumi.Input<string>[];
+  /**
+   * IPv4 networks that may reach the web server.
+   * @default ["0.0.0.0/0"]
+   */
+  httpCidrBlocks?: pulumi.Input<string>[];
+  /**
+   * IPv6 networks that may reach the web server.
+   * @default ["::/0"]
+   */
+  httpIpv6CidrBlocks?: pulumi.Input<string>[];
+  /**
+   * TCP ports of the web server that the security group opens. The machine's own firewall must open them too.
+   * @default [80]
+   */
+  httpPorts?: number[];
+  /**
+   * Subnet of the machine; its VPC is the security group's. A change replaces the machine.
+   * @default a default subnet of the region's default VPC
+   */
+  subnetId?: pulumi.Input<string>;
+  /** Tags of the machine, its volume, security group and address, beside `Name`. */
+  tags?: { [key: string]: pulumi.Input<string> };
+}
+
+/** Arguments of NixosInstance. */
+export interface NixosInstanceArgs extends MachineSettings {
+  /** Name of the EC2 key pair that may log in as root. A change replaces the machine. */
+  keyName: pulumi.Input<string>;
+  /**
+   * The machine's own private key (ed25519, OpenSSH form), written to /var/lib/id_ed25519. Secret. A change stops and
+   * starts the machine, which then has the new key.
+   */
+  identityKey: pulumi.Input<string>;
+  /**
+   * Private host key of the machine's SSH server (ed25519, OpenSSH form). Secret. The machine takes it at its first
+   * boot only: to change it, replace the machine.
+   */
+  hostKey: pulumi.Input<string>;
+}
+
+/** An x86_64 EC2 machine that runs NixOS, with a security group and an address that outlives a stop. */
+export class NixosInstance extends pulumi.ComponentResource {
+  /** Id of the EC2 instance. */
+  public readonly instanceId: pulumi.Output<string>;
+  /** IPv4 address: the Elastic IP, once it is the machine's. */
+  public readonly publicIp: pulumi.Output<string>;
+  /** DNS name of the Elastic IP, once it is the machine's. */
+  public readonly publicDns: pulumi.Output<string>;
+  /** Image that the machine was started from. */
+  public readonly amiId: pulumi.Output<string>;
+  /** Id of the security group. */
+  public readonly securityGroupId: pulumi.Output<string>;
+  /** Public half of the host key, `ssh-ed25519 AAAA…`: what to pin in known_hosts. */
+  public readonly hostPublicKey: pulumi.Output<string>;
+
+  constructor(name: string, args: NixosInstanceArgs, opts?: pulumi.ComponentResourceOptions) {
+    const secrets = { identityKey: pulumi.secret(args.identityKey), hostKey: pulumi.secret(args.hostKey) };
+    // The inputs of a component are kept in the state too.
+    super("nixos:index:NixosInstance", name, { ...args, ...secrets }, opts);
+
+    const checked = checkedArgs(this, name, args);
+    const tags = { Name: name, ...args.tags };
+    const image = lookUpImage(this, args.amiId === undefined, checked);
+    const securityGroup = createSecurityGroup(this, name, checked, tags);
+
+    const instance = new ec2.Instance(
+      name,
+      {
+        ami: image,
+        instanceType: checked.instanceType,
+        keyName: args.keyName,
+        subnetId: args.subnetId,
+        vpcSecurityGroupIds: [securityGroup.id],
+        userData: userDataOf(checked),
+        // A changed key stops and starts the machine; replacing it would lose its disk.
+        userDataReplaceOnChange: false,
+        // User data holds the machine's key: no version 1 requests, and none from containers, a hop further away.
+        metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
+        rootBlockDevice: { volumeType: "gp3", volumeSize: checked.rootVolumeGiB, encrypted: true, tags },
+        tags,
+      },
+      {
+        parent: this,
+        // Every new image would otherwise replace the machine. An image that the user chose is not frozen.
+        ignoreChanges: args.amiId === undefined ? ["ami"] : [],
+        additionalSecretOutputs: ["userData", "userDataBase64"],
+      },
+    );
+
+    // Keeps the address over a stop, a start and a replacement; its outputs resolve after the association.
+    const address = new ec2.Eip(`${name}-address`, { domain: "vpc", instance: instance.id, tags }, { parent: this });
+
+    this.instanceId = instance.id;
+    this.publicIp = address.publicIp;
+    this.publicDns = address.publicDns;
+    this.amiId = instance.ami;
+    this.securityGroupId = securityGroup.id;
+    this.hostPublicKey = pulumi.unsecret(pulumi.output(checked.hostKey).apply(publicKeyOf));
+
+    this.registerOutputs({
+      instanceId: this.instanceId,
+      publicIp: this.publicIp,
+      publicDns: this.publicDns,
+      amiId: this.amiId,
+      securityGroupId: this.securityGroupId,
+      hostPublicKey: this.hostPublicKey,
+    });
+  }
+}
+
+type CheckedArgs = ReturnType<typeof checkedArgs>;
+
+function checkedArgs(component: NixosInstance, name: string, args: NixosInstanceArgs) {
+  const checks = new ArgumentChecks(component, `NixosInstance ${JSON.stringify(name)}`);
+  const everyone = { ipv4: ["0.0.0.0/0"], ipv6: ["::/0"] };
+  const checked = {
+    release: checks.input("release", args.release ?? DEFAULT_RELEASE, nixosRelease),
+    amiId: args.amiId === undefined ? undefined : checks.input("amiId", args.amiId, amiId),
+    instanceType: checks.input("instanceType", args.instanceType ?? "t3.small", x86InstanceType),
+    rootVolumeGiB: checks.input("rootVolumeGiB", args.rootVolumeGiB ?? 20, rootVolumeGiB),
+    subnetId: args.subnetId === undefined ? undefined : checks.input("subnetId", args.subnetId, subnetId),
+    sshIpv4: checks.inputs("sshCidrBlocks", args.sshCidrBlocks ?? everyone.ipv4, cidrOf("ipv4")),
+    sshIpv6: checks.inputs("sshIpv6CidrBlocks", args.sshIpv6CidrBlocks ?? everyone.ipv6, cidrOf("ipv6")),
+    httpIpv4: checks.inputs("httpCidrBlocks", args.httpCidrBlocks ?? everyone.ipv4, cidrOf("ipv4")),
+    httpIpv6: checks.inputs("httpIpv6CidrBlocks", args.httpIpv6CidrBlocks ?? everyone.ipv6, cidrOf("ipv6")),
+    httpPorts: (args.httpPorts ?? [80]).map((value, index) => checks.plain(`httpPorts[${index}]`, value, port)),
+    identityKey: checks.input("identityKey", args.identityKey, ed25519PrivateKey),
+    hostKey: checks.input("hostKey", args.hostKey, ed25519PrivateKey),
+  };
+  checks.refuseProblems();
+  warnOfLittleMemory(component, checked.instanceType);
+  return checked;
+}
+
+function warnOfLittleMemory(component: NixosInstance, instanceType: pulumi.Input<string>): void {
+  if (typeof instanceType === "string" && isShortOfMemory(instanceType)) {
+    void pulumi.log.warn(
+      `${instanceType} has 1 GiB of memory or less; evaluating NixOS takes about 1.1 GB, so upgrades may be killed. ` +
+        `Use t3.small or larger, or build elsewhere (buildOn).`,
+      component,
+    );
+  }
+}
+
+function lookUpImage(component: NixosInstance, lookUp: boolean, checked: CheckedArgs): pulumi.Input<string> {
+  if (!lookUp) return checked.amiId!;
+  const release = pulumi.output(checked.release);
+  const found = ec2.getAmiIdsOutput(
+    { owners: [NIXOS_AMI_OWNER], filters: release.apply(nixosAmiFilters), sortAscending: false },
+    { parent: component },
+  );
+  return pulumi.all([found.ids, release]).apply(([ids, wanted]) => {
+    if (ids.length === 0) {
+      void pulumi.log.warn(
+        `No official NixOS ${wanted} image is published in this region now. A running machine is not affected; ` +
+          `a new one cannot be created until you set amiId or another release.`,
+        component,
+      );
+    }
+    return newestAmi(ids, wanted);
+  });
+}
+
+function createSecurityGroup(
+  component: NixosInstance,
+  name: string,
+  checked: CheckedArgs,
+  tags: { [key: string]: pulumi.Input<string> },
+): ec2.SecurityGroup {
+  const group = new ec2.SecurityGroup(
+    `${name}-security-group`,
+    {
+      description: "SSH and web in, everything out",
+      vpcId:
+        checked.subnetId === undefined
+          ? undefined
+          : ec2.getSubnetOutput({ id: checked.subnetId }, { parent: component }).vpcId,
+      tags,
+    },
+    { parent: component },
+  );
+  const parent = { parent: component };
+
+  const allow = (port: number, label: string, ipv4: pulumi.Input<string>[], ipv6: pulumi.Input<string>[]) => {
+    const rule = { securityGroupId: group.id, ipProtocol: "tcp", fromPort: port, toPort: port, description: label };
+    // Named after the network, not its place in the list: removing one must not rewrite the others.
+    const ruleName = (cidr: pulumi.Input<string>, place: string) =>
+      `${name}-${label}-${typeof cidr === "string" ? cidrSlug(cidr) : place}`;
+    ipv4.forEach((cidrIpv4, index) => {
+      new vpc.SecurityGroupIngressRule(ruleName(cidrIpv4, `ipv4-${index}`), { ...rule, cidrIpv4 }, parent);
+    });
+    ipv6.forEach((cidrIpv6, index) => {
+      new vpc.SecurityGroupIngressRule(ruleName(cidrIpv6, `ipv6-${index}`), { ...rule, cidrIpv6 }, parent);
+    });
+  };
+  allow(22, "ssh", checked.sshIpv4, checked.sshIpv6);
+  for (const port of checked.httpPorts) {
+    allow(port, port === 80 ? "http" : `http-${port}`, checked.httpIpv4, checked.httpIpv6);
+  }
+
+  // A security group made by Pulumi has no way out by itself, and the machine must reach GitHub and its caches.
+  const out = { securityGroupId: group.id, ipProtocol: "-1", description: "everything" };
+  new vpc.SecurityGroupEgressRule(`${name}-out-ipv4`, { ...out, cidrIpv4: "0.0.0.0/0" }, parent);
+  new vpc.SecurityGroupEgressRule(`${name}-out-ipv6`, { ...out, cidrIpv6: "::/0" }, parent);
+  return group;
+}
+
+function userDataOf(checked: CheckedArgs): pulumi.Output<string> {
+  const keys = pulumi.all([checked.identityKey, checked.hostKey]);
+  return pulumi.secret(keys.apply(([identityKey, hostKey]) => renderUserData({ identityKey, hostKey })));
+}

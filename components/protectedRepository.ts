@@ -1,0 +1,321 @@
+import * as github from "@pulumi/github";
+import * as pulumi from "@pulumi/pulumi";
+import { accessKind, ed25519PublicKey, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./checks";
+import { ArgumentChecks } from "./errors";
+import { upgradeFlake } from "./flakeRef";
+import { branchName, ownerName, repositoryName, REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
+
+/** What a stack may choose about its repository. */
+export interface RepositorySettings {
+  /**
+   * Whether the repository is created here. `false` adopts one that exists: it must be there, its settings stay as
+   * they are, and only protection and deploy key are managed.
+   * @default true
+   */
+  create?: boolean;
+  /**
+   * `private`, `public`, or `internal` (organizations of GitHub Enterprise). Only of a repository that is created here.
+   * @default "private"
+   */
+  visibility?: pulumi.Input<string>;
+  /**
+   * How the branch is protected: `branch` (a branch protection rule, as in the book), `ruleset` (the newer kind; its
+   * checks are not enforced when the branch is created), or `off`. A change replaces one kind by the other.
+   * @default "branch"
+   */
+  protection?: string;
+  /**
+   * Names of the status checks that must pass before a merge. They must be reported by some CI: a check that nobody
+   * reports locks the branch for ever.
+   * @default ["Evaluate flake.nix", "nixosConfig default"]
+   */
+  requiredChecks?: string[];
+  /**
+   * Number of approving reviews that a pull request needs, 0 to 6. 0 asks for none.
+   * @default 0
+   */
+  requiredReviews?: number;
+  /**
+   * Whether the protection also binds administrators. With `protection: "branch"` the first push is then refused,
+   * because nothing has reported its checks; turn it on after that push, or use `ruleset`.
+   * @default false
+   */
+  enforceAdmins?: pulumi.Input<boolean>;
+  /**
+   * What happens to a repository created here when it leaves the stack: `archive` (read-only on GitHub), `retain` (left
+   * as it is), or `delete` (gone, with its history, issues and pull requests).
+   * @default "archive"
+   */
+  onDestroy?: string;
+  /**
+   * The plan of the repository's owner, `free`, `paid` or `unknown`. GitHub refuses to protect branches of private
+   * repositories on free plans: `free` makes that an error before anything is created, `unknown` a warning.
+   * @default "unknown"
+   */
+  plan?: string;
+}
+
+/** Arguments of ProtectedRepository. */
+export interface ProtectedRepositoryArgs extends RepositorySettings {
+  /** User or organization that owns the repository. The GitHub provider must be configured for the same owner. */
+  owner: pulumi.Input<string>;
+  /** Name of the repository, without its owner. A change renames it on GitHub. */
+  name: pulumi.Input<string>;
+  /**
+   * The protected branch, which the machine follows.
+   * @default "main"
+   */
+  branch?: pulumi.Input<string>;
+  /**
+   * How the machine reads the repository: `deploy-key` (with its own key) or `token` (with a token from the SOPS file).
+   * @default "deploy-key"
+   */
+  access?: pulumi.Input<string>;
+  /**
+   * Public key (OpenSSH form) that may read the repository. Without it no deploy key is made. A change replaces the
+   * deploy key: the new one is added before the old one is removed.
+   */
+  deployPublicKey?: pulumi.Input<string>;
+  /**
+   * Title of the deploy key, as GitHub's settings show it. A change replaces the deploy key.
+   * @default the name of the resource
+   */
+  deployKeyTitle?: pulumi.Input<string>;
+}
+
+/** A GitHub repository whose branch takes only what its checks have passed, and that one machine may read. */
+export class ProtectedRepository extends pulumi.ComponentResource {
+  /** `owner/name`. */
+  public readonly fullName: pulumi.Output<string>;
+  /** Address for git over SSH, `git@github.com:owner/name.git`. */
+  public readonly sshUrl: pulumi.Output<string>;
+  /** Address of the repository's page. */
+  public readonly httpUrl: pulumi.Output<string>;
+  /** Flake reference of `system.autoUpgrade` on the machine. */
+  public readonly upgradeFlake: pulumi.Output<string>;
+
+  constructor(name: string, args: ProtectedRepositoryArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("nixos:index:ProtectedRepository", name, args, opts);
+
+    const checked = checkedArgs(this, name, args);
+    const repository = checked.create ? createRepository(this, name, checked) : adoptRepository(this, checked);
+    protect(this, name, checked, repository);
+    addDeployKey(this, name, args, repository);
+
+    this.fullName = repository.fullName;
+    this.sshUrl = repository.sshUrl;
+    this.httpUrl = repository.httpUrl;
+    this.upgradeFlake = pulumi
+      .output({
+        owner: checked.owner,
+        name: checked.name,
+        branch: checked.branch,
+        access: checked.access,
+      })
+      .apply(upgradeFlake);
+
+    this.registerOutputs({
+      fullName: this.fullName,
+      sshUrl: this.sshUrl,
+      httpUrl: this.httpUrl,
+      upgradeFlake: this.upgradeFlake,
+    });
+  }
+}
+
+/** What the other resources need of a repository, be it created or adopted. */
+interface RepositoryFacts {
+  name: pulumi.Output<string>;
+  nodeId: pulumi.Output<string>;
+  fullName: pulumi.Output<string>;
+  sshUrl: pulumi.Output<string>;
+  httpUrl: pulumi.Output<string>;
+}
+
+type CheckedArgs = ReturnType<typeof checkedArgs>;
+
+function checkedArgs(component: ProtectedRepository, name: string, args: ProtectedRepositoryArgs) {
+  const checks = new ArgumentChecks(component, `ProtectedRepository ${JSON.stringify(name)}`);
+  const checked = {
+    create: args.create ?? true,
+    owner: checks.input("owner", args.owner, ownerName),
+    name: checks.input("name", args.name, repositoryName),
+    branch: checks.input("branch", args.branch ?? "main", branchName),
+    access: checks.input("access", args.access ?? "deploy-key", accessKind),
+    visibility: checks.input("visibility", args.visibility ?? "private", visibility),
+    protection: checks.plain("protection", args.protection ?? "branch", protection),
+    requiredChecks: checks.plain("requiredChecks", args.requiredChecks ?? REQUIRED_CHECKS, requiredCheckNames),
+    requiredReviews: checks.plain("requiredReviews", args.requiredReviews ?? 0, requiredReviews),
+    enforceAdmins: args.enforceAdmins ?? false,
+    onDestroy: checks.plain("onDestroy", args.onDestroy ?? "archive", onDestroy),
+    plan: checks.plain("plan", args.plan ?? "unknown", ownerPlan),
+    deployPublicKey:
+      args.deployPublicKey === undefined
+        ? undefined
+        : checks.input("deployPublicKey", args.deployPublicKey, ed25519PublicKey),
+  };
+  if (checked.visibility === "private" && checked.protection !== "off" && checked.create) {
+    checks.plain("plan", checked.plan, protectionIsAllowed);
+    warnOfUnknownPlan(component, checked.plan);
+  }
+  checks.refuseProblems();
+  return checked;
+}
+
+const WAY_OUT =
+  'Make the repository public (visibility: "public"), turn protection off (protection: "off"), or use a paid plan.';
+
+function protectionIsAllowed(property: string, plan: string): string[] {
+  if (plan !== "free") return [];
+  return [`${property}: GitHub refuses to protect branches of a private repository on a free plan. ${WAY_OUT}`];
+}
+
+function warnOfUnknownPlan(component: ProtectedRepository, plan: string): void {
+  if (plan !== "unknown") return;
+  void pulumi.log.warn(
+    `GitHub protects branches of private repositories on paid plans only (Pro, Team, Enterprise). On a free plan the ` +
+      `update will stop with "Upgrade to GitHub Pro or make this repository public". ${WAY_OUT} ` +
+      `With a paid plan, set plan to "paid" and this warning goes away.`,
+    component,
+  );
+}
+
+function createRepository(component: ProtectedRepository, name: string, checked: CheckedArgs): RepositoryFacts {
+  const repository = new github.Repository(
+    name,
+    {
+      // Without an explicit name the provider would add a random suffix, and the machine would look elsewhere.
+      name: checked.name,
+      description: "Configuration of a NixOS server that keeps itself up to date from this repository",
+      visibility: checked.visibility,
+      // The first push brings the history; a commit made by GitHub would make it a force push.
+      autoInit: false,
+      hasIssues: true,
+      hasProjects: false,
+      hasWiki: false,
+      allowMergeCommit: true,
+      allowSquashMerge: true,
+      allowRebaseMerge: true,
+      // Required checks are strict: the button brings a branch up to date, and auto-merge waits for the checks.
+      allowUpdateBranch: true,
+      allowAutoMerge: true,
+      deleteBranchOnMerge: true,
+      archiveOnDestroy: checked.onDestroy === "archive",
+    },
+    { parent: component, retainOnDelete: checked.onDestroy === "retain" },
+  );
+  return {
+    name: repository.name,
+    nodeId: repository.nodeId,
+    fullName: repository.fullName,
+    sshUrl: repository.sshCloneUrl,
+    httpUrl: repository.htmlUrl,
+  };
+}
+
+/** Fails in the preview when the repository is not there or the token may not see it. */
+function adoptRepository(component: ProtectedRepository, checked: CheckedArgs): RepositoryFacts {
+  const found = github.getRepositoryOutput(
+    { fullName: pulumi.interpolate`${checked.owner}/${checked.name}` },
+    { parent: component },
+  );
+  return {
+    name: found.name,
+    nodeId: found.nodeId,
+    fullName: found.fullName,
+    sshUrl: found.sshCloneUrl,
+    httpUrl: found.htmlUrl,
+  };
+}
+
+function protect(
+  component: ProtectedRepository,
+  name: string,
+  checked: CheckedArgs,
+  repository: RepositoryFacts,
+): void {
+  if (checked.protection === "branch") protectByRule(component, name, checked, repository);
+  if (checked.protection === "ruleset") protectByRuleset(component, name, checked, repository);
+}
+
+/** A rule by pattern, which works before the branch exists (the REST kind, BranchProtectionV3, does not). */
+function protectByRule(
+  component: ProtectedRepository,
+  name: string,
+  checked: CheckedArgs,
+  repository: RepositoryFacts,
+): void {
+  const reviews = checked.requiredReviews;
+  new github.BranchProtection(
+    `${name}-protection`,
+    {
+      repositoryId: repository.nodeId,
+      pattern: checked.branch,
+      requiredStatusChecks: [{ strict: true, contexts: checked.requiredChecks }],
+      // Left out when none is needed: an empty block would ask for one review.
+      requiredPullRequestReviews:
+        reviews === 0 ? undefined : [{ requiredApprovingReviewCount: reviews, dismissStaleReviews: true }],
+      enforceAdmins: checked.enforceAdmins,
+      allowsForcePushes: false,
+      allowsDeletions: false,
+    },
+    { parent: component },
+  );
+}
+
+/** GitHub's id of the role "repository administrator" among the actors that may bypass a ruleset. */
+const ADMINISTRATOR_ROLE = 5;
+
+function protectByRuleset(
+  component: ProtectedRepository,
+  name: string,
+  checked: CheckedArgs,
+  repository: RepositoryFacts,
+): void {
+  const reviews = checked.requiredReviews;
+  const bypass = { actorId: ADMINISTRATOR_ROLE, actorType: "RepositoryRole", bypassMode: "always" };
+  new github.RepositoryRuleset(
+    `${name}-ruleset`,
+    {
+      repository: repository.name,
+      name,
+      target: "branch",
+      enforcement: "active",
+      conditions: { refName: { includes: [pulumi.interpolate`refs/heads/${checked.branch}`], excludes: [] } },
+      bypassActors: pulumi.output(checked.enforceAdmins).apply((enforced) => (enforced ? [] : [bypass])),
+      rules: {
+        deletion: true,
+        nonFastForward: true,
+        requiredStatusChecks: {
+          requiredChecks: checked.requiredChecks.map((context) => ({ context })),
+          strictRequiredStatusChecksPolicy: true,
+          // The first push creates the branch, before anything can have reported a check.
+          doNotEnforceOnCreate: true,
+        },
+        pullRequest:
+          reviews === 0 ? undefined : { requiredApprovingReviewCount: reviews, dismissStaleReviewsOnPush: true },
+      },
+    },
+    { parent: component },
+  );
+}
+
+function addDeployKey(
+  component: ProtectedRepository,
+  name: string,
+  args: ProtectedRepositoryArgs,
+  repository: RepositoryFacts,
+): void {
+  if (args.deployPublicKey === undefined) return;
+  new github.RepositoryDeployKey(
+    `${name}-deploy-key`,
+    {
+      repository: repository.name,
+      title: args.deployKeyTitle ?? name,
+      key: args.deployPublicKey,
+      // The machine only reads; whoever takes it over must not be able to change what other machines install.
+      readOnly: true,
+    },
+    { parent: component },
+  );
+}

@@ -1,0 +1,40 @@
+import { matching } from "./checks";
+import { type Check, problem, shown } from "./errors";
+
+/** The two checks of the book, which .github/workflows/ci.yml reports as job names. */
+export const REQUIRED_CHECKS = ["Evaluate flake.nix", "nixosConfig default"];
+
+/** A GitHub user or organization. */
+export const ownerName: Check<string> = matching(
+  /^(?!.*--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?$/,
+  "a GitHub user or organization: 1 to 39 letters, digits and single hyphens, none at an end",
+);
+
+/** A GitHub repository, without its owner. */
+export const repositoryName: Check<string> = (property, value) => {
+  const allowed = "a GitHub repository name: 1 to 100 letters, digits, hyphens, dots and underscores";
+  const form = matching(/^[A-Za-z0-9._-]{1,100}$/, allowed)(property, value);
+  if (form.length > 0) return form;
+  // GitHub reserves these, and would rewrite the last one.
+  return value === "." || value === ".." || value.endsWith(".git") ? [problem(property, shown(value), allowed)] : [];
+};
+
+/** A branch, as `git check-ref-format --branch` takes it, without wildcards: they would protect other branches. */
+export const branchName: Check<string> = matching(
+  /^(?!.*(?:\.\.|\/\/|\/\.|@\{|\.lock(?:\/|$)))[A-Za-z0-9_][A-Za-z0-9._/@+-]*(?<![./])$/,
+  'a branch name such as "main", without wildcards',
+);
+
+/** The names of required status checks: at least one, none empty, none twice. */
+export const requiredCheckNames: Check<string[]> = (property, value) => {
+  const allowed = `at least one check name, each once, such as ${REQUIRED_CHECKS.map(shown).join(" and ")}`;
+  if (!Array.isArray(value) || value.length === 0) {
+    return [problem(property, shown(value), allowed, 'To protect nothing set protection to "off".')];
+  }
+  const empty = value.some((name) => typeof name !== "string" || name.trim() === "");
+  const twice = value.filter((name, index) => value.indexOf(name) !== index);
+  return [
+    ...(empty ? [problem(property, shown(value), allowed, "One of them is empty.")] : []),
+    ...(!empty && twice.length > 0 ? [problem(property, shown(value), allowed, `Twice: ${shown(twice[0])}.`)] : []),
+  ];
+};

@@ -1,0 +1,174 @@
+import * as pulumi from "@pulumi/pulumi";
+import { closest } from "fastest-levenshtein";
+import * as checks from "./checks";
+import { cidrOf } from "./cidr";
+import type { ContinuousDeploymentArgs } from "./continuousDeployment";
+import { type Check, problem, problemList, shown } from "./errors";
+import { flakeRef } from "./flakeRef";
+import { githubToken } from "./githubToken";
+import { x86InstanceType } from "./instanceType";
+import { amiId, nixosRelease } from "./nixosAmi";
+import { parseRepositoryFile } from "./repositoryFile";
+import { requiredCheckNames } from "./repositoryNames";
+
+/** The form in which the engine hands over one value: texts as they are, everything else as JSON. */
+type Kind = "string" | "integer" | "boolean" | "array";
+
+interface Key {
+  kind: Kind;
+  check: Check<never>;
+}
+
+const anything: Check<unknown> = () => [];
+const text = (check: Check<string>): Key => ({ kind: "string", check });
+const integer = (check: Check<number>): Key => ({ kind: "integer", check });
+const boolean: Key = { kind: "boolean", check: anything };
+const each = <T>(check: Check<T>): Key => ({
+  kind: "array",
+  check: (property, values: T[]) => values.flatMap((value, index) => check(`${property}[${index}]`, value)),
+});
+
+/** Every key of the project's configuration; Pulumi.yaml describes them and holds their defaults. */
+export const CONFIG_KEYS = {
+  release: text(nixosRelease),
+  amiId: text(amiId),
+  instanceType: text(x86InstanceType),
+  rootVolumeGiB: integer(checks.rootVolumeGiB),
+  sshCidrBlocks: each(cidrOf("ipv4")),
+  sshIpv6CidrBlocks: each(cidrOf("ipv6")),
+  httpCidrBlocks: each(cidrOf("ipv4")),
+  httpIpv6CidrBlocks: each(cidrOf("ipv6")),
+  httpPorts: each(checks.port),
+  subnetId: text(checks.subnetId),
+  createRepository: boolean,
+  visibility: text(checks.visibility),
+  protection: text(checks.protection),
+  requiredChecks: { kind: "array", check: requiredCheckNames } as Key,
+  requiredReviews: integer(checks.requiredReviews),
+  enforceAdmins: boolean,
+  onDestroy: text(checks.onDestroy),
+  plan: text(checks.ownerPlan),
+  flake: text(flakeRef),
+  buildOn: text(checks.buildPlace),
+  substitute: boolean,
+  evaluate: boolean,
+  confirmSeconds: integer(checks.seconds),
+  allowDirty: boolean,
+} satisfies Record<string, Key>;
+
+/**
+ * Turns a stack's configuration and nix/repository.json into the arguments of ContinuousDeployment.
+ *
+ * Pure: reads no file and no engine. Throws one error that lists every problem of both.
+ *
+ * @param config all of the stack's configuration, keys with their namespace, as `pulumi.runtime.allConfig()` gives it
+ * @param project name of the project, which is the namespace of its keys
+ * @param repositoryJson the text of nix/repository.json
+ */
+export function stackConfig(
+  config: Record<string, string>,
+  project: string,
+  repositoryJson: string,
+): ContinuousDeploymentArgs {
+  const repositoryFile = parseRepositoryFile(repositoryJson);
+  const own = readOwnKeys(config, `${project}:`);
+  const problems = [
+    ...unknownKeys(config, `${project}:`),
+    ...own.problems,
+    ...providerProblems(config, repositoryFile.value?.owner),
+    ...repositoryFile.problems,
+  ];
+  if (problems.length > 0 || repositoryFile.value === undefined) {
+    throw new pulumi.RunError(problemList("The configuration of this stack", problems));
+  }
+
+  const { owner, name, branch, access } = repositoryFile.value;
+  const value = <T>(key: keyof typeof CONFIG_KEYS) => own.values[key] as T | undefined;
+  return {
+    owner,
+    repositoryName: name,
+    branch,
+    access,
+    machine: {
+      release: value("release"),
+      amiId: value("amiId"),
+      instanceType: value("instanceType"),
+      rootVolumeGiB: value("rootVolumeGiB"),
+      sshCidrBlocks: value("sshCidrBlocks"),
+      sshIpv6CidrBlocks: value("sshIpv6CidrBlocks"),
+      httpCidrBlocks: value("httpCidrBlocks"),
+      httpIpv6CidrBlocks: value("httpIpv6CidrBlocks"),
+      httpPorts: value("httpPorts"),
+      subnetId: value("subnetId"),
+    },
+    repository: {
+      create: value("createRepository"),
+      visibility: value("visibility"),
+      protection: value("protection"),
+      requiredChecks: value("requiredChecks"),
+      requiredReviews: value("requiredReviews"),
+      enforceAdmins: value("enforceAdmins"),
+      onDestroy: value("onDestroy"),
+      plan: value("plan"),
+    },
+    deployment: {
+      flake: value("flake"),
+      buildOn: value("buildOn"),
+      substitute: value("substitute"),
+      evaluate: value("evaluate"),
+      confirmSeconds: value("confirmSeconds"),
+      allowDirty: value("allowDirty"),
+    },
+  };
+}
+
+/** The engine ignores a key that its schema does not know, so a typo would silently mean the default. */
+function unknownKeys(config: Record<string, string>, namespace: string): string[] {
+  const known = Object.keys(CONFIG_KEYS);
+  return Object.keys(config)
+    .filter((key) => key.startsWith(namespace) && !known.includes(key.slice(namespace.length)))
+    .map((key) => `${key}: no such key. Did you mean ${namespace}${closest(key.slice(namespace.length), known)}?`);
+}
+
+function readOwnKeys(config: Record<string, string>, namespace: string) {
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, { kind, check }] of Object.entries<Key>(CONFIG_KEYS)) {
+    const raw = config[namespace + name];
+    // A key of the schema needs a default, and the empty text is the only one that says "none".
+    if (raw === undefined || raw === "") continue;
+    const value = decode(raw, kind);
+    if (value === undefined) problems.push(problem(namespace + name, shown(raw), `a value of type ${kind}`));
+    else problems.push(...check(namespace + name, value as never));
+    values[name] = value;
+  }
+  return { values, problems };
+}
+
+/** The value in its type, or undefined if it has another. */
+function decode(raw: string, kind: Kind): unknown {
+  if (kind === "string") return raw;
+  let value: unknown;
+  try {
+    value = JSON.parse(raw);
+  } catch {
+    return undefined;
+  }
+  const fits = { integer: Number.isInteger(value), boolean: typeof value === "boolean", array: Array.isArray(value) };
+  return fits[kind] ? value : undefined;
+}
+
+/** What the providers would find out only after the first resources exist. */
+function providerProblems(config: Record<string, string>, owner: string | undefined): string[] {
+  const region = config["aws:region"];
+  const token = config["github:token"];
+  const providerOwner = config["github:owner"];
+  const form = checks.matching(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as "us-east-1"');
+  return [
+    ...(region === undefined ? [] : form("aws:region", region)),
+    ...(token === undefined ? [] : githubToken("github:token", token)),
+    ...(providerOwner === undefined || owner === undefined || owner === "" || providerOwner === owner
+      ? []
+      : [problem("github:owner", shown(providerOwner), `${shown(owner)}, the owner in nix/repository.json`)]),
+  ];
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { ContinuousDeployment } from "./components";
+import { stackConfig } from "./components/stackConfig";
+
+const server = new ContinuousDeployment(
+  "nixos",
+  stackConfig(pulumi.runtime.allConfig(), pulumi.getProject(), readFileSync("nix/repository.json", "utf8")),
+);
+
+/** DNS name of the machine. */
+export const publicDns = server.publicDns;
+/** IPv4 address of the machine. */
+export const publicIp = server.publicIp;
+/** Address of the machine's web page. */
+export const url = server.url;
+/** Command that logs in to the machine. */
+export const sshCommand = server.sshCommand;
+/** Id of the EC2 instance. */
+export const instanceId = server.instanceId;
+/** Address of the repository's page. */
+export const repositoryUrl = server.repositoryUrl;
+/** Flake reference that the machine upgrades itself from. */
+export const upgradeFlake = server.upgradeFlake;
+/** age recipient of the machine, for .sops.yaml. */
+export const ageRecipient = server.ageRecipient;
+/** Public host key of the machine. */
+export const hostPublicKey = server.hostPublicKey;
+/** Path of the evaluated derivation of the system. */
+export const derivation = server.derivation;
+/** Private key that logs in to the machine. Secret. */
+export const privateKey = server.privateKey;
