@@ -36,14 +36,15 @@ export class ArgumentChecks {
 
   /** Checks a value now, or when it becomes known; returns what resources are to use in its place. */
   input<T>(property: string, value: pulumi.Input<T>, check: Check<T>): pulumi.Input<T> {
-    if (!isPromised(value)) {
+    if (!pulumi.Output.isInstance(value) && !(value instanceof Promise)) {
       this.problems.push(...check(property, value));
       return value;
     }
-    return pulumi.output(value).apply((known) => {
-      const problems = check(property, known as T);
+    const output = pulumi.output(value) as pulumi.Output<T>;
+    return output.apply((known) => {
+      const problems = check(property, known);
       if (problems.length > 0) throw this.error(problems);
-      return known as T;
+      return known;
     });
   }
 
@@ -66,8 +67,4 @@ export class ArgumentChecks {
   private error(problems: string[]): Error {
     return new pulumi.ResourceError(problemList(this.subject, problems), this.component, true);
   }
-}
-
-function isPromised<T>(value: pulumi.Input<T>): value is pulumi.Output<T> | Promise<T> {
-  return pulumi.Output.isInstance(value) || value instanceof Promise;
 }
