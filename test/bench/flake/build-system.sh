@@ -1,0 +1,50 @@
+# Builds a stub system into $out: the files of a NixOS system that installing one needs. Run by Nix with /bin/sh.
+# shellcheck shell=sh disable=SC2154 # the variables are those of the derivation
+
+case $behaviour in
+buildError)
+  echo "the bench's build error" >&2
+  exit 1
+  ;;
+slowBuild)
+  for second in 1 2 3 4 5 6; do
+    echo "building, second $second" >&2
+    sleep 1
+  done
+  ;;
+esac
+
+mkdir -p "$out/bin" "$out/sw/bin"
+echo "26.05.bench" >"$out/nixos-version"
+printf '%s' "$nonce" >"$out/nonce"
+printf '#!/bin/sh\nexec /lib/systemd/systemd "$@"\n' >"$out/init"
+sed -e "s|@system@|$out|g" -e "s|@behaviour@|$behaviour|g" "$switchToConfiguration" >"$out/bin/switch-to-configuration"
+chmod +x "$out/init" "$out/bin/switch-to-configuration"
+
+# What is on PATH of a NixOS machine without further packages, and no more: a deployment that used python or jq
+# would work on this computer and fail there.
+for tool in \
+  awk basename bash cat chgrp chmod chown comm cp cut date dd df diff dirname du echo env expr false find flock getent \
+  grep head hostname id install journalctl kill less ln ls mkdir mkfifo mktemp more mount mv nohup nproc od paste pgrep \
+  pkill printenv printf ps pwd readlink realpath rm rmdir sed seq setsid sh sha256sum shutdown sleep sort split ss ssh \
+  ssh-keygen sshd stat stdbuf su sync systemctl systemd-analyze systemd-cat systemd-run tail tar tee test timeout touch \
+  tr true tty umount uname uniq unshare uptime wait wc which whoami xargs yes zcat; do
+  if path=$(command -v "$tool"); then
+    case $path in
+    /*) ln -s "$path" "$out/sw/bin/$tool" ;;
+    esac
+  fi
+done
+# Shell built-ins have a file too.
+for tool in echo env false kill printf pwd test true; do
+  [ ! -e "/usr/bin/$tool" ] || ln -sf "/usr/bin/$tool" "$out/sw/bin/$tool"
+done
+# Nix, and the SSH server that is not on an ordinary PATH.
+for tool in nix nix-build nix-channel nix-collect-garbage nix-copy-closure nix-daemon nix-env nix-instantiate nix-store; do
+  ln -s "/run/bench/nix/$tool" "$out/sw/bin/$tool"
+done
+
+# Larger than the small store of the test that runs out of space.
+if [ "$behaviour" = large ]; then
+  dd if=/dev/zero of="$out/large" bs=1M count=96 2>/dev/null
+fi

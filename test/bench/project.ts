@@ -1,0 +1,47 @@
+import { randomUUID } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { output } from "./run";
+
+/** Copies the stub flake, with what is particular to this computer and, unless given, a word of its own. */
+export function writeFlake(folder: string, nonce: string = randomUUID()): void {
+  fs.mkdirSync(path.dirname(folder), { recursive: true });
+  fs.cpSync(path.join(__dirname, "flake"), folder, { recursive: true });
+  const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+  fs.writeFileSync(path.join(folder, "platform"), `${machine}-linux`);
+  fs.writeFileSync(path.join(folder, "nonce"), nonce);
+}
+
+/** A repository such as the one that is deployed: the flake in nix/, committed. */
+export interface Project {
+  folder: string;
+  /** Makes every system of the flake a new one, and commits it. */
+  change(): Promise<void>;
+  git(...args: string[]): Promise<string>;
+}
+
+export async function makeProject(folder: string): Promise<Project> {
+  const git = (...args: string[]) =>
+    output("git", ["-C", folder, "-c", "user.name=bench", "-c", "user.email=bench@example.invalid", ...args], {
+      // The settings of whoever runs the tests (signing, hooks, templates) must not matter.
+      env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" },
+    });
+  const nix = path.join(folder, "nix");
+  writeFlake(nix);
+  const repository = { owner: "", name: "pulumi-nixos", branch: "main", access: "deploy-key" };
+  fs.writeFileSync(path.join(nix, "repository.json"), `${JSON.stringify(repository, null, 2)}\n`);
+  await git("init", "--quiet", "--initial-branch=main");
+  const commit = async (message: string) => {
+    await git("add", "--all");
+    await git("commit", "--quiet", "--message", message);
+  };
+  await commit("First");
+  return {
+    folder,
+    git,
+    async change() {
+      fs.writeFileSync(path.join(nix, "nonce"), randomUUID());
+      await commit("Change");
+    },
+  };
+}
