@@ -100,7 +100,8 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       `${name}-deployment`,
       {
         ...args.deployment,
-        host: instance.publicDns,
+        // The address, not the name: a deployment should not fail because of a resolver.
+        host: instance.publicIp,
         hostPublicKey: instance.hostPublicKey,
         privateKey: keyPair.privateKeyOpenssh,
         instanceId: instance.instanceId,
