@@ -93,7 +93,7 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
   if (typeof nix === "string") {
     throw new Error(nix);
   }
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "bench-machine-"));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), `bench-machine-${process.pid}-`));
   const login = await makeKeyPair(folder);
   const hostKey = await makeKeyPair(folder);
   const port = await freePort();

@@ -30,6 +30,10 @@ export async function makeProject(folder: string): Promise<Project> {
   writeFlake(nix);
   const repository = { owner: "", name: "pulumi-nixos", branch: "main", access: "deploy-key" };
   fs.writeFileSync(path.join(nix, "repository.json"), `${JSON.stringify(repository, null, 2)}\n`);
+  // The program under test lies in the project, as it does for whoever uses it: where the path has spaces, too.
+  fs.cpSync(path.join(__dirname, "../../components/deploy"), path.join(folder, "components/deploy"), {
+    recursive: true,
+  });
   await git("init", "--quiet", "--initial-branch=main");
   const commit = async (message: string) => {
     await git("add", "--all");
