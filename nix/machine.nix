@@ -1,0 +1,16 @@
+# Your machine. What it serves, which users it has, which services run: that goes here, or into
+# files imported from here. Everything that comes with the modules can be overridden here as well.
+{ lib, ... }:
+
+{
+  # Which repository the machine follows; `npm run setup` writes the file, `pulumi up` compares it.
+  continuousDeployment.repository = lib.importJSON ./repository.json;
+
+  # Elastic Compute Cloud's x86_64 image boots with legacy BIOS; an image of another architecture
+  # needs another value here.
+  nixpkgs.hostPlatform = "x86_64-linux";
+
+  # The release that this machine was first installed with. It keeps the meaning of stored data
+  # stable and is not raised with the release in flake.nix.
+  system.stateVersion = "26.05";
+}

@@ -1,0 +1,69 @@
+# What a machine on Elastic Compute Cloud needs beyond NixOS's own module for it.
+{
+  config,
+  lib,
+  modulesPath,
+  pkgs,
+  ...
+}:
+
+let
+  cfg = config.continuousDeployment.amazon;
+
+  rootKey = pkgs.writeShellApplication {
+    name = "root-key-follows-machine-key";
+    runtimeInputs = [
+      pkgs.coreutils
+      pkgs.gnugrep
+      pkgs.openssh
+    ];
+    text = builtins.readFile ./rootKey.sh;
+  };
+in
+{
+  imports = [ "${modulesPath}/virtualisation/amazon-image.nix" ];
+
+  options.continuousDeployment.amazon = {
+    machineKey = lib.mkOption {
+      type = lib.types.str;
+      default = "/var/lib/id_ed25519";
+      description = ''
+        The machine's private SSH key, which user data writes at every boot. It opens the secrets
+        and the repository, and by default it is the key that root logs in with.
+      '';
+    };
+
+    rootKeyFollowsMachineKey = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      description = ''
+        Whether root's authorized key follows
+        {option}`continuousDeployment.amazon.machineKey`. The image installs the key pair's public
+        key only where root has no authorized keys yet, so without this a key that was rotated never
+        reaches a running machine. Turn it off where the login key is another than the machine's.
+      '';
+    };
+  };
+
+  config = lib.mkIf cfg.rootKeyFollowsMachineKey {
+    systemd.services.root-key-follows-machine-key = {
+      description = "Give root the public half of the machine's key as authorized key";
+      wantedBy = [ "multi-user.target" ];
+      # The image's own service writes root's first authorized key; two writers would race.
+      after = [ "apply-ec2-data.service" ];
+      environment.MACHINE_KEY = cfg.machineKey;
+      serviceConfig = {
+        Type = "oneshot";
+        ExecStart = lib.getExe rootKey;
+        StateDirectory = "root-key";
+      };
+    };
+
+    # User data replaces the file at boot, after multi-user.target: watched, not only read at start.
+    systemd.paths.root-key-follows-machine-key = {
+      description = "Watch the machine's key";
+      wantedBy = [ "paths.target" ];
+      pathConfig.PathChanged = cfg.machineKey;
+    };
+  };
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Makes the public half of MACHINE_KEY an authorized key of root, and takes away the one that this
+# script gave before. Keys from elsewhere stay. The new key is in the file before the old one goes,
+# in one replacement of the whole file: there is no moment without a key.
+set -euo pipefail
+
+machine_key=${MACHINE_KEY:-/var/lib/id_ed25519}
+authorized_keys=${AUTHORIZED_KEYS:-/root/.ssh/authorized_keys}
+given=${STATE_DIRECTORY:-/var/lib/root-key}/public-key
+
+# Before user data has run for the first time there is no key yet; the path unit calls again.
+[[ -s $machine_key ]] || exit 0
+
+# Type and key only: a comment is no part of the key, and a line may hold options before both.
+public=$(ssh-keygen -y -f "$machine_key" | cut -d ' ' -f 1-2)
+before=$(cat "$given" 2>/dev/null || true)
+
+install -d -m 700 "$(dirname "$authorized_keys")"
+touch "$authorized_keys"
+temporary=$(mktemp "$authorized_keys.XXXXXX")
+trap 'rm -f "$temporary"' EXIT
+
+cp "$authorized_keys" "$temporary"
+if [[ -n $before && $before != "$public" ]]; then
+  # grep's exit code 1 only says that no other line is left.
+  grep -vF -e "${before#* }" "$authorized_keys" >"$temporary" || [[ $? == 1 ]]
+fi
+grep -qF -e "${public#* }" "$temporary" || printf '%s\n' "$public" >>"$temporary"
+
+chmod 600 "$temporary"
+mv "$temporary" "$authorized_keys"
+printf '%s\n' "$public" >"$given"

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# What the scripts of this folder share; each sources it. Settings come from the environment
+# (UPGRADE_…), where default.nix puts what the options of modules/upgrade.nix say.
+
+# The messages of git and ssh are told apart below; they must not be translated.
+export LC_ALL=C
+
+# Only the machine's own key, only the pinned host keys, no question, and an end to a frozen line.
+export GIT_SSH_COMMAND="ssh -F none -i $UPGRADE_IDENTITY -o IdentitiesOnly=yes -o IdentityAgent=none \
+-o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$UPGRADE_KNOWN_HOSTS \
+-o GlobalKnownHostsFile=none -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+export GIT_TERMINAL_PROMPT=0
+
+export STATE_FILE=$UPGRADE_STATE/state.json
+export PROBE_FILE=$UPGRADE_STATE/probe.json
+NOW=$(date +%s)
+export NOW
+
+log() {
+  printf '%s\n' "$*" >&2
+}
+
+# The JSON object in a file; an empty one where the file is missing or was damaged.
+read_json() { # FILE
+  jq -c --slurp 'if length == 1 and (.[0] | type) == "object" then .[0] else {} end' "$1" 2>/dev/null || echo '{}'
+}
+
+# Replaces a file whole, so that nobody reads half of one and a power cut leaves the old or the new.
+replace_file() { # FILE MODE, contents on standard input
+  local temporary
+  temporary=$(mktemp "$1.XXXXXX")
+  cat >"$temporary"
+  chmod "$2" "$temporary"
+  mv "$temporary" "$1"
+}
+
+# The system that runs.
+current_system() {
+  readlink -f /run/current-system || true
+}
+
+short() {
+  printf '%s' "${1:0:10}"
+}
+
+# The names of the units that are in a failed state.
+failed_units() {
+  systemctl list-units --state=failed --plain --no-legend --no-pager | cut -d ' ' -f 1
+}
+
+# The token that token.sh has accepted; nothing where there is none.
+access_token() {
+  sed -n 's/^extra-access-tokens = [^=]*=//p' "$UPGRADE_TOKEN_CONFIG" 2>/dev/null || true
+}
+
+# A time for people and programs: 2026-01-31T12:00:00Z.
+timestamp() {
+  date --utc --date "@$1" +%Y-%m-%dT%H:%M:%SZ
+}
+
+# What everybody may read about an error of this kind; the rest is for the journal.
+public_summary() { # KIND
+  case $1 in
+  timeout | unreachable | server) echo "the repository cannot be reached" ;;
+  host-key | tls) echo "the repository's server is not trusted" ;;
+  not-found | denied) echo "the repository cannot be read" ;;
+  token | no-token) echo "the access token is not accepted" ;;
+  rate-limit) echo "the repository's limit of requests is used up" ;;
+  branch-gone) echo "the branch is gone" ;;
+  rewritten) echo "the branch's history was rewritten" ;;
+  evaluation) echo "the new revision cannot be evaluated" ;;
+  build) echo "the new revision cannot be built" ;;
+  disk) echo "the disk is full" ;;
+  rejected) echo "the new revision was rejected by a deployment" ;;
+  switches-off) echo "the new revision would switch upgrades off" ;;
+  activation) echo "the new revision could not be activated and was taken back" ;;
+  health) echo "the new revision was not healthy and was taken back" ;;
+  interrupted) echo "the installation was interrupted" ;;
+  *) echo "an unexpected error" ;;
+  esac
+}

@@ -1,0 +1,60 @@
+# The programs of the upgrade, each a checked shell script that brings its own tools. `settings` are
+# the environment that they share (see modules/upgrade.nix); with it inside, a person can run each by
+# hand.
+{
+  lib,
+  pkgs,
+  nix,
+  settings,
+}:
+
+let
+  program =
+    name: script: tools:
+    pkgs.writeShellApplication {
+      inherit name;
+      runtimeInputs = [
+        pkgs.coreutils
+        pkgs.gnugrep
+        pkgs.gnused
+        pkgs.jq
+        pkgs.systemd
+      ]
+      ++ tools;
+      runtimeEnv = settings // {
+        UPGRADE_COMMON = "${./common.sh}";
+      };
+      # The `$names` in single quotes are jq's.
+      excludeShellChecks = [ "SC2016" ];
+      text = builtins.readFile script;
+    };
+in
+rec {
+  remote = program "nixos-upgrade-remote" ./remote.sh [
+    pkgs.curl
+    pkgs.gitMinimal
+    pkgs.openssh
+  ];
+  status = program "nixos-upgrade-status" ./status.sh [ ];
+  health = program "nixos-upgrade-health" ./health.sh [
+    pkgs.bash
+    pkgs.curl
+    remote
+  ];
+  upgrade = program "nixos-upgrade" ./upgrade.sh [
+    nix
+    pkgs.curl
+    pkgs.gitMinimal
+    pkgs.openssh
+    pkgs.util-linux
+    health
+    remote
+    status
+  ];
+  probe = program "nixos-upgrade-probe" ./probe.sh [
+    remote
+    status
+  ];
+  alert = program "nixos-upgrade-alert" ./alert.sh [ pkgs.bash ];
+  token = program "nixos-upgrade-token" ./token.sh [ ];
+}

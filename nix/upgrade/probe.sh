@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Is this machine still what its repository says? Looks for itself, with a request of its own, so
+# that an upgrade that hangs, was stopped or is wrong about itself is noticed too. Fails, and with it
+# its unit, when the machine has been behind for longer than UPGRADE_FRESH_SECONDS or the token is
+# near its end; that failure is what alert.sh and monitoring see.
+
+# shellcheck source=/dev/null
+source "$UPGRADE_COMMON"
+
+probe=$(read_json "$PROBE_FILE")
+state=$(read_json "$STATE_FILE")
+answer=$(nixos-upgrade-remote)
+
+# The first run begins the count; a machine that was switched off is not behind for that time.
+boot=$((NOW - $(cut -d . -f 1 /proc/uptime)))
+
+probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPGRADE_FRESH_SECONDS" \
+  --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg system "$(current_system)" \
+  --argjson probe "$probe" --argjson state "$state" --argjson answer "$answer" '
+  def minutes: ($now - .) / 60 | floor | "\(.) minutes";
+  ([$probe.begun // $now, $boot] | max) as $begun
+  | (if $answer.state == "failing" then [$probe.contact // $begun, $begun] | max else $now end) as $contact
+  | (if $state.running.system == $system then $state.running.revision else null end) as $running
+  | (if $answer.state != "ok" then $probe.behindSince
+     elif $running == $answer.revision then null
+     else [$probe.behindSince // $now, $begun] | max end) as $behind
+  | ([$state.check // $begun, $begun] | max) as $check
+  | (if $answer.state == "ok" then $answer.tokenExpires else $probe.tokenExpires end) as $expires
+  | {
+      begun: $begun, contact: $contact, behindSince: $behind, tokenExpires: $expires, at: $now,
+      problems: [
+        if $behind and $now - $behind > $fresh then {
+          summary: "It does not run the newest revision.",
+          message: "The branch is at \($answer.revision // "an unknown revision"), this machine runs \($running // "an unknown revision"), for \($behind | minutes)."
+        } else empty end,
+        if $now - $contact > $fresh then {
+          summary: "The repository cannot be read.",
+          message: "The repository could not be read for \($contact | minutes): \($answer.message)"
+        } else empty end,
+        if $answer.state == "ok" and $now - $check > $fresh then {
+          summary: "It has stopped looking for new revisions.",
+          message: "nixos-upgrade.service has not asked the repository for \($check | minutes): see systemctl status nixos-upgrade.timer nixos-upgrade.service"
+        } else empty end,
+        if $expires and $expires - $now < $warn then {
+          summary: "Its access to the repository ends soon.",
+          message: "The token ends at \($expires | todate). Make a new one and set it: npm run secrets token"
+        } else empty end
+      ]
+    }')
+replace_file "$PROBE_FILE" 600 <<<"$probe"
+nixos-upgrade-status || true
+
+problems=$(jq -r '.problems[].message' <<<"$probe")
+[[ -z $problems ]] || {
+  log "$problems"
+  exit 1
+}

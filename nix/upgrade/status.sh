@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Writes what the machine says of itself: status.json for programs, and status.html, which the page
+# includes. Both go to a folder that the web server may read; error texts and names of units only
+# with UPGRADE_DETAILS, for everybody may read the page.
+
+# shellcheck source=/dev/null
+source "$UPGRADE_COMMON"
+
+mkdir -p "$UPGRADE_PUBLIC"
+chmod 755 "$UPGRADE_PUBLIC"
+
+reboot_needed=false
+for part in kernel kernel-modules initrd; do
+  booted=$(readlink -f "/run/booted-system/$part" || true)
+  [[ -n $booted && $booted != "$(readlink -f "/run/current-system/$part" || true)" ]] && reboot_needed=true
+done
+
+next=$(systemctl show --property NextElapseUSecRealtime --value nixos-upgrade.timer 2>/dev/null || true)
+next=$(date --date "$next" +%s 2>/dev/null || true)
+
+status=$(jq -nc \
+  --argjson now "$NOW" \
+  --argjson state "$(read_json "$STATE_FILE")" \
+  --argjson probe "$(read_json "$PROBE_FILE")" \
+  --arg enabled "$UPGRADE_ENABLED" --arg details "$UPGRADE_DETAILS" \
+  --arg system "$(current_system)" --arg commit "$UPGRADE_COMMIT_URL" \
+  --arg hold "$(cat "$UPGRADE_HOLD" 2>/dev/null || true)" --arg next "$next" \
+  --argjson free "$(df --output=avail --block-size=1 /nix/store | tail -n 1)" \
+  --argjson size "$(df --output=size --block-size=1 /nix/store | tail -n 1)" \
+  --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson reboot "$reboot_needed" '
+  def time: if . then (floor | todate) else null end;
+  ($state.running // {}) as $running
+  # The record is of the running system only if that is still the one that was installed.
+  | (if $running.system == $system then $running.revision else null end) as $revision
+  | ($hold | tonumber? // 0) as $hold
+  | ($probe.problems // []) as $problems
+  | $state.error as $error
+  | (if $enabled != "true" then "off"
+     elif ($problems | length) > 0 then "stale"
+     elif $error then "failing"
+     elif $hold > $now then "held"
+     elif $state.waiting then "waiting"
+     elif $state.phase then "upgrading"
+     elif $revision and $revision == $state.wanted.revision then "current"
+     elif $state.check == null then "starting"
+     else "upgrading" end) as $name
+  | {
+      state: $name,
+      healthy: ([$name] | inside(["current", "upgrading", "held", "waiting", "starting"])),
+      summary: {
+        off: "This machine does not upgrade itself.",
+        stale: ("This machine has fallen behind: " + ([$problems[].summary] | join(" "))),
+        failing: ("The last upgrade did not work: " + ($error.summary // "unknown error") + "."),
+        held: "A deployment is at work; the upgrade waits for it.",
+        waiting: "Waiting for the first push to the repository.",
+        upgrading: "A new revision is being installed.",
+        current: "This machine runs what its repository says.",
+        starting: "The machine has just started; its first check is still to come."
+      }[$name],
+      revision: $revision,
+      since: (if $revision then $running.since | time else null end),
+      commit: (if $revision and $commit != "" then $commit + $revision else null end),
+      wanted: ($state.wanted.revision // null),
+      wantedSince: ($state.wanted.since | time),
+      phase: ($state.phase // null),
+      lastCheck: ($state.check | time),
+      lastSuccess: ($state.success | time),
+      lastError: (if $error then
+          {kind: $error.kind, since: ($error.since | time), at: ($error.at | time)}
+          + (if $details == "true" then {message: $error.message} else {} end)
+        else null end),
+      nextTry: ([($state.notBefore // 0), (if $error then $state.failed.retryAt // 0 else 0 end), ($next | tonumber? // 0)] | max | if . > 0 then time else null end),
+      tokenExpires: ($state.tokenExpires | time),
+      freeDiskBytes: $free,
+      freeDiskPercent: (100 * $free / $size | floor),
+      rebootNeeded: $reboot,
+      # A reader who sees this long past knows that the machine has stopped writing.
+      staleAfter: ($now + $fresh | time),
+      written: ($now | time)
+    }
+  | if $details == "true" then .problems = [$problems[].message] else . end')
+
+replace_file "$UPGRADE_PUBLIC/status.json" 644 < <(jq . <<<"$status")
+
+replace_file "$UPGRADE_PUBLIC/status.html" 644 < <(jq -r '
+  def row($name; $html): if $html then "<div><dt>\($name)</dt><dd>\($html)</dd></div>" else empty end;
+  def time: if . then "<time datetime=\"\(. | @html)\">\(. | sub("T"; " ") | sub("Z$"; " UTC") | @html)</time>" else null end;
+  {
+    current: ["good", "Up to date"], upgrading: ["good", "Upgrading"], held: ["good", "Deploying"],
+    waiting: ["neutral", "Waiting"], starting: ["neutral", "Starting"], off: ["neutral", "Upgrades are off"],
+    failing: ["bad", "Needs attention"], stale: ["bad", "Needs attention"]
+  }[.state] as [$colour, $headline]
+  | "<section class=\"status \($colour)\" id=\"status\" data-state=\"\(.state)\" data-stale-after=\"\(.staleAfter)\">",
+    "<p class=\"summary\"><strong>\($headline)</strong> <span>\(.summary | @html)</span></p>",
+    "<dl>",
+    row("Revision";
+      if .revision == null then "not known"
+      elif .commit then "<a href=\"\(.commit | @html)\"><code>\(.revision[:10] | @html)</code></a>"
+      else "<code>\(.revision[:10] | @html)</code>" end),
+    row("Running since"; .since | time),
+    row("Newest revision"; if .wanted and .wanted != .revision then "<code>\(.wanted[:10] | @html)</code>" else null end),
+    row("Last check"; .lastCheck | time),
+    row("Last success"; .lastSuccess | time),
+    row("Failing since"; .lastError.since | time),
+    row("What failed"; .lastError.message | if . then @html else null end),
+    row("Next try"; .nextTry | time),
+    row("Token ends"; .tokenExpires | time),
+    row("Free disk"; "\(.freeDiskBytes / 1073741824 * 10 | floor / 10) GiB (\(.freeDiskPercent) %)"),
+    row("Restart"; if .rebootNeeded then "needed for the new kernel" else null end),
+    "</dl>",
+    "</section>"
+  ' <<<"$status")

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Turns the secret into a file that nix.conf includes. What stands in that file is obeyed by every
+# Nix command that root runs, so nothing is copied through: a newline in the secret could set
+# post-build-hook, and a value without a key would make every Nix command fail. Only a token of
+# GitHub's own shapes is accepted, whole, and the setting around it is written here.
+
+# shellcheck source=/dev/null
+source "$UPGRADE_COMMON"
+
+refuse() {
+  rm -f "$UPGRADE_TOKEN_CONFIG"
+  log "The secret github-access-token is refused: $1."
+  log "Expected: one line with a token of GitHub's (github_pat_… or ghp_…), bare or after \"extra-access-tokens = github.com=\"."
+  log "Set it again with \`npm run secrets token\`, commit, and merge or run \`pulumi up\`."
+  exit 1
+}
+
+[[ -r $UPGRADE_TOKEN_FILE ]] || refuse "there is no file $UPGRADE_TOKEN_FILE"
+# One newline at the end is an editor's habit and no part of the token; bash cannot hold a NUL, so
+# the length is compared with the file's.
+secret=$(<"$UPGRADE_TOKEN_FILE")
+size=$(stat --dereference --format %s "$UPGRADE_TOKEN_FILE")
+[[ $size == "${#secret}" || $size == $((${#secret} + 1)) ]] || refuse "it holds a character that no token has"
+token=${secret#extra-access-tokens = github.com=}
+[[ -n $token ]] || refuse "it is empty"
+[[ $token =~ ^(github_pat_[A-Za-z0-9_]+|gh[pousr]_[A-Za-z0-9]+)$ ]] || refuse "it does not look like a token of GitHub's"
+
+mkdir -p "$(dirname "$UPGRADE_TOKEN_CONFIG")"
+umask 077
+printf 'extra-access-tokens = %s=%s\n' "${UPGRADE_TOKEN_HOST:-github.com}" "$token" |
+  replace_file "$UPGRADE_TOKEN_CONFIG" 400
