@@ -1,0 +1,181 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc";
+import { parse, stringify } from "yaml";
+import { serve, type Served } from "../emulators/serve";
+import { isObject, type Properties, secret } from "../emulators/values";
+import { finished, succeeded } from "../processes";
+import type { World } from "../world";
+import { type Driver, type Operation, partsOfUrn, type RecordedResource, type Run, type RunOptions } from "./driver";
+
+const STACK = "rehearsal";
+const SECONDS = 120;
+
+/** The parts of the engine's event log and of its exported state that are read here. */
+interface EngineEvent {
+  resourcePreEvent?: { metadata: { op: string; urn: string; type: string } };
+  diagnosticEvent?: { severity: string; message: string };
+}
+interface ExportedResource {
+  urn: string;
+  type: string;
+  custom: boolean;
+  id?: string;
+  parent?: string;
+  inputs?: Properties;
+  outputs?: Properties;
+}
+
+/** Runs the program under a real Pulumi engine, on a file backend, with the emulators attached as its providers. */
+export class EngineDriver implements Driver {
+  readonly kind = "engine";
+  private runs = 0;
+
+  private constructor(
+    readonly description: string,
+    private readonly cli: string,
+    private readonly project: string,
+    private readonly folder: string,
+    private readonly environment: NodeJS.ProcessEnv,
+    private readonly served: Served[],
+  ) {}
+
+  /** @param folder where the engine may keep its home and the stack's state */
+  static async start(cli: string, project: string, folder: string, environment: NodeJS.ProcessEnv, world: World) {
+    const state = path.join(folder, "state");
+    mkdirSync(state);
+    const served = await Promise.all(Object.values(world.providers).map(serve));
+    const attached = Object.keys(world.providers).map((name, at) => `${name}:${served[at]!.port}`);
+    const complete: NodeJS.ProcessEnv = {
+      ...environment,
+      // The engine finds its language host beside itself.
+      PATH: `${path.dirname(cli)}${path.delimiter}${environment["PATH"] ?? ""}`,
+      PULUMI_HOME: path.join(folder, "pulumi-home"),
+      PULUMI_BACKEND_URL: `file://${state}`,
+      PULUMI_CONFIG_PASSPHRASE: randomBytes(18).toString("base64url"),
+      PULUMI_DEBUG_PROVIDERS: attached.join(","),
+      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+      // Lets the CLI write its events to a file, as Pulumi's own automation does.
+      PULUMI_DEBUG_COMMANDS: "true",
+      NO_COLOR: "1",
+    };
+    const options = { directory: project, environment: complete, seconds: SECONDS };
+    const version = (await succeeded(cli, ["version"], options)).stdout.trim();
+    await succeeded(cli, ["stack", "init", STACK, "--non-interactive"], options);
+    return new EngineDriver(`by the Pulumi engine ${version}`.trimEnd(), cli, project, folder, complete, served);
+  }
+
+  async preview(options: RunOptions): Promise<RecordedResource[]> {
+    this.configure(options);
+    const { operations } = await this.operate("preview", []);
+    // A preview says what it would do to each resource, which is all that is compared.
+    return operations.map(({ urn, type }) => {
+      const { name } = partsOfUrn(urn);
+      return { urn, type, name, parent: undefined, custom: true, id: undefined, inputs: {}, outputs: {} };
+    });
+  }
+
+  async update(options: RunOptions): Promise<Run> {
+    this.configure(options);
+    const replace = options.replace === undefined ? [] : ["--replace", options.replace];
+    const done = await this.operate("up", ["--yes", "--skip-preview", ...replace]);
+    return { ...(await this.exported()), ...done };
+  }
+
+  async destroy(): Promise<Run> {
+    const done = await this.operate("destroy", ["--yes", "--skip-preview"]);
+    return { ...(await this.exported()), ...done };
+  }
+
+  storedState(): string {
+    const stacks = path.join(this.folder, "state/.pulumi");
+    const files = readdirSync(stacks, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    return files.map((entry) => readFileSync(path.join(entry.parentPath ?? entry.path, entry.name), "utf8")).join("\n");
+  }
+
+  stop(): Promise<void> {
+    this.served.forEach(({ stop }) => stop());
+    return Promise.resolve();
+  }
+
+  /** Writes the stack's configuration file, keeping the salt that the engine put there. */
+  private configure({ config }: RunOptions): void {
+    const file = path.join(this.project, `Pulumi.${STACK}.yaml`);
+    const current = existsSync(file) ? (parse(readFileSync(file, "utf8")) as Properties) : {};
+    const values = Object.fromEntries(Object.entries(config).map(([key, value]) => [key, typed(value)]));
+    writeFileSync(file, stringify({ ...current, config: values }));
+  }
+
+  private async operate(command: string, args: string[]): Promise<{ operations: Operation[]; log: string }> {
+    this.runs += 1;
+    const log = path.join(this.folder, `events-${this.runs}.jsonl`);
+    const common = [
+      "--stack",
+      STACK,
+      "--non-interactive",
+      "--color",
+      "never",
+      "--suppress-progress",
+      "--event-log",
+      log,
+    ];
+    const options = { directory: this.project, environment: this.environment, seconds: SECONDS };
+    const { code, stdout, stderr } = await finished(this.cli, [command, ...args, ...common], options);
+    const events = existsSync(log) ? readFileSync(log, "utf8") : "";
+    const parsed = events
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as EngineEvent);
+    if (code !== 0)
+      throw new Error(refusal(parsed) ?? `pulumi ${command} ended with code ${code}:\n${stdout}${stderr}`);
+    const operations = parsed.flatMap(({ resourcePreEvent }) => {
+      if (resourcePreEvent === undefined || resourcePreEvent.metadata.type.startsWith("pulumi:providers:")) return [];
+      const { op, urn, type } = resourcePreEvent.metadata;
+      return [{ urn, type, operation: op }];
+    });
+    return { operations, log: `${stdout}\n${stderr}\n${events}` };
+  }
+
+  private async exported(): Promise<{ resources: RecordedResource[]; outputs: Properties }> {
+    const options = { directory: this.project, environment: this.environment, seconds: SECONDS };
+    const { stdout } = await succeeded(this.cli, ["stack", "export", "--show-secrets", "--stack", STACK], options);
+    const { deployment } = JSON.parse(stdout) as { deployment: { resources?: ExportedResource[] } };
+    const resources = (deployment.resources ?? [])
+      .filter(({ type }) => !type.startsWith("pulumi:providers:"))
+      .map(({ urn, type, custom, id, parent, inputs, outputs }): RecordedResource => ({
+        urn,
+        type,
+        name: partsOfUrn(urn).name,
+        parent,
+        custom,
+        id,
+        inputs: marked(inputs ?? {}) as Properties,
+        outputs: marked(outputs ?? {}) as Properties,
+      }));
+    const stack = resources.find(({ type }) => type === "pulumi:pulumi:Stack");
+    return { resources, outputs: stack?.outputs ?? {} };
+  }
+}
+
+/** A value as the configuration file has it: the engine checks the types that Pulumi.yaml gives. */
+function typed(value: string): unknown {
+  return /^(true|false|\d+|\[.*\])$/.test(value) ? (JSON.parse(value) as unknown) : value;
+}
+
+/** Exported secrets are JSON texts; the rest of the rehearsal knows them as marked values. */
+function marked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(marked);
+  if (!isObject(value)) return value;
+  if (value[specialSigKey] === specialSecretSig) return secret(JSON.parse(value["plaintext"] as string));
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, marked(part)]));
+}
+
+/** What the engine reported as errors, for a person. */
+function refusal(events: EngineEvent[]): string | undefined {
+  const errors = events.flatMap(({ diagnosticEvent }) =>
+    diagnosticEvent?.severity === "error" ? [diagnosticEvent.message.replaceAll(/<\{%[^%]*%\}>/g, "").trim()] : [],
+  );
+  return errors.length === 0 ? undefined : [...new Set(errors)].join("\n");
+}

@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+
+/** The end of a process and what it wrote. */
+export interface Finished {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface ProcessOptions {
+  directory: string;
+  environment: NodeJS.ProcessEnv;
+  seconds: number;
+}
+
+/** Runs a program to its end, or ends it when its time is up. Does not throw for a failing program. */
+export function finished(program: string, args: string[], options: ProcessOptions): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: options.directory,
+      env: options.environment,
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: options.seconds * 1000,
+    });
+    const written = { stdout: "", stderr: "" };
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (written.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (written.stderr += text));
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      if (signal !== null) written.stderr += `\n${program} was ended by ${signal} after ${options.seconds} s at most`;
+      resolve({ code: code ?? 1, ...written });
+    });
+  });
+}
+
+/** Like `finished`, but a failing program is an error that shows what it wrote. */
+export async function succeeded(program: string, args: string[], options: ProcessOptions): Promise<Finished> {
+  const end = await finished(program, args, options);
+  if (end.code === 0) return end;
+  throw new Error(`${program} ${args.join(" ")} ended with code ${end.code}:\n${end.stdout}${end.stderr}`.trimEnd());
+}

@@ -1,0 +1,35 @@
+import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
+import * as path from "node:path";
+
+/** What a run of the program reads; everything else of the repository stays out of the copy. */
+const PARTS = [
+  "Pulumi.yaml",
+  "index.ts",
+  "package.json",
+  "tsconfig.json",
+  ".pulumi",
+  "components",
+  "nix",
+  ".github",
+  "garnix.yaml",
+];
+
+/** The project's root folder. */
+export const ROOT = path.resolve(__dirname, "../..");
+
+/** Copies the real program and the real flake, so that the rehearsal can edit them. Returns the copy's folder. */
+export function copyProject(folder: string): string {
+  const copy = path.join(folder, "project");
+  mkdirSync(copy);
+  for (const part of PARTS) {
+    const source = path.join(ROOT, part);
+    // An installed component package would bring a second copy of every provider.
+    if (existsSync(source))
+      cpSync(source, path.join(copy, part), {
+        recursive: true,
+        filter: (file) => path.basename(file) !== "node_modules",
+      });
+  }
+  symlinkSync(path.join(ROOT, "node_modules"), path.join(copy, "node_modules"), "junction");
+  return copy;
+}

@@ -1,0 +1,29 @@
+import { Ec2, awsProvider } from "./emulators/aws";
+import { commandProvider, type CommandOptions } from "./emulators/command";
+import { Github, githubProvider } from "./emulators/github";
+import { Operations } from "./emulators/operations";
+import { tlsProvider } from "./emulators/tls";
+
+/** The emulated outside world of one rehearsal: its services, and the providers in front of them. */
+export interface World {
+  ec2: Ec2;
+  github: Github;
+  /** By package name. */
+  providers: Record<string, Operations>;
+  stop: () => void;
+}
+
+/** A world in which nothing exists yet. */
+export function createWorld(owner: string, commands: CommandOptions): World {
+  const ec2 = new Ec2();
+  // A paid plan: free accounts cannot protect private repositories, which the repository is by default.
+  const github = new Github({ owner, plan: "paid" });
+  const command = commandProvider(commands);
+  const all = [awsProvider(ec2), githubProvider(github), tlsProvider(), command];
+  return {
+    ec2,
+    github,
+    providers: Object.fromEntries(all.map((provider) => [provider.name, new Operations(provider)])),
+    stop: () => command.stop(),
+  };
+}
