@@ -24,9 +24,15 @@ export const repositoryUrl = server.repositoryUrl;
 export const upgradeFlake = server.upgradeFlake;
 /** age recipient of the machine, for .sops.yaml. */
 export const ageRecipient = server.ageRecipient;
+/** age recipients of all generations of the machine's key, for a rotation. */
+export const ageRecipients = server.ageRecipients;
+/** Public halves of all generations of the login key, for a rotation. */
+export const loginPublicKeys = server.loginPublicKeys;
 /** Public host key of the machine. */
 export const hostPublicKey = server.hostPublicKey;
 /** Path of the evaluated derivation of the system. */
 export const derivation = server.derivation;
 /** Private key that logs in to the machine. Secret. */
 export const privateKey = server.privateKey;
+/** Private key that opens the machine's secrets; the same as `privateKey` unless they are separate. Secret. */
+export const identityKey = server.identityKey;

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
+import { ArgumentChecks } from "./errors";
 import { type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
+import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
 import { type MachineSettings, NixosInstance } from "./nixosInstance";
 import { ProtectedRepository, type RepositorySettings } from "./protectedRepository";
 import { SshKeyPair } from "./sshKeyPair";
@@ -22,6 +24,19 @@ export interface ContinuousDeploymentArgs {
    * @default "deploy-key"
    */
   access?: string;
+  /**
+   * Which generations of the keys exist: one number, or two during a rotation, the one in use first.
+   * `npm run secrets -- rotate` walks it from [1] to [1, 2], [2, 1] and [2].
+   * @default [1]
+   */
+  keyGenerations?: number[];
+  /**
+   * Whether the machine has a key of its own, which opens its secrets and its repository and nothing else, so that the
+   * key that logs in as root is never in user data. Choose it before the first update: a change gives the machine
+   * another key at once, which its secrets must be encrypted for.
+   * @default false
+   */
+  separateMachineKey?: boolean;
   /** Choices about the machine. */
   machine?: MachineSettings;
   /** Choices about the repository and its protection. */
@@ -48,10 +63,19 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
   public readonly sshCommand: pulumi.Output<string>;
   /** Public host key of the machine, `ssh-ed25519 AAAA…`. */
   public readonly hostPublicKey: pulumi.Output<string>;
-  /** Private key that logs in to the machine, opens its secrets and reads its repository. Secret. */
+  /** Private key that logs in to the machine. Secret. */
   public readonly privateKey: pulumi.Output<string>;
-  /** age recipient of that key (`age1…`), for .sops.yaml. */
+  /** Public half of each generation of that key, in the order of `keyGenerations`. */
+  public readonly loginPublicKeys: pulumi.Output<string[]>;
+  /**
+   * Private key that the machine opens its secrets and reads its repository with: the same as `privateKey`, unless
+   * `separateMachineKey`. Secret.
+   */
+  public readonly identityKey: pulumi.Output<string>;
+  /** age recipient of the machine's key (`age1…`), for .sops.yaml. */
   public readonly ageRecipient: pulumi.Output<string>;
+  /** age recipient of each generation of the machine's key, in the order of `keyGenerations`. */
+  public readonly ageRecipients: pulumi.Output<string[]>;
   /** Address of the repository's page. */
   public readonly repositoryUrl: pulumi.Output<string>;
   /** Flake reference that the machine upgrades itself from. */
@@ -65,7 +89,13 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     super("nixos:index:ContinuousDeployment", name, args, opts);
     const parent = { parent: this };
 
-    const keyPair = new SshKeyPair(`${name}-key`, {}, parent);
+    const generations = checkedGenerations(this, name, args);
+    const keyPair = new SshKeyPair(`${name}-key`, { generations }, parent);
+
+    // The key in user data is the less one can do with it, the better: whoever may describe the instance can read it.
+    const machineKey = args.separateMachineKey
+      ? createKeyGenerations(`${name}-machine-key`, generations, parent)
+      : keyPair;
 
     // Made here and given to the machine, so that no SSH connection ever trusts a host key on first use.
     const hostKey = new tls.PrivateKey(`${name}-host-key`, { algorithm: "ED25519" }, parent);
@@ -78,7 +108,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         name: args.repositoryName,
         branch: args.branch,
         access: args.access,
-        deployPublicKey: args.access === "token" ? undefined : keyPair.publicKeyOpenssh,
+        deployPublicKey: args.access === "token" ? undefined : machineKey.publicKeyOpenssh,
         deployKeyTitle: `${name} (read-only)`,
       },
       parent,
@@ -89,7 +119,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       {
         ...args.machine,
         keyName: keyPair.keyName,
-        identityKey: keyPair.privateKeyOpenssh,
+        identityKey: machineKey.privateKeyOpenssh,
         hostKey: pulumi.secret(hostKey.privateKeyOpenssh),
       },
       parent,
@@ -104,6 +134,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         host: instance.publicIp,
         hostPublicKey: instance.hostPublicKey,
         privateKey: keyPair.privateKeyOpenssh,
+        machinePublicKey: machineKey.publicKeyOpenssh,
         instanceId: instance.instanceId,
         repository: pulumi.interpolate`${args.owner}/${args.repositoryName}`,
       },
@@ -117,7 +148,10 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     this.sshCommand = pulumi.interpolate`ssh -i id_ed25519 root@${instance.publicDns}`;
     this.hostPublicKey = instance.hostPublicKey;
     this.privateKey = keyPair.privateKeyOpenssh;
-    this.ageRecipient = keyPair.ageRecipient;
+    this.loginPublicKeys = keyPair.publicKeysOpenssh;
+    this.identityKey = machineKey.privateKeyOpenssh;
+    this.ageRecipient = machineKey.ageRecipient;
+    this.ageRecipients = machineKey.ageRecipients;
     this.repositoryUrl = repository.httpUrl;
     this.upgradeFlake = repository.upgradeFlake;
     this.derivation = deployment.derivation;
@@ -131,11 +165,21 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       sshCommand: this.sshCommand,
       hostPublicKey: this.hostPublicKey,
       privateKey: this.privateKey,
+      loginPublicKeys: this.loginPublicKeys,
+      identityKey: this.identityKey,
       ageRecipient: this.ageRecipient,
+      ageRecipients: this.ageRecipients,
       repositoryUrl: this.repositoryUrl,
       upgradeFlake: this.upgradeFlake,
       derivation: this.derivation,
       systemPath: this.systemPath,
     });
   }
+}
+
+function checkedGenerations(component: ContinuousDeployment, name: string, args: ContinuousDeploymentArgs): number[] {
+  const checks = new ArgumentChecks(component, `ContinuousDeployment ${JSON.stringify(name)}`);
+  const generations = checks.plain("keyGenerations", args.keyGenerations ?? [1], keyGenerationNumbers);
+  checks.refuseProblems();
+  return generations;
 }

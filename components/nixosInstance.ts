@@ -70,7 +70,10 @@ export interface MachineSettings {
 
 /** Arguments of NixosInstance. */
 export interface NixosInstanceArgs extends MachineSettings {
-  /** Name of the EC2 key pair that may log in as root. A change replaces the machine. */
+  /**
+   * Name of the EC2 key pair that may log in as root. EC2 hands it over at the first boot only, so a change concerns
+   * the next machine: the running one is neither replaced nor told.
+   */
   keyName: pulumi.Input<string>;
   /**
    * The machine's own private key (ed25519, OpenSSH form), written to /var/lib/id_ed25519. Secret. A change stops and
@@ -127,8 +130,9 @@ export class NixosInstance extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        // Every new image would otherwise replace the machine. An image that the user chose is not frozen.
-        ignoreChanges: args.amiId === undefined ? ["ami"] : [],
+        // Every new image would otherwise replace the machine, and so would a rotated key, which reaches it by user
+        // data. An image that the user chose is not frozen.
+        ignoreChanges: args.amiId === undefined ? ["ami", "keyName"] : ["keyName"],
         additionalSecretOutputs: ["userData", "userDataBase64"],
       },
     );

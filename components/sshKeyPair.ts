@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
-import * as tls from "@pulumi/tls";
-import { ageRecipient } from "./age";
+import { ArgumentChecks } from "./errors";
+import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
 
 /** Arguments of SshKeyPair. */
 export interface SshKeyPairArgs {
@@ -10,6 +10,13 @@ export interface SshKeyPairArgs {
    * @default a name that Pulumi makes from the resource's name, with a random suffix
    */
   keyName?: pulumi.Input<string>;
+  /**
+   * Which generations of the key exist: one number, or two during a rotation, the one in use first. A rotation goes
+   * from [1] to [1, 2] (the new key is made), [2, 1] (it is in use) and [2] (the old key is destroyed). The one in use
+   * replaces the EC2 key pair, never a machine.
+   * @default [1]
+   */
+  generations?: number[];
 }
 
 /**
@@ -26,15 +33,20 @@ export class SshKeyPair extends pulumi.ComponentResource {
   public readonly keyName: pulumi.Output<string>;
   /** age recipient of the key (`age1…`): what SOPS encrypts for the machine. Not secret. */
   public readonly ageRecipient: pulumi.Output<string>;
+  /** Public half of each generation, in the order of `generations`. */
+  public readonly publicKeysOpenssh: pulumi.Output<string[]>;
+  /** age recipient of each generation, in the order of `generations`. */
+  public readonly ageRecipients: pulumi.Output<string[]>;
 
   constructor(name: string, args: SshKeyPairArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:SshKeyPair", name, args, opts);
 
-    const key = new tls.PrivateKey(name, { algorithm: "ED25519" }, { parent: this });
-    this.publicKeyOpenssh = key.publicKeyOpenssh.apply((publicKey) => publicKey.trim());
-    // The provider marks it secret too; under mocks it does not, and a secret must never depend on that.
-    this.privateKeyOpenssh = pulumi.secret(key.privateKeyOpenssh);
-    this.ageRecipient = this.publicKeyOpenssh.apply(ageRecipient);
+    const keys = createKeyGenerations(name, checkedGenerations(this, name, args), { parent: this });
+    this.publicKeyOpenssh = keys.publicKeyOpenssh;
+    this.privateKeyOpenssh = keys.privateKeyOpenssh;
+    this.ageRecipient = keys.ageRecipient;
+    this.publicKeysOpenssh = keys.publicKeysOpenssh;
+    this.ageRecipients = keys.ageRecipients;
 
     const keyPair = new aws.KeyPair(
       `${name}-key-pair`,
@@ -48,6 +60,15 @@ export class SshKeyPair extends pulumi.ComponentResource {
       privateKeyOpenssh: this.privateKeyOpenssh,
       keyName: this.keyName,
       ageRecipient: this.ageRecipient,
+      publicKeysOpenssh: this.publicKeysOpenssh,
+      ageRecipients: this.ageRecipients,
     });
   }
+}
+
+function checkedGenerations(component: SshKeyPair, name: string, args: SshKeyPairArgs): number[] {
+  const checks = new ArgumentChecks(component, `SshKeyPair ${JSON.stringify(name)}`);
+  const generations = checks.plain("generations", args.generations ?? [1], keyGenerationNumbers);
+  checks.refuseProblems();
+  return generations;
 }

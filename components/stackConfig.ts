@@ -8,6 +8,7 @@ import { flakeRef } from "./flakeRef";
 import { githubToken } from "./githubToken";
 import { x86InstanceType } from "./instanceType";
 import { amiId, nixosRelease } from "./nixosAmi";
+import { keyGenerationNumbers } from "./keyGenerations";
 import { parseRepositoryFile } from "./repositoryFile";
 import { requiredCheckNames } from "./repositoryNames";
 
@@ -54,6 +55,8 @@ export const CONFIG_KEYS = {
   evaluate: boolean,
   confirmSeconds: integer(checks.seconds),
   allowDirty: boolean,
+  keyGenerations: { kind: "array", check: keyGenerationNumbers } as Key,
+  separateMachineKey: boolean,
 } satisfies Record<string, Key>;
 
 /**
@@ -89,6 +92,8 @@ export function stackConfig(
     repositoryName: name,
     branch,
     access,
+    keyGenerations: value("keyGenerations"),
+    separateMachineKey: value("separateMachineKey"),
     machine: {
       release: value("release"),
       amiId: value("amiId"),
