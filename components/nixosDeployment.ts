@@ -1,10 +1,11 @@
 import * as path from "node:path";
 import * as command from "@pulumi/command/local";
 import * as pulumi from "@pulumi/pulumi";
+import { ageRecipient } from "./age";
 import { buildPlace, ed25519PublicKey, hostAddress, oneWord, port, seconds } from "./checks";
 import { ArgumentChecks } from "./errors";
 import { flakeRef } from "./flakeRef";
-import { ed25519PrivateKey } from "./openssh";
+import { ed25519PrivateKey, publicKeyOf } from "./openssh";
 
 /** What a stack may choose about its deployments. */
 export interface DeploymentSettings {
@@ -206,6 +207,7 @@ function deploymentEnvironment(
     DEPLOY_HOST_KEY: checked.hostPublicKey,
     DEPLOY_PRIVATE_KEY: pulumi.secret(checked.privateKey),
     DEPLOY_MACHINE_PUBLIC_KEY: checked.machinePublicKey,
+    DEPLOY_AGE_RECIPIENT: machineRecipient(args, checked),
     DEPLOY_FLAKE: checked.flake,
     DEPLOY_DERIVATION: derivation,
     DEPLOY_BUILD_ON: checked.buildOn,
@@ -218,6 +220,15 @@ function deploymentEnvironment(
     DEPLOY_EXTRA_ARGUMENTS: pulumi.jsonStringify(checked.extraArguments),
     DEPLOY_REPOSITORY: args.repository ?? "",
   };
+}
+
+/** What the flake's secrets must be encrypted for; the deployment program has no library that could compute it. */
+function machineRecipient(args: NixosDeploymentArgs, checked: CheckedArgs): pulumi.Output<string> {
+  const publicKey =
+    args.machinePublicKey === undefined
+      ? pulumi.output(checked.privateKey).apply(publicKeyOf)
+      : checked.machinePublicKey;
+  return pulumi.unsecret(pulumi.output(publicKey).apply(ageRecipient));
 }
 
 /** Environment variables are texts. */
