@@ -1,0 +1,173 @@
+// @ts-check
+import fs from "node:fs";
+import path from "node:path";
+import { DeploymentError } from "./errors.mjs";
+import { ConnectionFailed, quoted } from "./machine.mjs";
+import { evaluateNow, outputOf, readable } from "./nix.mjs";
+import { buildOptions, machineDestination } from "./rebuild.mjs";
+import { lastWords, sshTrouble } from "./ssh.mjs";
+
+/** @typedef {import("./deploy.mjs").Deployment} Deployment */
+
+const ATTEMPTS = 3;
+
+/**
+ * Builds exactly what the preview showed, where it is to be built, and brings it to the machine; its path.
+ * @param {Deployment} deployment
+ * @returns {Promise<string>}
+ */
+export async function buildSystem(deployment) {
+  const derivation = await instantiated(deployment);
+  const { buildOn } = deployment.settings;
+  if (buildOn === "host") return buildOnMachine(deployment, derivation);
+  if (buildOn === "local") return buildHere(deployment, derivation);
+  return buildOnBuilder(deployment, derivation);
+}
+
+/**
+ * The derivation, in this computer's store: the garbage collector may have taken it since the evaluation.
+ * @param {Deployment} deployment
+ */
+async function instantiated({ settings, processes }) {
+  const { derivation, flake } = settings;
+  if (derivation.endsWith(".drv") && fs.existsSync(derivation)) return derivation;
+  const evaluated = await evaluateNow(flake, processes);
+  if (!derivation.endsWith(".drv") || evaluated === derivation) return evaluated;
+  throw new DeploymentError("The flake has changed since it was evaluated for this update.", {
+    details: `then: ${derivation}\nnow:  ${evaluated}`,
+    advice: ["Run pulumi up again."],
+  });
+}
+
+/**
+ * @param {Deployment} deployment
+ * @param {string} derivation
+ */
+async function buildOnMachine(deployment, derivation) {
+  const { settings, machine } = deployment;
+  await copy(deployment, ["--to", machineDestination(settings.host), derivation]);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const answers = await machine.build(derivation, buildOptions(settings.extraArguments));
+      if (answers.has("built")) return answers.get("built");
+      throw buildFailed(answers.stderr, deployment);
+    } catch (error) {
+      if (!(error instanceof ConnectionFailed)) throw error;
+      await pauseOrGiveUp(deployment, attempt, error);
+    }
+  }
+}
+
+/**
+ * @param {Deployment} deployment
+ * @param {string} derivation
+ */
+async function buildHere(deployment, derivation) {
+  const { settings, processes, folder } = deployment;
+  // A root, so that the garbage collector leaves it until it is copied.
+  const root = ["--add-root", path.join(folder.path, "build")];
+  const options = buildOptions(settings.extraArguments);
+  const result = await processes.run("nix-store", ["--realise", derivation, ...root, ...options]);
+  if (result.code !== 0) throw buildFailed(result.stderr, deployment);
+  const system = fs.realpathSync(result.stdout.trim());
+  await copy(deployment, ["--to", machineDestination(settings.host), system]);
+  return system;
+}
+
+/**
+ * @param {Deployment} deployment
+ * @param {string} derivation
+ */
+async function buildOnBuilder(deployment, derivation) {
+  const { settings, processes } = deployment;
+  const builder = settings.buildOn;
+  await copy(deployment, ["--to", builder, derivation]);
+  const words = ["nix-store", "--realise", derivation, ...buildOptions(settings.extraArguments)];
+  const result = await processes.run("ssh", ["-F", deployment.sshConfig, "-T", builder, words.map(quoted).join(" ")]);
+  if (result.code !== 0) throw buildFailed(result.stderr, deployment);
+  const system = (await outputOf(derivation, processes)) ?? result.stdout.trim();
+  await retried(deployment, "nix", [
+    ...[
+      "--extra-experimental-features",
+      "nix-command",
+      "copy",
+      ...(settings.substitute ? ["--substitute-on-destination"] : []),
+    ],
+    ...["--from", `ssh://${builder}`, "--to", `ssh://${machineDestination(settings.host)}`, system],
+  ]);
+  return system;
+}
+
+/**
+ * @param {Deployment} deployment
+ * @param {string[]} args of nix-copy-closure
+ */
+function copy(deployment, args) {
+  return retried(deployment, "nix-copy-closure", [
+    ...(deployment.settings.substitute ? ["--use-substitutes"] : []),
+    ...args,
+  ]);
+}
+
+/**
+ * Copies, again when the connection broke: what has arrived is not sent twice.
+ * @param {Deployment} deployment
+ * @param {string} program
+ * @param {string[]} args
+ */
+async function retried(deployment, program, args) {
+  for (let attempt = 1; ; attempt++) {
+    const result = await deployment.processes.run(program, args, { env: deployment.nixEnvironment });
+    if (result.code === 0) return;
+    if (sshTrouble(result.stderr) === undefined) throw copyFailed(result.stderr);
+    await pauseOrGiveUp(deployment, attempt, copyFailed(result.stderr));
+  }
+}
+
+/**
+ * @param {Deployment} deployment
+ * @param {number} attempt
+ * @param {Error} error
+ */
+async function pauseOrGiveUp({ processes, log }, attempt, error) {
+  if (attempt === ATTEMPTS) throw error;
+  log.progress(`build: ${error.message}; trying again`);
+  await processes.sleep(2 * attempt);
+}
+
+/** @param {string} stderr */
+function copyFailed(stderr) {
+  return new DeploymentError(`The build could not be copied: ${lastWords(stderr)}`, { advice: fullDiskAdvice(stderr) });
+}
+
+/**
+ * @param {string} stderr
+ * @param {Deployment} deployment
+ */
+function buildFailed(stderr, { settings }) {
+  const message = readable(stderr, settings.flake);
+  return new DeploymentError(buildErrorLine(message), {
+    details: message.split("\n").slice(-25).join("\n"),
+    advice: [...fullDiskAdvice(message), "Nothing was switched."],
+  });
+}
+
+/**
+ * The line of a build's output that says what is wrong: the first error, as those after it only follow from it.
+ * @param {string} message
+ */
+export function buildErrorLine(message) {
+  const lines = message.split("\n").map((line) => line.trim());
+  const errors = lines.filter((line) => /^error:\s*\S/.test(line));
+  const first = errors.find((line) => /no space left on device/i.test(line)) ?? errors[0] ?? lastWords(message);
+  return `The build failed: ${first.replace(/^error:\s*/, "")}`;
+}
+
+/** @param {string} message */
+function fullDiskAdvice(message) {
+  return /no space left on device/i.test(message)
+    ? [
+        "A disk is full. On the machine, nix-collect-garbage --delete-older-than 14d frees what old systems use; or enlarge its root volume.",
+      ]
+    : [];
+}

@@ -1,0 +1,230 @@
+// @ts-check
+// Installs the system of a flake on a machine, so that the machine either runs it, reachable, or runs what it ran
+// before. What it does, in which order, and what remains when it is interrupted: docs/deployment.md.
+import process from "node:process";
+import { buildSystem } from "./build.mjs";
+import { DeploymentError, Interrupted, messageOf } from "./errors.mjs";
+import { holdMachine } from "./hold.mjs";
+import { Log } from "./log.mjs";
+import { Machine } from "./machine.mjs";
+import { outputOf } from "./nix.mjs";
+import { PrivateFolder } from "./privateFolder.mjs";
+import { plainEnvironment, Processes } from "./process.mjs";
+import { findNixosRebuild } from "./rebuild.mjs";
+import { readSettings } from "./settings.mjs";
+import { checkSources, followedRevision } from "./sources.mjs";
+import { writeSshFiles } from "./ssh.mjs";
+import { armGuard, confirmSwitch, switchSystem } from "./switch.mjs";
+import { waitForMachine } from "./wait.mjs";
+
+/** @typedef {import("./machine.mjs").Answers} Answers */
+/** @typedef {Awaited<ReturnType<typeof prepare>>} Deployment */
+
+/**
+ * @param {Deployment} deployment
+ * @returns {Promise<{ systemPath: string, changed: boolean, rebooted: boolean }>}
+ */
+async function deploy(deployment) {
+  const { settings, log, machine } = deployment;
+  await log.phase("check", async (say) => say(await checkSources(deployment)));
+  // Asked while the machine is waited for.
+  const following = followedRevision(deployment).catch(() => ({ revision: "-", warning: undefined }));
+  const seen = await log.phase("wait", async (say) => {
+    const answers = await waitForMachine(deployment);
+    say("the machine is ready");
+    return answers;
+  });
+  const wanted = await outputOf(settings.derivation, deployment.processes);
+  const present = presentSystem(seen, wanted, settings.derivation);
+  if (present !== undefined) return unchanged(log, present);
+
+  const { revision, warning } = await following;
+  if (warning !== undefined) log.progress(warning);
+  const held = await log.phase("hold", async (say) => {
+    const answers = await holdMachine(deployment, wanted);
+    say("no other deployment, no automatic upgrade");
+    return answers;
+  });
+  const { system, nixosRebuild } = await log.phase("build", (say) =>
+    machine.whileHolding(async () => {
+      const built = { system: await buildSystem(deployment), nixosRebuild: await findNixosRebuild(deployment) };
+      say(built.system);
+      return built;
+    }),
+  );
+  if (runs(held, system)) {
+    await release(deployment);
+    return unchanged(log, system);
+  }
+
+  const previous = await log.phase("arm", async (say) => {
+    const back = await armGuard(deployment, system, revision);
+    say(`the way back is ${back}`);
+    return back;
+  });
+  const again = () => switchSystem(deployment, nixosRebuild);
+  const rebuild = await log.phase("switch", async (say) => {
+    const result = await again();
+    say(result.code === 0 ? "nixos-rebuild is done" : "nixos-rebuild failed; asking the machine what happened");
+    return result;
+  });
+  const confirmed = await log.phase("confirm", async (say) => {
+    const outcome = await confirmSwitch(deployment, { system, previous, rebuild, again });
+    say("reached over a new connection; the way back is disarmed");
+    return outcome;
+  });
+  await log.phase("release", () => release(deployment));
+  reportFailedUnits(deployment, system, confirmed);
+  return { systemPath: system, changed: true, rebooted: false };
+}
+
+/**
+ * The system that is wanted, if the machine has it already and is at rest.
+ * @param {Answers} seen
+ * @param {string | undefined} wanted its path, when this computer can tell
+ * @param {string} derivation
+ */
+function presentSystem(seen, wanted, derivation) {
+  const busy =
+    seen.get("lease") !== "" ||
+    /^(armed|switch|rolling)/.test(seen.get("guard")) ||
+    /^(active|activating)/.test(seen.get("upgrade"));
+  // Otherwise the machine remembers what it was last given.
+  const [deployed, deployedSystem] = seen.get("deployed").split(" ");
+  const system = wanted ?? (deployed === derivation ? deployedSystem : undefined);
+  return !busy && system !== undefined && runs(seen, system) ? system : undefined;
+}
+
+/**
+ * Whether a system runs and is what the machine starts with.
+ * @param {Answers} seen
+ * @param {string} system
+ */
+function runs(seen, system) {
+  return seen.get("system") === system && seen.get("profile") === system;
+}
+
+/**
+ * Lets automatic upgrades and other deployments begin again. What was confirmed stays so, whether this is heard or not.
+ * @param {Deployment} deployment
+ */
+async function release(deployment) {
+  deployment.holding = false;
+  await deployment.machine.abandon().catch((error) => {
+    if (!(error instanceof DeploymentError)) throw error;
+    deployment.log.progress(`warning: the machine's lease was not given back and ends by itself (${error.message})`);
+  });
+}
+
+/**
+ * @param {Log} log
+ * @param {string} systemPath
+ */
+function unchanged(log, systemPath) {
+  log.progress(`done: the machine already runs ${systemPath}`);
+  return { systemPath, changed: false, rebooted: false };
+}
+
+/**
+ * @param {Deployment} deployment
+ * @param {string} system
+ * @param {import("./switch.mjs").Confirmed} confirmed
+ */
+function reportFailedUnits({ settings, log }, system, { exitCode, failedUnits }) {
+  if (exitCode === 0) return log.progress(`done: the machine runs ${system}`);
+  const units = failedUnits.join(", ") || "(they recovered since)";
+  const message = `The machine runs ${system}, but some units failed: ${units}.`;
+  if (settings.allowFailedUnits) return log.progress(`warning: ${message}`);
+  throw new DeploymentError(message, {
+    advice: [
+      `Look: ssh root@${settings.host} systemctl status ${failedUnits.join(" ")}`,
+      "The system stays. Set allowFailedUnits to accept it as it is.",
+    ],
+    exitCode: 4,
+  });
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+function prepare(env) {
+  const settings = readSettings(env);
+  const log = new Log(env, settings.privateKey);
+  const folder = new PrivateFolder(env);
+  try {
+    const sshConfig = writeSshFiles(settings, folder);
+    const processes = new Processes({ ...plainEnvironment(env), TMPDIR: folder.base }, log.write);
+    const machine = new Machine(processes, settings.host, sshConfig);
+    // The connection that nixos-rebuild would keep for a minute outlives it when it is killed.
+    const nixEnvironment = { ...processes.env, NIX_SSHOPTS: `-F ${sshConfig} -o ControlMaster=no -o ControlPath=none` };
+    return { settings, log, folder, sshConfig, processes, machine, nixEnvironment, holding: false };
+  } catch (error) {
+    folder.remove();
+    throw error;
+  }
+}
+
+/**
+ * Leaves the machine in order, whatever happened.
+ * @param {Deployment} deployment
+ */
+async function cleanUp({ machine, holding, log }) {
+  if (!holding) return;
+  try {
+    const answers = await machine.abandon({ afterStop: true });
+    const guard = answers.get("guard");
+    if (/^(switching|rolling-back)/.test(guard))
+      log.progress(`cleanup: the machine goes back to ${answers.get("previous")} by itself`);
+  } catch (error) {
+    log.progress(
+      `cleanup: the machine was not reached (${messageOf(error)}); its lease ends by itself, and an unconfirmed switch is rolled back`,
+    );
+  }
+}
+
+async function main() {
+  // A Pulumi that was killed does not read any more; the deployment still ends in order.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
+  /** @type {Deployment | undefined} */
+  let deployment;
+  let signals = 0;
+  process.on("exit", () => deployment?.folder.remove());
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.on(signal, () => {
+      if (signals++ === 0 && deployment !== undefined) void deployment.processes.stop(new Interrupted(signal));
+      else process.exit(exitCodeOf(new Interrupted(signal)));
+    });
+  }
+
+  try {
+    deployment = prepare(process.env);
+    const result = await deploy(deployment);
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    // Such as a question to the Git remote whose answer is not needed.
+    await deployment.processes.stop(new Error("The deployment is done."));
+  } catch (error) {
+    const text =
+      error instanceof DeploymentError
+        ? error.text()
+        : error instanceof Interrupted
+          ? error.message
+          : String(error instanceof Error ? error.stack : error);
+    if (deployment !== undefined) {
+      // Nothing may still be switching when the machine is asked to give up.
+      await deployment.processes.stop(error instanceof Error ? error : new Error(text));
+      await cleanUp(deployment);
+    }
+    const log = deployment?.log.path;
+    process.stderr.write(`${deployment?.log.scrub(text) ?? text}\n${log ? `Full log: ${log}\n` : ""}`);
+    deployment?.log.write(text);
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** @param {unknown} error */
+function exitCodeOf(error) {
+  if (error instanceof Interrupted)
+    return { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[/** @type {"SIGINT"} */ (error.signal)];
+  return error instanceof DeploymentError ? error.exitCode : 1;
+}
+
+await main();

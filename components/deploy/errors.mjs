@@ -1,0 +1,58 @@
+// @ts-check
+
+/** A failure that people can act on: printed without a stack. */
+export class DeploymentError extends Error {
+  /**
+   * @param {string} message what is wrong
+   * @param {{ details?: string, advice?: string[], exitCode?: number }} [more] the words of the tool that failed; what
+   *   to do or where to look; the exit code of the program
+   */
+  constructor(message, { details = "", advice = [], exitCode = 1 } = {}) {
+    super(message);
+    this.name = "DeploymentError";
+    this.details = details;
+    this.advice = advice;
+    this.exitCode = exitCode;
+  }
+
+  /** The whole text. Its first line says what is wrong. */
+  text() {
+    const details = this.details.trim() === "" ? [] : this.details.trimEnd().split("\n");
+    return [this.message, ...details.map((line) => `  ${line}`), ...this.advice].join("\n");
+  }
+}
+
+/** A program that must be on PATH and is not. */
+export class ProgramMissing extends DeploymentError {
+  /** @param {string} program */
+  constructor(program) {
+    super(`The program "${program}" was not found on PATH.`, { advice: PROGRAM_ADVICE[program] ?? [] });
+    this.program = program;
+  }
+}
+
+/** @type {Record<string, string[]>} */
+const PROGRAM_ADVICE = {
+  nix: [
+    "Install Nix from https://nixos.org/download and open a new shell, then run this again.",
+    "A preview without Nix is possible with evaluate: false, which compares the files of the flake instead.",
+  ],
+  git: ["Install Git, or set allowDirty to install the folder as it is."],
+  ssh: ["Install the OpenSSH client."],
+};
+PROGRAM_ADVICE["nix-store"] = PROGRAM_ADVICE["nix-copy-closure"] = PROGRAM_ADVICE.nix ?? [];
+
+/** Somebody ended the program (Ctrl-C, `pulumi cancel`, shutdown). */
+export class Interrupted extends Error {
+  /** @param {NodeJS.Signals} signal */
+  constructor(signal) {
+    super(`Interrupted by ${signal}.`);
+    this.name = "Interrupted";
+    this.signal = signal;
+  }
+}
+
+/** @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}

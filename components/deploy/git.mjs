@@ -1,0 +1,107 @@
+// @ts-check
+import { DeploymentError } from "./errors.mjs";
+
+/** @typedef {import("./process.mjs").Processes} Processes */
+
+/**
+ * Runs git in a folder, without questions.
+ * @param {string} folder
+ * @param {string[]} args
+ * @param {Processes} processes
+ * @param {number} [timeoutSeconds]
+ */
+export function git(folder, args, processes, timeoutSeconds) {
+  const env = { ...processes.env, GIT_TERMINAL_PROMPT: "0", GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" };
+  return processes.run("git", ["-C", folder, ...args], { env, timeoutSeconds });
+}
+
+/**
+ * The files that Nix sees of a Git repository: those that Git tracks, in its whole work tree.
+ * @param {string} folder in the work tree
+ * @param {Processes} processes
+ */
+export async function trackedFiles(folder, processes) {
+  const top = await git(folder, ["rev-parse", "--show-toplevel"], processes);
+  if (top.code !== 0) {
+    throw new DeploymentError(`${JSON.stringify(folder)} is not in a Git repository.`, {
+      advice: ['Write the flake as "path:…", or run git init.'],
+    });
+  }
+  const root = top.stdout.replace(/\n$/, "");
+  const list = await git(root, ["ls-files", "-z", "--cached"], processes);
+  return { root, files: [...new Set(list.stdout.split("\0").filter((file) => file !== ""))] };
+}
+
+/**
+ * What a folder has that its last commit has not: one line each, such as "changed: nix/machine.nix". Undefined when
+ * that cannot be told.
+ * @param {string} folder
+ * @param {boolean} ignoredToo whether files that Git ignores count
+ * @param {Processes} processes
+ */
+export async function differences(folder, ignoredToo, processes) {
+  const args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"];
+  const result = await git(folder, [...args, `--ignored=${ignoredToo ? "matching" : "no"}`, "--", "."], processes);
+  if (result.code !== 0) return undefined;
+  return result.stdout
+    .split("\0")
+    .filter((entry) => entry !== "")
+    .map((entry) => {
+      const [status, file] = [entry.slice(0, 2), entry.slice(3)];
+      return `${status === "??" ? "untracked" : status === "!!" ? "ignored by Git" : "changed"}: ${file}`;
+    });
+}
+
+/**
+ * @param {string} folder
+ * @param {string} revision
+ * @param {Processes} processes
+ */
+export async function revisionOf(folder, revision, processes) {
+  const result = await git(folder, ["rev-parse", "--verify", "--quiet", `${revision}^{commit}`], processes);
+  return result.code === 0 ? result.stdout.trim() : undefined;
+}
+
+/**
+ * Where the machine's branch is: asked of the remote, or, without an answer in time, as of the last fetch.
+ * @param {string} folder
+ * @param {{ repository: string, branch: string }} source
+ * @param {Processes} processes
+ */
+export async function branchTip(folder, { repository, branch }, processes) {
+  const remote = await remoteOf(folder, repository, processes);
+  if (remote === undefined) return undefined;
+  const answer = await git(folder, ["ls-remote", remote, `refs/heads/${branch}`], processes, 5);
+  if (answer.code === 0) return /^[0-9a-f]{40,64}/.exec(answer.stdout)?.[0];
+  return revisionOf(folder, `refs/remotes/${remote}/${branch}`, processes);
+}
+
+/**
+ * The remote that is the repository, or else origin.
+ * @param {string} folder
+ * @param {string} repository
+ * @param {Processes} processes
+ */
+async function remoteOf(folder, repository, processes) {
+  const list = await git(folder, ["remote", "--verbose"], processes);
+  const remotes = list.stdout.split("\n").map((line) => line.split(/\s+/));
+  const ours = remotes.find(([, url = ""]) =>
+    url
+      .toLowerCase()
+      .replace(/\.git$/, "")
+      .endsWith(repository.toLowerCase()),
+  );
+  return (ours ?? remotes.find(([name]) => name === "origin"))?.[0];
+}
+
+/**
+ * Whether the folder is the same in two revisions; false when one of them is not here.
+ * @param {string} folder
+ * @param {string} one
+ * @param {string} other
+ * @param {Processes} processes
+ */
+export async function sameFolder(folder, one, other, processes) {
+  const result = await git(folder, ["diff", "--quiet", one, other, "--", "."], processes);
+  return result.code === 0;
+}

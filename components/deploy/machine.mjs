@@ -1,0 +1,218 @@
+// @ts-check
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import { DeploymentError } from "./errors.mjs";
+import { hostName, isRunning } from "./privateFolder.mjs";
+import { lastWords, sshTrouble } from "./ssh.mjs";
+
+/** How long the lease lasts when nobody renews it, and how often it is renewed. */
+const LEASE_SECONDS = 90;
+const RENEWAL_SECONDS = 20;
+/** More than the machine's own lock may take, and than a frozen link lives. */
+const ANSWER_SECONDS = 50;
+const ATTEMPTS = 3;
+
+/** The connection failed, so it is not known what the machine did. */
+export class ConnectionFailed extends DeploymentError {
+  /** @param {string} stderr what ssh said */
+  constructor(stderr) {
+    const cause = lastWords(stderr) || "ssh gave no reason";
+    super(`The connection to the machine failed: ${cause}`);
+    this.cause = cause;
+    this.trouble = sshTrouble(stderr) ?? "other";
+  }
+}
+
+/** What a script on the machine answered. */
+export class Answers {
+  /** @param {string} stdout */
+  constructor(stdout) {
+    this.lines = stdout
+      .split("\n")
+      .map((line) => /^nixos-deploy (\S+) (.*)$/.exec(line))
+      .filter((match) => match !== null)
+      .map(([, name = "", value = ""]) => ({ name, value: value.trim() }));
+  }
+
+  /** @param {string} name */
+  has(name) {
+    return this.lines.some((line) => line.name === name);
+  }
+
+  /** @param {string} name */
+  get(name) {
+    return this.lines.find((line) => line.name === name)?.value ?? "";
+  }
+
+  /** @param {string} name */
+  all(name) {
+    return this.lines.filter((line) => line.name === name).map(({ value }) => value);
+  }
+}
+
+/** The machine, as its root reaches it over SSH: one method for each thing that a script of remote/ does there. */
+export class Machine {
+  /** Says whose lease and whose guard it is. */
+  token = randomBytes(12).toString("hex");
+  holder = `${os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, "-")}@${hostName()} process ${process.pid}`;
+  /** @type {NodeJS.Timeout | undefined} */
+  #renewal;
+
+  /**
+   * @param {import("./process.mjs").Processes} processes
+   * @param {string} host
+   * @param {string} sshConfig path of the configuration file
+   */
+  constructor(processes, host, sshConfig) {
+    this.processes = processes;
+    this.host = host;
+    this.sshConfig = sshConfig;
+  }
+
+  /** What is there. Never asked twice: whoever waits for the machine does that. */
+  probe() {
+    return this.#once("probe.sh", ["probe"]);
+  }
+
+  /** @param {string} deadToken of a deployment that is known to be dead */
+  hold(deadToken) {
+    return this.#ask("lease.sh", ["hold", this.token, String(LEASE_SECONDS), this.holder, deadToken]);
+  }
+
+  /**
+   * Renews the lease while something takes long.
+   * @template T
+   * @param {() => Promise<T>} work
+   */
+  async whileHolding(work) {
+    const renew = async () => {
+      const answers = await this.#once("lease.sh", ["renew", this.token, String(LEASE_SECONDS), this.holder]).catch(
+        () => undefined,
+      );
+      if (answers?.has("lost")) await this.processes.stop(leaseLost(answers));
+    };
+    this.#renewal = setInterval(() => void renew(), RENEWAL_SECONDS * 1000);
+    try {
+      return await work();
+    } finally {
+      clearInterval(this.#renewal);
+    }
+  }
+
+  /**
+   * @param {string} derivation
+   * @param {string[]} options of nix-store
+   */
+  build(derivation, options) {
+    return this.#ask("build.sh", ["build", derivation, ...options], { keepInput: true, timeoutSeconds: undefined });
+  }
+
+  /**
+   * @param {string} system
+   * @param {string} revision of the branch that the machine follows, or "-"
+   * @param {Pick<import("./settings.mjs").Settings, "switchSeconds" | "confirmSeconds">} settings
+   */
+  arm(system, revision, { switchSeconds, confirmSeconds }) {
+    const seconds = [switchSeconds, confirmSeconds].map(String);
+    return this.#ask("guard.sh", ["arm", this.token, system, ...seconds, revision, this.holder, guardScript()]);
+  }
+
+  /**
+   * Keeps the system if the switch is over; says where it stands. Always over a connection of its own.
+   * @param {string} system
+   * @param {string} derivation
+   */
+  confirm(system, derivation) {
+    return this.#once("guard.sh", ["confirm", system, derivation]);
+  }
+
+  /**
+   * Gives up the lease, and what the guard guards.
+   * @param {{ token?: string, afterStop?: boolean }} [options] token: of another deployment, which is dead
+   */
+  abandon({ token = this.token, afterStop = false } = {}) {
+    const call = ["abandon", token];
+    if (!afterStop) return this.#ask("guard.sh", call);
+    // Whoever interrupts a program does not wait a minute for it.
+    return this.#once("guard.sh", call, { afterStop, timeoutSeconds: 15 });
+  }
+
+  /**
+   * @param {string} file
+   * @param {string[]} call
+   * @param {import("./process.mjs").RunOptions} [options]
+   */
+  async #ask(file, call, options) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#once(file, call, options);
+      } catch (error) {
+        // All that is asked may be asked twice.
+        if (!(error instanceof ConnectionFailed) || error.trouble === "host-key" || attempt === ATTEMPTS) throw error;
+        await this.processes.sleep(2 * attempt);
+      }
+    }
+  }
+
+  /**
+   * @param {string} file
+   * @param {string[]} call
+   * @param {import("./process.mjs").RunOptions} [options]
+   */
+  async #once(file, call, options) {
+    const args = ["-F", this.sshConfig, "-T", this.host, "bash -s"];
+    // In braces, so that a call that arrives cut off is an error of syntax. After it, what is left of standard input is
+    // not for the shell.
+    const input = `${script("common.sh")}\n${script(file)}\n{ ${call.map(quoted).join(" ")}; exit; }\n`;
+    const result = await this.processes.run("ssh", args, { timeoutSeconds: ANSWER_SECONDS, input, ...options });
+    const answers = new Answers(result.stdout);
+    if (result.code === 255 || result.code === null) throw new ConnectionFailed(result.stderr);
+    if (result.code !== 0) {
+      throw new DeploymentError(`A command on the machine failed: ${call[0]} ended with exit code ${result.code}.`, {
+        details: result.stderr,
+      });
+    }
+    return Object.assign(answers, { stderr: result.stderr });
+  }
+}
+
+/** What `arm` leaves on the machine, to be called with a function's name by systemd. */
+function guardScript() {
+  return [script("common.sh"), script("guard.sh"), 'PATH=$(guarded path)\nexport PATH\n"$@"'].join("\n");
+}
+
+/** @param {string} file */
+function script(file) {
+  return fs.readFileSync(new URL(`remote/${file}`, import.meta.url), "utf8");
+}
+
+/** A word of the shell. @param {string} word */
+export function quoted(word) {
+  return `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/**
+ * Whether the deployment that has the lease ("<token> <until> <holder>") ran on this computer and is gone.
+ * @param {string} lease
+ */
+export function isDead(lease) {
+  const [, host, pid] = /^\S+ \d+ [^@]*@(\S+) process (\d+)$/.exec(lease) ?? [];
+  return host === hostName() && !isRunning(Number(pid));
+}
+
+/** Who has the lease. @param {string} lease */
+export function holderOf(lease) {
+  return lease.split(" ").slice(2).join(" ");
+}
+
+/** @param {Answers} answers */
+export function leaseLost(answers) {
+  const holder = holderOf(answers.get("lost"));
+  return new DeploymentError(
+    holder === ""
+      ? "The machine's lease ran out while the connection was gone, so an automatic upgrade may have begun."
+      : `Another deployment has taken over: ${holder}.`,
+    { advice: ["Nothing was switched. Run this again."] },
+  );
+}

@@ -1,0 +1,155 @@
+// @ts-check
+import fs from "node:fs";
+import path from "node:path";
+import { DeploymentError } from "./errors.mjs";
+import { contentHash, derivationAttribute } from "./flake.mjs";
+import { trackedFiles } from "./git.mjs";
+import { cacheFolder } from "./log.mjs";
+
+/** Changes when what is hashed, or what is stored, changes. */
+const CACHE_FORMAT = "1";
+
+const FEATURES = ["--extra-experimental-features", "nix-command flakes"];
+
+/** @typedef {import("./flake.mjs").FlakeReference} FlakeReference */
+
+/**
+ * The derivation of the system, evaluated by Nix unless the same sources have been before.
+ * @param {FlakeReference} flake
+ * @param {import("./process.mjs").Processes} processes
+ * @param {{ cache: boolean, env: NodeJS.ProcessEnv }} options
+ */
+export async function evaluate(flake, processes, { cache, env }) {
+  // Also without cache: it refuses keys in the folder.
+  const sources = await sourcesHash(flake, processes);
+  const file = cache && sources !== undefined ? await cacheFile(flake, sources, processes, env) : undefined;
+  const known = file === undefined ? undefined : readCached(file);
+  if (known !== undefined) return known;
+  const derivation = await evaluateNow(flake, processes);
+  if (file !== undefined) writeCached(file, derivation);
+  return derivation;
+}
+
+/**
+ * @param {FlakeReference} flake
+ * @param {import("./process.mjs").Processes} processes
+ */
+export async function evaluateNow(flake, processes) {
+  // A lock file that does not fit is an error: a preview writes nothing.
+  const args = [...FEATURES, "eval", "--no-update-lock-file", "--raw", derivationAttribute(flake)];
+  const result = await processes.run("nix", args);
+  const derivation = result.stdout.trim();
+  if (result.code === 0 && /^\/nix\/store\/\S+\.drv$/.test(derivation)) return derivation;
+  const message = readable(
+    result.stderr || `nix eval printed ${JSON.stringify(derivation)}, which is no derivation`,
+    flake,
+  );
+  throw new DeploymentError(usefulLine(message), {
+    details: message,
+    advice: [`This was the evaluation of ${derivationAttribute(flake)}`],
+  });
+}
+
+/**
+ * "sha256-…" of what the flake is made of, for computers without Nix.
+ * @param {FlakeReference} flake
+ * @param {import("./process.mjs").Processes} processes
+ */
+export async function hashOnly(flake, processes) {
+  const sources = await sourcesHash(flake, processes);
+  if (sources !== undefined) return `sha256-${sources}`;
+  throw new DeploymentError(`Only Nix can read ${JSON.stringify(flake.flake)}: it is not a folder of this computer.`, {
+    advice: ["Set evaluate: true, or use a flake such as path:./nix."],
+  });
+}
+
+/**
+ * Undefined when the flake is not on this computer.
+ * @param {FlakeReference} flake
+ * @param {import("./process.mjs").Processes} processes
+ */
+async function sourcesHash(flake, processes) {
+  const { folder } = flake;
+  if (folder === undefined) return undefined;
+  return contentHash({ ...flake, folder }, (at) => trackedFiles(at, processes));
+}
+
+/**
+ * @param {FlakeReference} flake
+ * @param {string} sources
+ * @param {import("./process.mjs").Processes} processes
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function cacheFile(flake, sources, processes, env) {
+  const version = (await processes.run("nix", ["--version"])).stdout.trim().replaceAll(/[^A-Za-z0-9.]+/g, "-");
+  return path.join(
+    cacheFolder(env),
+    "pulumi-nixos",
+    "evaluations",
+    `${CACHE_FORMAT}-${version}-${flake.kind}-${sources}`,
+  );
+}
+
+/** @param {string} file */
+function readCached(file) {
+  try {
+    return /^(\/nix\/store\/\S+\.drv)\n$/.exec(fs.readFileSync(file, "utf8"))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whoever reads meanwhile finds the whole file or none; of two that write, one wins, and both are right.
+ * @param {string} file
+ * @param {string} derivation
+ */
+function writeCached(file, derivation) {
+  const temporary = `${file}.${process.pid}`;
+  try {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(temporary, `${derivation}\n`);
+    fs.renameSync(temporary, file);
+  } catch {
+    fs.rmSync(temporary, { force: true }); // A full disk costs the time of another evaluation.
+  }
+}
+
+/**
+ * The system that a derivation builds, known without building it; undefined when this computer does not have the
+ * derivation.
+ * @param {string} derivation
+ * @param {import("./process.mjs").Processes} processes
+ */
+export async function outputOf(derivation, processes) {
+  if (!fs.existsSync(derivation)) return undefined;
+  const result = await processes.run("nix-store", ["--query", "--outputs", derivation]);
+  return result.code === 0 ? result.stdout.trim().split("\n")[0] : undefined;
+}
+
+/**
+ * Nix's message with the paths of the flake as the user knows them.
+ * @param {string} stderr
+ * @param {FlakeReference} flake
+ */
+export function readable(stderr, { folder }) {
+  const text = stderr.replaceAll("\u001b", "").replaceAll(/\[[0-9;]*m/g, "");
+  return folder === undefined ? text : text.replaceAll(/\/nix\/store\/[0-9a-z]{32}-source(?=\/)/g, folder);
+}
+
+/**
+ * The line of Nix's message that says what is wrong: the last "error:" that is followed by words, as the ones before
+ * it are the way there; with the first item of a list of failed assertions.
+ * @param {string} message
+ */
+export function usefulLine(message) {
+  const lines = message.split("\n").map((line) => line.trim());
+  const at = lines.map((line) => /^error\b[^:]*:\s*\S/.test(line)).lastIndexOf(true);
+  const line =
+    lines[at] ??
+    lines.find((words) => words !== "" && !words.startsWith("warning:")) ??
+    "Nix failed without a message.";
+  if (!/failed assertions:$/i.test(line)) return line;
+  const first = lines.slice(at + 1).find((words) => words !== "");
+  return first === undefined ? line : `${line} ${first}`;
+}

@@ -1,0 +1,83 @@
+// @ts-check
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { DeploymentError } from "./errors.mjs";
+
+const PREFIX = "pulumi-nixos-deploy";
+
+/** A folder for the key of this run, which nobody else can read. */
+export class PrivateFolder {
+  /** @param {NodeJS.ProcessEnv} env */
+  constructor(env) {
+    const base = temporaryFolder(env);
+    removeThoseOfDeadRuns(base);
+    this.base = base;
+    this.path = fs.mkdtempSync(path.join(base, `${PREFIX}.${hostName()}.${process.pid}.`)); // mode 0700
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} content
+   */
+  write(name, content) {
+    const file = path.join(this.path, name);
+    fs.writeFileSync(file, content, { mode: 0o600, flag: "wx" });
+    return file;
+  }
+
+  remove() {
+    fs.rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Nix and nixos-rebuild take the options of ssh as one text and split it at spaces, so a TMPDIR that has one does not
+ * serve.
+ * @param {NodeJS.ProcessEnv} env
+ */
+function temporaryFolder(env) {
+  const candidates = [env.XDG_RUNTIME_DIR, os.tmpdir(), "/tmp"];
+  for (const folder of candidates) {
+    if (folder === undefined || !/^\/[A-Za-z0-9_./+-]+$/.test(folder)) continue;
+    try {
+      fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
+      return folder;
+    } catch {
+      // The next one.
+    }
+  }
+  throw new DeploymentError(
+    "There is no temporary folder for the key: TMPDIR and /tmp cannot be written, or have spaces in their paths.",
+  );
+}
+
+/** A run that was killed cannot clean up; the next one does. @param {string} base */
+function removeThoseOfDeadRuns(base) {
+  for (const name of fs.readdirSync(base)) {
+    const [prefix, host, pid] = name.split(".");
+    // Another host name: a container that shares the folder, whose processes cannot be seen from here.
+    if (prefix !== PREFIX || host !== hostName() || isRunning(Number(pid))) continue;
+    try {
+      fs.rmSync(path.join(base, name), { recursive: true, force: true });
+    } catch {
+      // Another user's.
+    }
+  }
+}
+
+/** Without dots: the name's fields are separated by them. */
+export function hostName() {
+  return os.hostname().replaceAll(/[^A-Za-z0-9-]/g, "-");
+}
+
+/** @param {number} pid */
+export function isRunning(pid) {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === "EPERM";
+  }
+}

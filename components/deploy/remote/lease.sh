@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# One deployment at a time, and no automatic upgrade meanwhile: a lease that ends by itself when nobody renews it.
+
+# Takes the lease, unless another deployment has it. A deployment that is known to be dead is named by its token.
+# Usage: hold TOKEN SECONDS HOLDER DEAD-TOKEN
+hold() {
+  local current
+  lock
+  current=$(lease_token)
+  if [[ -n $current && $current != "$1" && $current != "$4" ]]; then
+    say held "$(lease_now)"
+    return
+  fi
+  write_lease "$1" "$2" "$3"
+  say holding
+  say guard "$(guard_state)"
+  say guard-system "$(get "$GUARD_FOLDER/system")"
+  say guard-token "$(get "$GUARD_FOLDER/token")"
+  # After the hold is written: an upgrade that began before is seen here, and none begins after.
+  say upgrade "$(systemctl is-active nixos-upgrade.service || true)"
+  say system "$(system_now)"
+  say profile "$(profile_now)"
+}
+
+# Usage: renew TOKEN SECONDS HOLDER
+renew() {
+  local until
+  lock
+  if [[ $(lease_token) != "$1" ]]; then
+    say lost "$(lease_now)"
+    return
+  fi
+  # An armed guard has made it longer; that stays.
+  read -r _ until _ <<<"$(lease_now)"
+  if ((until < $(date +%s) + $2)); then
+    write_lease "$1" "$2" "$3"
+  fi
+  say holding
+}

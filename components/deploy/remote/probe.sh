@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# Says in one connection what the deployment must know of the machine. Changes nothing.
+
+probe() {
+  local key
+  if [[ ! -e /var/lib/id_ed25519 ]]; then
+    say key-missing
+  elif [[ ! -s /var/lib/id_ed25519 ]]; then
+    say key-empty
+  elif key=$(ssh-keygen -y -P '' -f /var/lib/id_ed25519 2>/dev/null </dev/null); then
+    say key "$key"
+  else
+    say key-unreadable
+  fi
+
+  say system "$(system_now)"
+  say profile "$(profile_now)"
+  say deployed "$(get "$STATE_FOLDER/deployed")"
+  say upgrade "$(systemctl is-active nixos-upgrade.service || true)"
+  say lease "$(lease_now)"
+  say guard "$(guard_state)"
+  say probed
+}

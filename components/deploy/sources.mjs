@@ -1,0 +1,108 @@
+// @ts-check
+import fs from "node:fs";
+import path from "node:path";
+import { DeploymentError, ProgramMissing } from "./errors.mjs";
+import { branchTip, differences, revisionOf, sameFolder } from "./git.mjs";
+
+/** @typedef {import("./deploy.mjs").Deployment} Deployment */
+
+const SHOWN_DIFFERENCES = 10;
+
+/**
+ * Refuses what the machine would not keep: files that are in no commit, and the repository of somebody else.
+ * @param {Pick<Deployment, "settings" | "processes">} deployment
+ */
+export async function checkSources({ settings, processes }) {
+  const { folder } = settings.flake;
+  if (folder === undefined) return "the flake is not a folder of this computer";
+  checkRepository(folder, settings.repository);
+  if (settings.allowDirty) return "the folder is taken as it is";
+  await refuseDifferences(folder, settings, processes);
+  return `${folder} is what is committed`;
+}
+
+/**
+ * @param {string} folder
+ * @param {import("./settings.mjs").Settings} settings
+ * @param {import("./process.mjs").Processes} processes
+ */
+async function refuseDifferences(folder, settings, processes) {
+  const advice = ["Commit them, or remove them, or set allowDirty to install the folder as it is."];
+  const found = await differences(folder, settings.flake.kind === "path", processes).catch((error) => {
+    if (error instanceof ProgramMissing) return undefined;
+    throw error;
+  });
+  if (found === undefined || (await revisionOf(folder, "HEAD", processes)) === undefined) {
+    throw new DeploymentError(
+      `It cannot be told whether ${folder} is committed: Git is missing, or there is no commit.`,
+      { advice },
+    );
+  }
+  if (found.length === 0) return;
+  const rest = found.length > SHOWN_DIFFERENCES ? [`and ${found.length - SHOWN_DIFFERENCES} more`] : [];
+  throw new DeploymentError(
+    `The flake's folder ${folder} differs from the last commit, which is what the machine will follow.`,
+    {
+      details: [...found.slice(0, SHOWN_DIFFERENCES), ...rest].join("\n"),
+      advice,
+    },
+  );
+}
+
+/**
+ * @param {string} folder
+ * @param {string} wanted "owner/name", or nothing when it does not matter
+ */
+function checkRepository(folder, wanted) {
+  if (wanted === "") return;
+  const file = path.join(folder, "repository.json");
+  const { owner, name } = readRepository(folder);
+  const named = `${owner}/${name}`;
+  if (owner !== "" && named.toLowerCase() === wanted.toLowerCase()) return;
+  throw new DeploymentError(
+    owner === ""
+      ? `${file} names no owner, so the machine would follow no repository; the stack's is "${wanted}".`
+      : `${file} names the repository "${named}", but the stack's is "${wanted}".`,
+    {
+      advice: [
+        "The machine trusts the repository it follows as its root. Correct the file, or the stack's configuration, and commit.",
+      ],
+    },
+  );
+}
+
+/**
+ * The repository that the machine follows; empty texts when the file does not say.
+ * @param {string} folder
+ */
+function readRepository(folder) {
+  try {
+    const {
+      owner = "",
+      name = "",
+      branch = "",
+    } = JSON.parse(fs.readFileSync(path.join(folder, "repository.json"), "utf8"));
+    return { owner: String(owner), name: String(name), branch: String(branch) };
+  } catch {
+    return { owner: "", name: "", branch: "" };
+  }
+}
+
+/**
+ * The revision of the branch that the machine follows ("-" when it cannot be had), with a warning when the next
+ * automatic upgrade would install something else than this deployment.
+ * @param {Pick<Deployment, "settings" | "processes">} deployment
+ */
+export async function followedRevision({ settings, processes }) {
+  const { folder } = settings.flake;
+  const { owner, name, branch } = folder === undefined ? { owner: "", name: "", branch: "" } : readRepository(folder);
+  if (folder === undefined || owner === "" || branch === "") return { revision: "-" };
+  const [head, tip] = await Promise.all([
+    revisionOf(folder, "HEAD", processes),
+    branchTip(folder, { repository: `${owner}/${name}`, branch }, processes),
+  ]).catch(() => [undefined, undefined]);
+  if (head === undefined || tip === undefined) return { revision: tip ?? "-" };
+  if (head === tip || (await sameFolder(folder, head, tip, processes))) return { revision: tip };
+  const warning = `warning: HEAD is ${head.slice(0, 12)}, but ${branch} of ${owner}/${name} is at ${tip.slice(0, 12)}: the next automatic upgrade installs that one. Push to ${branch} to keep what is deployed now.`;
+  return { revision: tip, warning };
+}

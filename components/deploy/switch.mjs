@@ -1,0 +1,192 @@
+// @ts-check
+import { DeploymentError } from "./errors.mjs";
+import { ConnectionFailed, leaseLost } from "./machine.mjs";
+import { switchArguments } from "./rebuild.mjs";
+import { lastWords, sshTrouble } from "./ssh.mjs";
+
+/** @typedef {import("./deploy.mjs").Deployment} Deployment */
+/** @typedef {import("./machine.mjs").Answers} Answers */
+/** @typedef {import("./process.mjs").Result} Result */
+
+const ATTEMPTS = 3;
+const PAUSE_SECONDS = 1;
+/** How long a machine may take to go back, until it answers again. */
+const ROLLBACK_SECONDS = 150;
+
+/**
+ * Prepares the way back; the system that the machine would go back to.
+ * @param {Deployment} deployment
+ * @param {string} system
+ * @param {string} revision
+ */
+export async function armGuard({ machine, settings }, system, revision) {
+  const answers = await machine.arm(system, revision, settings);
+  if (answers.has("armed")) return answers.get("armed");
+  if (answers.has("lost")) throw leaseLost(answers);
+  if (answers.has("busy"))
+    throw new DeploymentError(`Another switch is under way on the machine (${answers.get("busy")}).`);
+  throw new DeploymentError("The machine could not go back, so nothing was switched.", {
+    details: `${answers.get("no-way-back") || "/run/current-system"} has no bin/switch-to-configuration.`,
+  });
+}
+
+/**
+ * Runs nixos-rebuild. How it ends says little, as its connection may break while the machine goes on: what happened
+ * is then asked of the machine.
+ * @param {Deployment} deployment
+ * @param {string} nixosRebuild
+ */
+export async function switchSystem({ settings, processes, nixEnvironment }, nixosRebuild) {
+  return processes.run(nixosRebuild, switchArguments(settings), {
+    env: nixEnvironment,
+    // The guard's own limit; the machine has then gone back, or decides by itself.
+    timeoutSeconds: settings.switchSeconds + settings.confirmSeconds,
+  });
+}
+
+/**
+ * How a switch came out.
+ * @typedef {object} Confirmed
+ * @property {number} exitCode 0, or 4 when some units failed
+ * @property {string[]} failedUnits
+ */
+
+/**
+ * Confirms the switch over new connections, each made from the start, until the machine has decided.
+ * @param {Deployment} deployment
+ * @param {{ system: string, previous: string, rebuild: Result, again: () => Promise<Result> }} switched
+ * @returns {Promise<Confirmed>}
+ */
+export async function confirmSwitch(deployment, { system, previous, rebuild, again }) {
+  const { settings, machine, processes, log } = deployment;
+  const limit = () =>
+    Date.now() +
+    1000 * ((rebuild.code === 0 ? 0 : settings.switchSeconds) + settings.confirmSeconds + ROLLBACK_SECONDS);
+  let deadline = limit();
+  let attempt = 1;
+  let said = "";
+  for (;;) {
+    const answers = await machine.confirm(system, settings.derivation).catch((error) => {
+      if (error instanceof DeploymentError) return error;
+      throw error;
+    });
+    let waitingFor;
+    if (answers instanceof DeploymentError) {
+      if (Date.now() >= deadline) throw lostSight(answers, previous, settings);
+      waitingFor = answers instanceof ConnectionFailed ? `no new connection (${answers.cause})` : answers.message;
+    } else {
+      const [state = "", detail = ""] = answers.get("guard").split(" ");
+      if (state === "confirmed") return { exitCode: Number(detail), failedUnits: answers.all("failed-unit") };
+      if (state === "armed") {
+        // It never began: nothing was activated.
+        if (attempt++ >= ATTEMPTS || sshTrouble(rebuild.stderr) === undefined) throw neverBegan(rebuild);
+        log.progress(`switch: ${lastWords(rebuild.stderr)}; trying again`);
+        rebuild = await again();
+        deadline = limit();
+        continue;
+      }
+      if (state === "switched") await refuseOther(deployment, answers, system);
+      else if (state !== "switching" && state !== "rolling-back")
+        throw rolledBack(answers, { previous, system, rebuild, settings });
+      if (Date.now() >= deadline)
+        throw lostSight(new DeploymentError(`It is ${state} since long.`), previous, settings);
+      waitingFor = state === "switching" ? "the machine is still switching" : "the machine is going back";
+    }
+    if (waitingFor !== said) log.progress(`confirm: ${(said = waitingFor)}`);
+    await processes.sleep(PAUSE_SECONDS);
+  }
+}
+
+/**
+ * The switch was good, but what runs is not what was built.
+ * @param {Deployment} deployment
+ * @param {Answers} answers
+ * @param {string} system
+ */
+async function refuseOther({ machine }, answers, system) {
+  const running = answers.get("system");
+  if (running === system) return; // The next attempt confirms it.
+  await machine.abandon();
+  throw new DeploymentError("What runs after the switch is not what was built; the machine is going back.", {
+    details: `built: ${system}\nruns:  ${running}`,
+    advice: ["Somebody may have switched it at the same time, or the flake may have changed during the deployment."],
+  });
+}
+
+/** @param {Result} rebuild */
+function neverBegan(rebuild) {
+  const ended = rebuild.timedOut ? "took too long" : `ended with exit code ${rebuild.code}`;
+  return new DeploymentError(`nixos-rebuild ${ended} before the switch began; the machine runs what it ran before.`, {
+    details: tail(rebuild),
+  });
+}
+
+/**
+ * @param {Answers} answers
+ * @param {{ previous: string, system: string, rebuild: Result, settings: Deployment["settings"] }} known
+ */
+export function rolledBack(answers, { previous, system, rebuild, settings }) {
+  const [state = "", reason = ""] = answers.get("guard").split(" ");
+  const look = `Look: ssh root@${settings.host} journalctl -u nixos-rebuild-switch-to-configuration -u 'nixos-deploy-*'`;
+  const now = `It runs ${answers.get("system")}`;
+  if (state === "rollback-failed") {
+    return new DeploymentError(`${why(reason, settings)} The machine tried to go back to ${previous}, and failed.`, {
+      details: tail(rebuild),
+      advice: [`${now}.`, look],
+    });
+  }
+  if (state === "rolled-back") {
+    return new DeploymentError(`${why(reason, settings)} The machine rolled back to ${previous}.`, {
+      details: reason.startsWith("switch-failed") ? tail(rebuild) : "",
+      advice: [
+        ...(/^(interrupted|switch-did-not-begin)$/.test(reason)
+          ? []
+          : [`It will not upgrade to ${system} by itself until the branch moves.`]),
+        look,
+      ],
+    });
+  }
+  return new DeploymentError("The machine no longer knows of this switch: it may have restarted.", {
+    advice: [`${now}, and it starts with ${answers.get("profile")}.`, "Run this again: it goes on from there.", look],
+  });
+}
+
+/**
+ * @param {string} reason
+ * @param {Deployment["settings"]} settings
+ */
+function why(reason, { confirmSeconds, switchSeconds }) {
+  const code = /^switch-failed-with-(.+)$/.exec(reason)?.[1];
+  if (code !== undefined)
+    return `The activation failed: switch-to-configuration ended with ${/^\d+$/.test(code) ? `exit code ${code}` : code}.`;
+  switch (reason) {
+    case "not-confirmed":
+      return `The machine could not be reached over a new SSH connection within ${confirmSeconds} s after the switch.`;
+    case "switch-took-too-long":
+      return `The activation took longer than ${switchSeconds} s.`;
+    case "switch-did-not-begin":
+      return `The switch did not begin within ${switchSeconds + confirmSeconds} s.`;
+    default:
+      return `The switch was given up (${reason}).`;
+  }
+}
+
+/**
+ * @param {DeploymentError} error
+ * @param {string} previous
+ * @param {Deployment["settings"]} settings
+ */
+function lostSight(error, previous, { host }) {
+  return new DeploymentError("The machine cannot be reached any more, so what it did is not known.", {
+    details: error.message,
+    advice: [
+      `By itself it goes back to ${previous} when nobody confirms the switch.`,
+      `Look: ssh root@${host} cat /run/nixos-deploy/guard/state; without SSH, the EC2 serial console.`,
+    ],
+  });
+}
+
+/** @param {Result} rebuild */
+function tail({ stdout, stderr }) {
+  return `${stdout}${stderr}`.trimEnd().split("\n").slice(-15).join("\n");
+}
