@@ -15,7 +15,10 @@ export function oneOf(words: string[], remedy?: string): Check<string> {
 }
 
 /** A TCP port. */
-export const port: Check<number> = wholeNumber(1, 65535, "TCP port");
+export const port: Check<number> = (property, value) =>
+  Number.isInteger(value) && value >= 1 && value <= 65535
+    ? []
+    : [problem(property, shown(value), "a TCP port, a whole number from 1 to 65535")];
 
 /** A text of a given form. */
 export function matching(pattern: RegExp, allowed: string, remedy?: string): Check<string> {
@@ -70,3 +73,34 @@ export const buildPlace = matching(
 
 /** An argument that stays one argument on its way through ssh. */
 export const oneWord = matching(/^[^\s'"\\$`;|&<>()]+$/, "one word without spaces, quotes or shell signs");
+
+/** Name of an S3 bucket (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html), without dots. */
+export const bucketName = matching(
+  /^(?!xn--|sthree-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9](?<!-s3alias)$/,
+  "an S3 bucket name: 3 to 63 lower-case letters, digits and hyphens",
+);
+
+/** How long a binary cache keeps a build. */
+export const cacheDays = wholeNumber(7, 3650, "days");
+
+/** Name of a GitHub environment, without the signs that have a meaning in a token's subject. */
+export const environmentName = matching(
+  /^[A-Za-z0-9][A-Za-z0-9._ -]{0,254}$/,
+  "an environment name: letters, digits, spaces, dots, hyphens and underscores",
+);
+
+/** An ARN of a service, without wildcards. */
+export function arnOf(service: string): Check<string> {
+  return matching(
+    new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]*:\\d*:[^*?\\s]+$`),
+    `an ARN "arn:aws:${service}:…" without wildcards`,
+  );
+}
+
+/** GitHub's number of a user, organization or repository. */
+export const githubId = wholeNumber(1, Number.MAX_SAFE_INTEGER, "GitHub's numbering");
+
+/** Arguments that mean something only when all of them are given. */
+export function together(properties: string, given: boolean[]): string[] {
+  return given.every((one) => one === given[0]) ? [] : [`${properties}: only one is given. They go together.`];
+}

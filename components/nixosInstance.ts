@@ -64,6 +64,12 @@ export interface MachineSettings {
    * @default a default subnet of the region's default VPC
    */
   subnetId?: pulumi.Input<string>;
+  /**
+   * Name of an IAM instance profile of the machine, such as `readerProfileName` of BinaryCache. Only root on the machine
+   * can use its credentials.
+   * @default none
+   */
+  instanceProfile?: pulumi.Input<string>;
   /** Tags of the machine, its volume, security group and address, beside `Name`. */
   tags?: { [key: string]: pulumi.Input<string> };
 }
@@ -118,7 +124,8 @@ export class NixosInstance extends pulumi.ComponentResource {
         ami: image,
         instanceType: checked.instanceType,
         keyName: args.keyName,
-        subnetId: args.subnetId,
+        subnetId: checked.subnetId,
+        iamInstanceProfile: args.instanceProfile,
         vpcSecurityGroupIds: [securityGroup.id],
         userData: userDataOf(checked),
         // A changed key stops and starts the machine; replacing it would lose its disk.

@@ -24,3 +24,11 @@ export function publicKeyOf(privateKeyOpenssh: string): string {
   const blob = sshpk.parsePrivateKey(privateKeyOpenssh, "ssh-private").toPublic().toBuffer("rfc4253", {});
   return `ssh-ed25519 ${blob.toString("base64")}`;
 }
+
+/** The two halves of a checked ed25519 private key, 32 bytes each. */
+export function ed25519Parts(privateKeyOpenssh: string): { seed: Buffer; publicKey: Buffer } {
+  const { part } = sshpk.parsePrivateKey(privateKeyOpenssh, "ssh-private");
+  // The library's types name the key types here, where it holds the parts: A is the public point, k the seed.
+  const parts = part as unknown as { A: { data: Buffer }; k: { data: Buffer } };
+  return { seed: parts.k.data.subarray(0, 32), publicKey: parts.A.data };
+}

@@ -1,0 +1,187 @@
+import * as iam from "@pulumi/aws/iam";
+import * as pulumi from "@pulumi/pulumi";
+import { arnOf, environmentName, githubId, together } from "./checks";
+import { ArgumentChecks, type Check } from "./errors";
+import {
+  cacheWriteStatements,
+  DEPLOY_STATEMENTS,
+  GITHUB_ISSUER,
+  policyDocument,
+  PREVIEW_STATEMENTS,
+  type Statement,
+  stateReadStatements,
+  stateWriteStatements,
+  trustPolicy,
+} from "./githubActionsPolicies";
+import { branchName, ownerName, repositoryName } from "./repositoryNames";
+
+/** Arguments of GithubActionsAccess. */
+export interface GithubActionsAccessArgs {
+  /** User or organization that owns the repository. */
+  owner: pulumi.Input<string>;
+  /** Name of the repository, without its owner. */
+  repositoryName: pulumi.Input<string>;
+  /**
+   * GitHub's number of the owner. Goes with `repositoryId`: with both, the roles trust the immutable form of a token's
+   * subject (`repo:owner@1/name@2:…`), which repositories made or renamed since 15 July 2026 use and which nobody can
+   * claim by taking over an abandoned name. Without them, the form of older repositories.
+   */
+  ownerId?: pulumi.Input<number>;
+  /** GitHub's number of the repository (`repoId` of the GitHub provider). Goes with `ownerId`. */
+  repositoryId?: pulumi.Input<number>;
+  /**
+   * ARN of the account's OIDC provider for GitHub Actions. An account can have only one: name it here where it exists.
+   * @default a new one is created
+   */
+  oidcProviderArn?: pulumi.Input<string>;
+  /**
+   * GitHub environment whose jobs may deploy; its protection rules then guard the role.
+   * @default jobs on `branch` may deploy
+   */
+  environment?: pulumi.Input<string>;
+  /**
+   * Branch whose jobs may fill the cache and, where there is no `environment`, deploy.
+   * @default "main"
+   */
+  branch?: pulumi.Input<string>;
+  /** ARN of the bucket of a BinaryCache. Without it no role for the cache is made. */
+  cacheBucketArn?: pulumi.Input<string>;
+  /** ARN of the S3 bucket that holds the stack's state. Goes with `stateKeyArn`. */
+  stateBucketArn?: pulumi.Input<string>;
+  /** ARN of the KMS key of the stack's secrets. Goes with `stateBucketArn`. */
+  stateKeyArn?: pulumi.Input<string>;
+}
+
+/**
+ * Roles that GitHub Actions jobs of one repository take without any stored key.
+ *
+ * A preview that can open a stack's secrets can read the machine's private key, which equals root on the machine: give
+ * `stateBucketArn` only where everyone who may open a pull request in the repository itself may also be root.
+ */
+export class GithubActionsAccess extends pulumi.ComponentResource {
+  /** ARN of the OIDC provider. */
+  public readonly oidcProviderArn: pulumi.Output<string>;
+  /** ARN of the role for previews of pull requests; it cannot read user data. */
+  public readonly previewRoleArn: pulumi.Output<string>;
+  /** ARN of the role for deployments. */
+  public readonly deployRoleArn: pulumi.Output<string>;
+  /** ARN of the role that fills the cache; the empty text without `cacheBucketArn`. */
+  public readonly cacheRoleArn: pulumi.Output<string>;
+
+  constructor(name: string, args: GithubActionsAccessArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("nixos:index:GithubActionsAccess", name, args, opts);
+
+    const checked = checkedArgs(this, name, args);
+    const subjects = subjectsOf(checked);
+    this.oidcProviderArn = findOrCreateOidcProvider(this, name, checked);
+    const role = (purpose: string, subject: pulumi.Output<string>, statements: pulumi.Input<Statement[]>) =>
+      createRole(this, `${name}-${purpose}`, this.oidcProviderArn, subject, statements);
+
+    this.previewRoleArn = role(
+      "preview",
+      subjects.pullRequest,
+      withState(PREVIEW_STATEMENTS, checked, stateReadStatements),
+    );
+    this.deployRoleArn = role(
+      "deploy",
+      subjects.deployment,
+      withState(DEPLOY_STATEMENTS, checked, stateWriteStatements),
+    );
+    this.cacheRoleArn =
+      checked.cacheBucketArn === undefined
+        ? pulumi.output("")
+        : role("cache", subjects.branch, pulumi.output(checked.cacheBucketArn).apply(cacheWriteStatements));
+
+    this.registerOutputs({
+      oidcProviderArn: this.oidcProviderArn,
+      previewRoleArn: this.previewRoleArn,
+      deployRoleArn: this.deployRoleArn,
+      cacheRoleArn: this.cacheRoleArn,
+    });
+  }
+}
+
+type CheckedArgs = ReturnType<typeof checkedArgs>;
+
+function checkedArgs(component: GithubActionsAccess, name: string, args: GithubActionsAccessArgs) {
+  const checks = new ArgumentChecks(component, `GithubActionsAccess ${JSON.stringify(name)}`);
+  const optional = <T>(property: string, value: pulumi.Input<T> | undefined, check: Check<T>) =>
+    value === undefined ? undefined : checks.input(property, value, check);
+  const checked = {
+    owner: checks.input("owner", args.owner, ownerName),
+    repositoryName: checks.input("repositoryName", args.repositoryName, repositoryName),
+    ownerId: optional("ownerId", args.ownerId, githubId),
+    repositoryId: optional("repositoryId", args.repositoryId, githubId),
+    branch: checks.input("branch", args.branch ?? "main", branchName),
+    environment: optional("environment", args.environment, environmentName),
+    oidcProviderArn: optional("oidcProviderArn", args.oidcProviderArn, arnOf("iam")),
+    cacheBucketArn: optional("cacheBucketArn", args.cacheBucketArn, arnOf("s3")),
+    stateBucketArn: optional("stateBucketArn", args.stateBucketArn, arnOf("s3")),
+    stateKeyArn: optional("stateKeyArn", args.stateKeyArn, arnOf("kms")),
+  };
+  checks.plain(
+    "stateBucketArn, stateKeyArn",
+    [args.stateBucketArn !== undefined, args.stateKeyArn !== undefined],
+    together,
+  );
+  checks.plain("ownerId, repositoryId", [args.ownerId !== undefined, args.repositoryId !== undefined], together);
+  checks.refuseProblems();
+  return checked;
+}
+
+/** The subjects of the tokens that GitHub gives to jobs; a job that names an environment has that in place of a branch. */
+function subjectsOf({ owner, repositoryName, ownerId, repositoryId, branch, environment }: CheckedArgs) {
+  const repository =
+    ownerId === undefined || repositoryId === undefined
+      ? pulumi.interpolate`repo:${owner}/${repositoryName}`
+      : pulumi.interpolate`repo:${owner}@${ownerId}/${repositoryName}@${repositoryId}`;
+  const onBranch = pulumi.interpolate`${repository}:ref:refs/heads/${branch}`;
+  return {
+    pullRequest: pulumi.interpolate`${repository}:pull_request`,
+    branch: onBranch,
+    deployment: environment === undefined ? onBranch : pulumi.interpolate`${repository}:environment:${environment}`,
+  };
+}
+
+function findOrCreateOidcProvider(
+  component: GithubActionsAccess,
+  name: string,
+  checked: CheckedArgs,
+): pulumi.Output<string> {
+  if (checked.oidcProviderArn !== undefined) return pulumi.output(checked.oidcProviderArn);
+  // No thumbprint: AWS trusts GitHub's certificate by its authority, and a pinned one would expire silently.
+  const provider = new iam.OpenIdConnectProvider(
+    name,
+    { url: `https://${GITHUB_ISSUER}`, clientIdLists: ["sts.amazonaws.com"] },
+    { parent: component },
+  );
+  return provider.arn;
+}
+
+/** Adds what the state needs, where the stack's state is one that jobs share. */
+function withState(
+  statements: Statement[],
+  { stateBucketArn, stateKeyArn }: CheckedArgs,
+  forState: (bucketArn: string, keyArn: string) => Statement[],
+): pulumi.Input<Statement[]> {
+  if (stateBucketArn === undefined || stateKeyArn === undefined) return statements;
+  return pulumi
+    .all([stateBucketArn, stateKeyArn])
+    .apply(([bucketArn, keyArn]) => [...statements, ...forState(bucketArn, keyArn)]);
+}
+
+function createRole(
+  component: GithubActionsAccess,
+  name: string,
+  providerArn: pulumi.Output<string>,
+  subject: pulumi.Output<string>,
+  statements: pulumi.Input<Statement[]>,
+): pulumi.Output<string> {
+  const assumeRolePolicy = pulumi
+    .all([providerArn, subject])
+    .apply(([arn, exactSubject]) => JSON.stringify(trustPolicy(arn, exactSubject)));
+  const policy = pulumi.output(statements).apply((list) => JSON.stringify(policyDocument(list)));
+  const role = new iam.Role(name, { assumeRolePolicy, maxSessionDuration: 3600 }, { parent: component });
+  new iam.RolePolicy(`${name}-policy`, { role: role.name, policy }, { parent: component });
+  return role.arn;
+}

@@ -1,0 +1,141 @@
+/** A statement of an IAM policy. */
+export interface Statement {
+  Sid: string;
+  Effect: "Allow" | "Deny";
+  Action: string[];
+  Resource: string[];
+}
+
+/** An IAM policy document. */
+export function policyDocument(statements: Statement[]): { Version: string; Statement: Statement[] } {
+  return { Version: "2012-10-17", Statement: statements };
+}
+
+/** GitHub's issuer of tokens for workflows, as IAM names it in conditions. */
+export const GITHUB_ISSUER = "token.actions.githubusercontent.com";
+
+/**
+ * Who may take a role: jobs of one repository whose token has exactly this subject
+ * (https://docs.github.com/en/actions/reference/security/oidc). Equality, not a pattern: a wildcard would let in other
+ * branches, and with a careless one other repositories.
+ */
+export function trustPolicy(providerArn: string, subject: string): object {
+  return {
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Effect: "Allow",
+        Principal: { Federated: providerArn },
+        Action: "sts:AssumeRoleWithWebIdentity",
+        Condition: {
+          StringEquals: { [`${GITHUB_ISSUER}:aud`]: "sts.amazonaws.com", [`${GITHUB_ISSUER}:sub`]: subject },
+        },
+      },
+    ],
+  };
+}
+
+/**
+ * What a preview without refresh asks AWS: which images and subnets there are.
+ *
+ * User data holds the machine's private key and is read by DescribeInstanceAttribute; the denial also holds when
+ * somebody adds a broader policy to the role.
+ */
+export const PREVIEW_STATEMENTS: Statement[] = [
+  { Sid: "LookUp", Effect: "Allow", Action: ["ec2:DescribeImages", "ec2:DescribeSubnets"], Resource: ["*"] },
+  { Sid: "NoUserData", Effect: "Deny", Action: ["ec2:DescribeInstanceAttribute"], Resource: ["*"] },
+];
+
+/** What an update calls for the resources of NixosInstance and SshKeyPair, and nothing beside. */
+export const DEPLOY_STATEMENTS: Statement[] = [
+  {
+    Sid: "Read",
+    Effect: "Allow",
+    Action: [
+      "ec2:DescribeAddresses",
+      "ec2:DescribeAddressesAttribute",
+      "ec2:DescribeImages",
+      "ec2:DescribeInstanceAttribute",
+      "ec2:DescribeInstanceCreditSpecifications",
+      "ec2:DescribeInstanceTypes",
+      "ec2:DescribeInstances",
+      "ec2:DescribeKeyPairs",
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSecurityGroupRules",
+      "ec2:DescribeSecurityGroups",
+      "ec2:DescribeSubnets",
+      "ec2:DescribeTags",
+      "ec2:DescribeVolumes",
+      "ec2:DescribeVolumesModifications",
+      "ec2:DescribeVpcs",
+    ],
+    Resource: ["*"],
+  },
+  {
+    Sid: "Machine",
+    Effect: "Allow",
+    Action: [
+      "ec2:CreateTags",
+      "ec2:DeleteTags",
+      "ec2:ModifyInstanceAttribute",
+      "ec2:ModifyInstanceMetadataOptions",
+      "ec2:ModifyVolume",
+      "ec2:RunInstances",
+      "ec2:StartInstances",
+      "ec2:StopInstances",
+      "ec2:TerminateInstances",
+    ],
+    Resource: ["*"],
+  },
+  {
+    Sid: "AddressKeyAndFirewall",
+    Effect: "Allow",
+    Action: [
+      "ec2:AllocateAddress",
+      "ec2:AssociateAddress",
+      "ec2:AuthorizeSecurityGroupEgress",
+      "ec2:AuthorizeSecurityGroupIngress",
+      "ec2:CreateSecurityGroup",
+      "ec2:DeleteKeyPair",
+      "ec2:DeleteSecurityGroup",
+      "ec2:DisassociateAddress",
+      "ec2:ImportKeyPair",
+      "ec2:ModifySecurityGroupRules",
+      "ec2:ReleaseAddress",
+      "ec2:RevokeSecurityGroupEgress",
+      "ec2:RevokeSecurityGroupIngress",
+    ],
+    Resource: ["*"],
+  },
+];
+
+/** Reading and writing a binary cache as `nix copy` does. */
+export function cacheWriteStatements(bucketArn: string): Statement[] {
+  return [
+    { Sid: "FindCache", Effect: "Allow", Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: [bucketArn] },
+    {
+      Sid: "FillCache",
+      Effect: "Allow",
+      Action: ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+      Resource: [`${bucketArn}/*`],
+    },
+  ];
+}
+
+/** Reading a state in S3 and opening its secrets. */
+export function stateReadStatements(bucketArn: string, keyArn: string): Statement[] {
+  return [
+    { Sid: "FindState", Effect: "Allow", Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: [bucketArn] },
+    { Sid: "ReadState", Effect: "Allow", Action: ["s3:GetObject"], Resource: [`${bucketArn}/*`] },
+    { Sid: "OpenSecrets", Effect: "Allow", Action: ["kms:Decrypt"], Resource: [keyArn] },
+  ];
+}
+
+/** Changing a state in S3 and closing its secrets. */
+export function stateWriteStatements(bucketArn: string, keyArn: string): Statement[] {
+  return [
+    ...stateReadStatements(bucketArn, keyArn),
+    { Sid: "WriteState", Effect: "Allow", Action: ["s3:DeleteObject", "s3:PutObject"], Resource: [`${bucketArn}/*`] },
+    { Sid: "CloseSecrets", Effect: "Allow", Action: ["kms:Encrypt", "kms:GenerateDataKey"], Resource: [keyArn] },
+  ];
+}
