@@ -34,6 +34,7 @@ for path in /*; do
 done
 mkdir "$root/nix" "$root/.old"
 mount -t tmpfs -o mode=755 tmpfs "$root/nix"
+mount --bind "$folder/ssh_config" "$root/etc/ssh/ssh_config"
 
 cd "$root"
 pivot_root . .old

@@ -4,6 +4,12 @@ import path from "node:path";
 import { startLifeline } from "./lifeline";
 import { findNix, nixConf, type Nix } from "./nix";
 
+/** Settings of this computer's ssh that break every connection to the machine: a deployment must not read them. */
+const hostileSshConfig = `Host 127.0.0.1
+  ProxyCommand /bin/false
+  IdentityFile /nonexistent
+`;
+
 /**
  * The place that deployments are run from: this computer, except that /nix is an empty one of its own, the commands
  * on PATH are Nix, the double of nixos-rebuild and the system's, and home and cache are folders of its own.
@@ -14,8 +20,12 @@ export interface Client {
   nix: Nix;
   /** The environment of a program on the client. */
   env: NodeJS.ProcessEnv;
+  /** Adds to the ssh settings of the client's user, which the machine's own connections must not heed. */
+  addSshConfig(section: string): void;
   /** What to start so that `command` runs on the client in `folder`; it becomes the process, so signals reach it. */
   command(folder: string, command: string, args: string[]): [string, string[]];
+  /** The command lines of all programs that run on the client. */
+  processes(): string[];
   stop(): Promise<void>;
 }
 
@@ -35,6 +45,9 @@ export async function startClient(): Promise<Client> {
   fs.writeFileSync(path.join(folder, "nix-conf", "nix.conf"), nixConf);
   fs.symlinkSync(path.join(__dirname, "nixos-rebuild"), path.join(bin, "nixos-rebuild"));
   fs.symlinkSync(process.execPath, path.join(bin, "node"));
+
+  const sshConfig = path.join(base, "ssh_config");
+  fs.writeFileSync(sshConfig, hostileSshConfig);
 
   const lifeline = await startLifeline(path.join(__dirname, "client.sh"), base).catch((error: unknown) => {
     fs.rmSync(base, { recursive: true, force: true });
@@ -56,14 +69,36 @@ export async function startClient(): Promise<Client> {
       GIT_CONFIG_SYSTEM: "/dev/null",
       LC_ALL: "C.UTF-8",
     },
+    addSshConfig: (section) => fs.appendFileSync(sshConfig, section),
     // nsenter and env both replace themselves by what they start.
     command: (folder, command, args) => [
       "nsenter",
       ["--target", String(lifeline.pid), "--mount", "--", "env", `--chdir=${folder}`, command, ...args],
     ],
+    processes: () => processesIn(lifeline.pid),
     async stop() {
       await lifeline.stop();
       fs.rmSync(base, { recursive: true, force: true });
     },
   };
+}
+
+/** Command lines of the processes that share a process's mount namespace, except itself and its children. */
+function processesIn(pid: number): string[] {
+  const namespace = fs.readlinkSync(`/proc/${pid}/ns/mnt`);
+  return fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== pid)
+    .flatMap((name) => {
+      try {
+        const parent = fs.readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
+        if (fs.readlinkSync(`/proc/${name}/ns/mnt`) !== namespace || parent === String(pid)) {
+          return [];
+        }
+        return [fs.readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim()];
+      } catch {
+        return []; // It has ended.
+      }
+    })
+    .filter((line) => line !== "");
 }

@@ -7,3 +7,4 @@ export { makeKeyPair, type KeyPair } from "./keys";
 export { findNix, type Nix } from "./nix";
 export { Deployment, deploy, deploymentEnvironment, evaluate, until, type Inputs, type Setting } from "./deployment";
 export { run, output, type Result } from "./run";
+export * from "./state";

@@ -50,11 +50,11 @@ export function canRunMachine(): string | undefined {
   if (process.getuid?.() !== 0) {
     return "the loopback machine needs root (for mount and process namespaces)";
   }
-  const missing = ["/lib/systemd/systemd", "/usr/sbin/sshd", "/usr/bin/dbus-daemon"].filter(
+  const missing = ["/lib/systemd/systemd", "/usr/sbin/sshd", "/usr/bin/dbus-daemon", "/etc/ssh/ssh_config"].filter(
     (file) => !fs.existsSync(file),
   );
   if (missing.length > 0) {
-    return `the loopback machine needs ${missing.join(", ")} (Debian: apt-get install systemd openssh-server dbus)`;
+    return `the loopback machine needs ${missing.join(", ")} (Debian: apt-get install systemd openssh-server openssh-client dbus)`;
   }
   const nix = findNix();
   if (typeof nix === "string") {

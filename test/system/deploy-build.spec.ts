@@ -1,0 +1,139 @@
+// Failures before anything is switched: evaluation, copy, build, disk and the link meanwhile, on the loopback bench.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Deployment, deploy, evaluate, type Result } from "../bench";
+import { useBench, type Bench } from "../bench/hooks";
+import {
+  activations,
+  assertClientLeftClean,
+  assertMachineLeftClean,
+  assertSystem,
+  newestLog,
+  rejectedSystems,
+} from "../bench/state";
+
+/** A deployment that failed before it switched: nothing was activated, nothing rejected, nothing left. */
+async function assertNothingSwitched(setting: Bench, result: Result): Promise<void> {
+  assert.notEqual(result.code, 0, result.stderr);
+  assert.equal(result.stdout, "");
+  assert.deepEqual(await activations(setting.machine), []);
+  assert.deepEqual(await rejectedSystems(setting.machine), []);
+  await assertMachineLeftClean(setting.machine);
+  await assertClientLeftClean(setting);
+}
+
+/** The error names the log that has the whole story. */
+function assertNamesLog(setting: Bench, result: Result): void {
+  const { file } = newestLog(setting);
+  assert.ok(result.stderr.includes(file), result.stderr);
+}
+
+async function isBuilding({ machine }: Bench): Promise<boolean> {
+  return (await machine.run("pgrep -x sleep")).code === 0;
+}
+
+function systemOf(result: Result): string {
+  assert.equal(result.code, 0, result.stderr);
+  return (JSON.parse(result.stdout) as { systemPath: string }).systemPath;
+}
+
+describe("a deployment that fails before the switch", () => {
+  const bench = useBench();
+
+  it("shows Nix's own message first when the evaluation fails", async () => {
+    const setting = await bench.fresh();
+    const result = await evaluate(setting, "evaluationError");
+    assert.equal(result.code, 1);
+    assert.equal(result.stdout, "");
+    assert.match(result.stderr.split("\n")[0] ?? "", /the bench's evaluation error/);
+  });
+
+  it("changes nothing when the flake no longer evaluates", async () => {
+    const setting = await bench.fresh();
+    const derivation = (await evaluate(setting)).stdout.trim();
+    const result = await deploy(setting, "evaluationError", { DEPLOY_DERIVATION: derivation });
+    await assertNothingSwitched(setting, result);
+    assert.match(result.stderr, /the bench's evaluation error/);
+  });
+
+  for (const place of ["host", "local"]) {
+    it(`shows the last words of a build that fails on ${place === "host" ? "the machine" : "this computer"}`, async () => {
+      const setting = await bench.fresh();
+      const result = await deploy(setting, "buildError", { DEPLOY_BUILD_ON: place });
+      await assertNothingSwitched(setting, result);
+      assert.match(result.stderr, /the bench's build error/);
+      assertNamesLog(setting, result);
+    });
+  }
+
+  it("says that the machine's disk is full", async () => {
+    const setting = await bench.fresh({ nixMegabytes: 64 });
+    const result = await deploy(setting, "large");
+    await assertNothingSwitched(setting, result);
+    assert.match(result.stderr, /No space left on device/i);
+    assertNamesLog(setting, result);
+    // The machine itself is as it was, and takes the next system.
+    await assertSystem(setting.machine, systemOf(await deploy(setting)));
+  });
+
+  it("begins a build again whose connection was reset", async () => {
+    const setting = await bench.fresh();
+    const deployment = bench.track(await Deployment.start(setting, "slowBuild"));
+    await deployment.until("the build", () => isBuilding(setting));
+    setting.proxy.reset();
+    await assertSystem(setting.machine, systemOf(await deployment.result()));
+  });
+
+  it("begins a build again whose connection froze, noticed within 30 seconds", async () => {
+    const setting = await bench.fresh();
+    const deployment = bench.track(await Deployment.start(setting, "slowBuild"));
+    await deployment.until("the build", () => isBuilding(setting));
+    setting.proxy.set("freeze");
+    await sleep(13_000);
+    setting.proxy.set("pass");
+    await assertSystem(setting.machine, systemOf(await deployment.result()));
+  });
+
+  it("gives up on a link that stays frozen, in bounded time", async () => {
+    const setting = await bench.fresh();
+    const deployment = bench.track(await Deployment.start(setting, "slowBuild"));
+    await deployment.until("the build", () => isBuilding(setting));
+    setting.proxy.set("freeze");
+    const result = await deployment.result(100);
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, /connection/i);
+    setting.proxy.set("pass");
+    assert.deepEqual(await activations(setting.machine), []);
+    await assertClientLeftClean(setting);
+    // The lease ends by itself or is taken over: the next run does not wait for it.
+    await assertSystem(setting.machine, systemOf(await deploy(setting)));
+  });
+
+  it("copies again what a reset cut off", async () => {
+    const setting = await bench.fresh();
+    // Slow enough that the copy can be met.
+    setting.proxy.delayMilliseconds = 150;
+    const deployment = bench.track(await Deployment.start(setting, "default", { DEPLOY_BUILD_ON: "local" }));
+    await deployment.until("the copy", () =>
+      setting.client.processes().some((line) => /nix-copy-closure|nix copy|nix-store --serve/.test(line)),
+    );
+    setting.proxy.reset();
+    setting.proxy.delayMilliseconds = 0;
+    await assertSystem(setting.machine, systemOf(await deployment.result()));
+  });
+
+  it("says so when nixos-rebuild is nowhere to be found", async () => {
+    const setting = await bench.fresh();
+    const withoutDouble = (setting.client.env["PATH"] ?? "").split(":").slice(1);
+    const node = `${setting.client.folder}/node-only`;
+    fs.mkdirSync(node, { recursive: true });
+    fs.rmSync(`${node}/node`, { force: true });
+    fs.symlinkSync(process.execPath, `${node}/node`);
+    const PATH = [node, ...withoutDouble].join(":");
+    const client = { ...setting.client, env: { ...setting.client.env, PATH } };
+    const result = await deploy({ ...setting, client });
+    await assertNothingSwitched(setting, result);
+    assert.match(result.stderr, /nixos-rebuild/);
+  });
+});

@@ -1,0 +1,171 @@
+// The switch and its confirmation, with every way in which they fail, on the loopback bench: the guard's timers, the
+// units and the way back are those of a real systemd. Each test begins with a machine that was never deployed to, so
+// all of it holds for the first deployment too.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Deployment, deploy, until, type Inputs, type Machine, type Result } from "../bench";
+import { useBench, type Bench } from "../bench/hooks";
+import {
+  activations,
+  assertClientLeftClean,
+  assertMachineLeftClean,
+  assertSystem,
+  newestLog,
+  rejectedSystems,
+  systemState,
+} from "../bench/state";
+
+function systemOf(result: Result): string {
+  assert.equal(result.code, 0, result.stderr);
+  return (JSON.parse(result.stdout) as { systemPath: string }).systemPath;
+}
+
+/** The machine is back where it was, the deployment failed and says so, and the system is remembered as rejected. */
+async function assertRolledBack(setting: Bench, result: Result): Promise<void> {
+  const { machine } = setting;
+  assert.notEqual(result.code, 0);
+  assert.equal(result.stdout, "");
+  assert.match(result.stderr, /rolled back|went back/i);
+  assert.ok(result.stderr.includes(machine.initialSystem), `says to what:\n${result.stderr}`);
+  assert.ok(result.stderr.includes(newestLog(setting).file), `names the log:\n${result.stderr}`);
+  await assertSystem(machine, machine.initialSystem);
+  const [attempt = ""] = await activations(machine);
+  assert.match(attempt, /^switch /);
+  assert.deepEqual(await rejectedSystems(machine), [attempt.replace("switch ", "")]);
+  assert.equal(await machine.output("systemctl is-active sshd.service"), "active");
+  await assertMachineLeftClean(machine);
+  await assertClientLeftClean(setting);
+}
+
+async function isSwitching(machine: Machine): Promise<boolean> {
+  return (await activations(machine)).length > 0;
+}
+
+async function hasSwitched(machine: Machine): Promise<boolean> {
+  const script = "systemctl show --property=ActiveState --value nixos-rebuild-switch-to-configuration.service";
+  return (await isSwitching(machine)) && (await machine.output(script)) === "inactive";
+}
+
+describe("the switch of a deployment", () => {
+  const bench = useBench();
+  const start = async (setting: Bench, attribute: string, inputs?: Inputs) =>
+    bench.track(await Deployment.start(setting, attribute, inputs));
+
+  it("ends whole on the machine and is confirmed, when the connection is reset in the middle of it", async () => {
+    const setting = await bench.fresh();
+    const deployment = await start(setting, "slowActivation");
+    await deployment.until("the switch", () => isSwitching(setting.machine));
+    setting.proxy.reset();
+    await assertSystem(setting.machine, systemOf(await deployment.result()));
+    assert.equal((await activations(setting.machine)).length, 1);
+    await assertMachineLeftClean(setting.machine);
+  });
+
+  it("ends whole and is confirmed, when the SSH session on the machine is killed", async () => {
+    const setting = await bench.fresh();
+    const deployment = await start(setting, "slowActivation");
+    await deployment.until("the switch", () => isSwitching(setting.machine));
+    await setting.machine.output("pkill -KILL -f '^sshd: root'");
+    await assertSystem(setting.machine, systemOf(await deployment.result()));
+    assert.equal((await activations(setting.machine)).length, 1);
+    await assertMachineLeftClean(setting.machine);
+  });
+
+  it("ends whole and is confirmed, when the link freezes during it and comes back in time", async () => {
+    const setting = await bench.fresh();
+    const deployment = await start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "40" });
+    await deployment.until("the switch", () => isSwitching(setting.machine));
+    setting.proxy.set("freeze");
+    await sleep(14_000);
+    setting.proxy.set("pass");
+    await assertSystem(setting.machine, systemOf(await deployment.result()));
+  });
+
+  it("is undone by the machine itself, when no new connection confirms it", async () => {
+    const setting = await bench.fresh();
+    const deployment = await start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "4" });
+    await deployment.until("the switch", () => isSwitching(setting.machine));
+    setting.proxy.set("freeze");
+    await until("the switch to end", () => hasSwitched(setting.machine), 20);
+    // Without any connection: only the machine can do this.
+    await until(
+      "the way back",
+      async () => (await systemState(setting.machine)).current === setting.machine.initialSystem,
+      20,
+    );
+    setting.proxy.set("pass");
+    await assertRolledBack(setting, await deployment.result(120));
+  });
+
+  it("is undone by the machine itself, when the new system cuts off SSH", async () => {
+    const setting = await bench.fresh();
+    const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "4" });
+    await assertRolledBack(setting, result);
+  });
+
+  it("is undone at once, when the activation fails", async () => {
+    const setting = await bench.fresh();
+    const result = await deploy(setting, "activationFails", { DEPLOY_CONFIRM_SECONDS: "60" });
+    await assertRolledBack(setting, result);
+    assert.ok(result.milliseconds < 30_000, `${result.milliseconds} ms`);
+    assert.match(result.stderr, /snippet 'bench' failed/);
+  });
+
+  it("is undone at once, when the boot loader cannot be installed", async () => {
+    const setting = await bench.fresh();
+    const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "60" });
+    await assertRolledBack(setting, result);
+    assert.match(result.stderr, /Failed to install bootloader/);
+  });
+
+  it("is undone when it takes longer than it may", async () => {
+    const setting = await bench.fresh();
+    const result = await deploy(setting, "activationHangs", {
+      DEPLOY_SWITCH_SECONDS: "4",
+      DEPLOY_CONFIRM_SECONDS: "5",
+    });
+    await assertRolledBack(setting, result);
+    assert.match(result.stderr, /4 s|too long|switchSeconds/);
+    assert.notEqual((await setting.machine.run("pgrep -x sleep")).code, 0, "the hanging activation still runs");
+  });
+
+  it("returns to the system of the last good deployment, not further", async () => {
+    const setting = await bench.fresh();
+    const good = systemOf(await deploy(setting));
+    const result = await deploy(setting, "activationFails");
+    assert.notEqual(result.code, 0);
+    assert.ok(result.stderr.includes(good), result.stderr);
+    await assertSystem(setting.machine, good);
+  });
+
+  it("is followed by a good one like any other, after it was undone", async () => {
+    const setting = await bench.fresh();
+    const rejected = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "3" });
+    assert.notEqual(rejected.code, 0);
+    const system = systemOf(await deploy(setting));
+    await assertSystem(setting.machine, system);
+    assert.equal((await rejectedSystems(setting.machine)).includes(system), false);
+    await assertMachineLeftClean(setting.machine);
+  });
+
+  it("keeps a system whose units failed, names them and fails", async () => {
+    const setting = await bench.fresh();
+    const result = await deploy(setting, "failedUnits");
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, /bench-broken\.service/);
+    assert.match(result.stderr, /allowFailedUnits/);
+    const { current, profile, boot } = await systemState(setting.machine);
+    assert.match(current, /-failedUnits$/);
+    assert.deepEqual([profile, boot], [current, current]);
+    assert.deepEqual(await rejectedSystems(setting.machine), []);
+    assert.equal((await activations(setting.machine)).length, 1);
+    await assertMachineLeftClean(setting.machine);
+  });
+
+  it("succeeds with a warning about failed units, where they are allowed", async () => {
+    const setting = await bench.fresh();
+    const result = await deploy(setting, "failedUnits", { DEPLOY_ALLOW_FAILED_UNITS: "true" });
+    await assertSystem(setting.machine, systemOf(result));
+    assert.match(result.stderr, /bench-broken\.service/);
+  });
+});

@@ -1,0 +1,121 @@
+// Machines that are not ready, or not the right ones: what a deployment waits for, for how long, and what it says.
+// On the loopback bench (see bench.spec.ts); the machine's boot is played by starting its SSH server late.
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Deployment, deploy, makeKeyPair, type Result } from "../bench";
+import { useBench, type Bench } from "../bench/hooks";
+import { activations, assertClientLeftClean, assertSystem } from "../bench/state";
+
+/** A deployment that gave up: within its time, having changed nothing, with a message that says this. */
+async function assertGaveUp(setting: Bench, result: Result, seconds: number, ...messages: RegExp[]): Promise<void> {
+  assert.notEqual(result.code, 0);
+  assert.ok(result.milliseconds < (seconds + 20) * 1000, `${result.milliseconds} ms`);
+  for (const message of messages) {
+    assert.match(result.stderr, message);
+  }
+  assert.deepEqual(await activations(setting.machine), []);
+  await assertClientLeftClean(setting);
+}
+
+async function writeIdentity(setting: Bench, content: string): Promise<void> {
+  await setting.machine.output(
+    "umask 377; cat >/var/lib/id_ed25519.new; mv -f /var/lib/id_ed25519.new /var/lib/id_ed25519",
+    {
+      input: content,
+    },
+  );
+}
+
+describe("a deployment that waits for its machine", () => {
+  const bench = useBench();
+
+  it("begins when an SSH server that is late is up", async () => {
+    const setting = await bench.fresh({ sshd: false });
+    const deployment = bench.track(await Deployment.start(setting));
+    await sleep(4000);
+    assert.equal(deployment.running, true, deployment.stderr);
+    await setting.machine.output("systemctl start sshd.service");
+    const result = await deployment.result();
+    assert.equal(result.code, 0, result.stderr);
+  });
+
+  it("says that nothing listens when the time is over", async () => {
+    const setting = await bench.fresh({ sshd: false });
+    // Straight to the machine: nobody listens there, whereas the proxy would take the connection.
+    const result = await deploy({ ...setting, port: setting.machine.port }, "default", { DEPLOY_WAIT_SECONDS: "3" });
+    await assertGaveUp(setting, result, 3, /refused/i, /3 s/);
+  });
+
+  it("gives up on a port that takes connections and says nothing", async () => {
+    const setting = await bench.fresh();
+    setting.proxy.set("silent");
+    const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "5" });
+    await assertGaveUp(setting, result, 5, /timed out|no answer|does not answer/i);
+  });
+
+  for (const identity of ["absent", "empty"] as const) {
+    it(`begins when the machine's key, ${identity} at first, is there`, async () => {
+      const setting = await bench.fresh({ identity });
+      const deployment = bench.track(await Deployment.start(setting));
+      await sleep(3000);
+      assert.equal(deployment.running, true, deployment.stderr);
+      assert.deepEqual(await activations(setting.machine), []);
+      await writeIdentity(setting, setting.machine.login.privateKey);
+      const result = await deployment.result();
+      assert.equal(result.code, 0, result.stderr);
+    });
+
+    it(`says that the machine's key is ${identity} when the time is over`, async () => {
+      const setting = await bench.fresh({ identity });
+      const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
+      await assertGaveUp(
+        setting,
+        result,
+        4,
+        /\/var\/lib\/id_ed25519/,
+        identity === "absent" ? /missing|not there|no such|does not exist|absent/i : /empty/i,
+      );
+    });
+  }
+
+  it("says that the machine has another key, whose public half it compares", async () => {
+    const setting = await bench.fresh();
+    await writeIdentity(setting, (await makeKeyPair(setting.client.folder)).privateKey);
+    const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
+    await assertGaveUp(setting, result, 4, /\/var\/lib\/id_ed25519/, /another key|other key|different key/i);
+  });
+
+  it("accepts a machine whose own key is meant to be another than the login key", async () => {
+    const setting = await bench.fresh();
+    const { privateKey, publicKey } = await makeKeyPair(setting.client.folder);
+    await writeIdentity(setting, privateKey);
+    const result = await deploy(setting, "default", { DEPLOY_MACHINE_PUBLIC_KEY: publicKey });
+    assert.equal(result.code, 0, result.stderr);
+  });
+
+  it("refuses a machine with another host key, and sends it nothing", async () => {
+    const setting = await bench.fresh();
+    const { publicKey } = await makeKeyPair(setting.client.folder);
+    const result = await deploy(setting, "default", { DEPLOY_HOST_KEY: publicKey, DEPLOY_WAIT_SECONDS: "4" });
+    await assertGaveUp(setting, result, 4, /host key/i);
+    const journal = await setting.machine.output("journalctl --unit=sshd --no-pager --output=cat");
+    assert.match(journal, /Connection from 127\.0\.0\.1/);
+    assert.doesNotMatch(journal, /publickey|password|Starting session/);
+  });
+
+  it("says that the machine does not take the login key", async () => {
+    const setting = await bench.fresh();
+    const { publicKey } = await makeKeyPair(setting.client.folder);
+    await setting.machine.output("cat >/root/.ssh/authorized_keys", { input: publicKey });
+    const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
+    await assertGaveUp(setting, result, 4, /login key|private key|Permission denied|log in/i);
+  });
+
+  it("goes on over a slow link", async () => {
+    const setting = await bench.fresh();
+    setting.proxy.delayMilliseconds = 100;
+    const result = await deploy(setting);
+    assert.equal(result.code, 0, result.stderr);
+    await assertSystem(setting.machine, (JSON.parse(result.stdout) as { systemPath: string }).systemPath);
+  });
+});
