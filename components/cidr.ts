@@ -8,7 +8,13 @@ const EXAMPLES: Record<Family, string> = {
   ipv6: 'an IPv6 network in CIDR notation such as "2001:db8::/32", or "::/0" for everyone',
 };
 
-/** A network of one family, written with the network's own address (AWS would rewrite 10.0.0.1/8 to 10.0.0.0/8). */
+const ONE_ADDRESS: Record<Family, number> = { ipv4: 32, ipv6: 128 };
+
+/**
+ * A network of one family, in the one spelling that AWS keeps: with the network's own address (AWS would rewrite
+ * 10.0.0.1/8 to 10.0.0.0/8), IPv6 in its short form. Another spelling would differ from AWS's for ever, and two
+ * spellings would be two resources for one rule.
+ */
 export function cidrOf(family: Family): Check<string> {
   return (property, value) => {
     const refused = (remedy?: string) => [problem(property, shown(value), EXAMPLES[family], remedy)];
@@ -17,16 +23,14 @@ export function cidrOf(family: Family): Check<string> {
     if (typeof value !== "string") return refused();
     if (other.isValidCIDR(value))
       return refused(`This is the list of ${family === "ipv4" ? "IPv4" : "IPv6"} networks.`);
-    // Four decimal parts: the library also takes the octal and one-number forms, which AWS refuses.
-    if (family === "ipv4" && !/^\d+\.\d+\.\d+\.\d+\/\d+$/.test(value)) {
-      return refused(
-        ipaddr.IPv4.isValidFourPartDecimal(value) ? `For one address write ${shown(`${value}/32`)}.` : undefined,
-      );
-    }
-    if (!parser.isValidCIDR(value)) return refused();
-    const network = `${parser.networkAddressFromCIDR(value).toString()}/${value.split("/")[1]}`;
-    const address = parser.parse(value.split("/")[0]!).toString();
-    return network.startsWith(`${address}/`) ? [] : refused(`The network of this address is ${shown(network)}.`);
+    const [address, prefix, ...rest] = value.split("/") as [string, string?];
+    // Four decimal parts: the library also takes the octal and one-number forms, which other programs read otherwise.
+    const isAddress = family === "ipv4" ? ipaddr.IPv4.isValidFourPartDecimal(address) : ipaddr.IPv6.isValid(address);
+    if (!isAddress || rest.length > 0) return refused();
+    if (prefix === undefined) return refused(`For one address write ${shown(`${address}/${ONE_ADDRESS[family]}`)}.`);
+    if (!/^(0|[1-9]\d*)$/.test(prefix) || !parser.isValidCIDR(value)) return refused();
+    const network = `${parser.networkAddressFromCIDR(value).toString()}/${prefix}`;
+    return network === value ? [] : refused(`The network of this address is ${shown(network)}.`);
   };
 }
 
