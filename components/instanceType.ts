@@ -1,6 +1,7 @@
 import { type Check, problem, shown } from "./errors";
 
-const FORM = /^([a-z]+-?[a-z0-9]*?)(\d+)([a-z-]*)\.([a-z0-9-]+)$/;
+// The attributes end in words with digits for some: u7i-12tb, p6-b200. A family can hold a size: u-6tb1.
+const FORM = /^([a-z]+-?[a-z0-9]*?)(\d+)([a-z]*(?:-[a-z0-9]+)*)\.([a-z0-9-]+)$/;
 
 /**
  * An EC2 instance type whose processor is x86_64, which the NixOS image and `nixosConfigurations.default` are for.
