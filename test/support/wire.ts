@@ -1,0 +1,50 @@
+/**
+ * Values as they travel from a program to the engine, with the marks of the wire turned into something that
+ * `assert.deepEqual` compares: a secret becomes a `Secret`, a value that a preview cannot know becomes `UNKNOWN`.
+ *
+ * The inputs that Pulumi hands to mocks are not enough: there a secret in one environment variable makes the whole
+ * environment secret, so that nobody could tell which variable it was.
+ */
+
+const SIGNATURE = "4dabf18193072939515e22adb298388d";
+const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
+const UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** Stands for a value that is known only after an update. */
+export const UNKNOWN = Symbol("unknown");
+
+/** A value that arrived with the mark of a secret. */
+export class Secret {
+  constructor(readonly value: unknown) {}
+}
+
+/** The value that a test expects to arrive as a secret. */
+export function secret(value: unknown): Secret {
+  return new Secret(value);
+}
+
+/** Reads a value from the wire. */
+export function fromWire(value: unknown): unknown {
+  if (value === UNKNOWN_TEXT) return UNKNOWN;
+  if (Array.isArray(value)) return value.map(fromWire);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = value as Record<string, unknown>;
+  if (fields[SIGNATURE] === SECRET_SIGNATURE) return new Secret(fromWire(fields["value"]));
+  return Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, fromWire(field)]));
+}
+
+/** The same value without the marks of secrets: what a provider computes with. */
+export function revealed(value: unknown): unknown {
+  if (value instanceof Secret) return revealed(value.value);
+  if (Array.isArray(value)) return value.map(revealed);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, revealed(field)]));
+}
+
+/** Every text in a value that is not inside a secret: what a state file or a log shows in plain. */
+export function plainTexts(value: unknown): string[] {
+  if (value instanceof Secret) return [];
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap(plainTexts);
+}
