@@ -4,6 +4,7 @@ import * as path from "node:path";
 import * as runtime from "@pulumi/pulumi/runtime";
 import type { RegisterResourceRequest, RegisterResourceOutputsRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { parse } from "yaml";
+import type { Change } from "../emulators/difference";
 import type { Operations } from "../emulators/operations";
 import { type Properties, secret } from "../emulators/values";
 import type { World } from "../world";
@@ -197,7 +198,9 @@ class Registrations implements runtime.Mocks {
     }
     resource.inputs = inputs;
     const difference = old && provider.diff(type, old.inputs, inputs);
-    const replace = difference !== undefined && (difference.replaces.length > 0 || this.options.replace === urn);
+    const asked =
+      this.options.replace === urn || replacedOn(request.getReplaceonchangesList(), difference?.changes ?? []);
+    const replace = difference !== undefined && (difference.replaces.length > 0 || asked);
     if (old === undefined || replace) {
       if (replace && difference.deleteBeforeReplace && !this.preview)
         await provider.delete(type, old!.id!, old!.outputs);
@@ -219,6 +222,11 @@ class Registrations implements runtime.Mocks {
     if (provider === undefined) throw new Error(`There is no emulator of the provider of ${token}.`);
     return provider;
   }
+}
+
+/** Whether the resource's options (`triggers[*]`) ask for a replacement when these paths change. */
+function replacedOn(patterns: string[], changes: Change[]): boolean {
+  return changes.some(({ path }) => patterns.includes(path) || patterns.includes(path.replace(/[.[].*$/, "[*]")));
 }
 
 /** A URN as the mock runtime builds it: the parent's own type before the resource's. */

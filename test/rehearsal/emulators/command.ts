@@ -78,11 +78,11 @@ export function commandProvider(options: CommandOptions): CommandProvider {
       create: { type: "string" },
       update: { type: "string" },
       delete: { type: "string" },
-      triggers: { type: "array", replaces: true },
+      // The provider would update; it is the SDK that asks the engine for a replacement (replaceOnChanges).
+      triggers: { type: "array" },
     },
     outputs: ["stdout", "stderr"],
-    spreadsSecrets: true,
-    unsettles: () => ["stdout", "stderr"],
+    unsettles: (changed) => (changed.length > 0 ? ["stdout", "stderr"] : []),
     async create(inputs, name) {
       const id = `${name}${randomBytes(4).toString("hex")}`;
       const text = inputs["create"] as string | undefined;

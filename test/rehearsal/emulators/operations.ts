@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { type Change, differences, topProperty } from "./difference";
 import type { Failure, Provider, ResourceType } from "./provider";
 import {
@@ -40,9 +41,7 @@ export class Operations {
   async invoke(token: string, args: Properties): Promise<Properties> {
     const call = this.provider.functions[token];
     if (call === undefined) throw new Error(`The ${this.provider.name} emulator has no function ${token}.`);
-    const secrets = containsSecret(args);
-    const result = compact(await call(withoutSecretMarkers(args)));
-    return secrets ? Object.fromEntries(Object.entries(result).map(([key, value]) => [key, secret(value)])) : result;
+    return keepMarkers(args, compact(await call(withoutSecretMarkers(args))));
   }
 
   check(type: string, name: string, old: Properties, current: Properties): { inputs: Properties; failures: Failure[] } {
@@ -60,7 +59,7 @@ export class Operations {
       inputs[resource.autoName] = kept ?? `${name}-${randomBytes(4).toString("hex").slice(0, 7)}`;
       defaults.push(resource.autoName);
     }
-    inputs[DEFAULTS] = defaults;
+    if (this.provider.bridged) inputs[DEFAULTS] = defaults;
     return {
       inputs,
       failures: failuresOf(type, resource, withoutSecretMarkers(current), withoutSecretMarkers(inputs)),
@@ -142,15 +141,20 @@ export class Operations {
     return type;
   }
 
-  /** Outputs are secret where the schema says so, and where the input of the same name was. */
+  /** Outputs are secret where the schema says so, and where they repeat a secret input. */
   private mark(resource: ResourceType, inputs: Properties, state: Properties): Properties {
-    const all = resource.spreadsSecrets && containsSecret(inputs);
-    const marked = Object.entries(compact(state)).map(([key, value]): [string, unknown] => {
-      const hidden = all || resource.secretOutputs?.includes(key) || containsSecret(inputs[key]);
+    const marked = Object.entries(keepMarkers(inputs, compact(state))).map(([key, value]): [string, unknown] => {
+      const hidden = resource.secretOutputs?.includes(key) || (containsSecret(inputs[key]) && !containsSecret(value));
       return [key, hidden ? secret(value) : value];
     });
     return Object.fromEntries(marked);
   }
+}
+
+/** Values that merely repeat what was given keep its secret markers where they were. */
+function keepMarkers(given: Properties, values: Properties): Properties {
+  const same = (key: string, value: unknown) => isDeepStrictEqual(withoutSecretMarkers(given[key]), value);
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, same(key, value) ? given[key] : value]));
 }
 
 function withoutDefaults(inputs: Properties): Properties {

@@ -39,8 +39,6 @@ export interface ResourceType {
   outputs: string[];
   /** Outputs that are always secret. */
   secretOutputs?: string[];
-  /** True when one secret input makes every output secret. */
-  spreadsSecrets?: true;
   /** The input that gets a name with a random suffix when it is absent. */
   autoName?: string;
   /** Refusals that concern several properties. Unknown values count as given. */
@@ -69,6 +67,8 @@ export type ProviderFunction = (args: Properties) => Properties | Promise<Proper
 export interface Provider {
   name: string;
   version: string;
+  /** True for the providers that wrap a Terraform provider; they note in the inputs what they filled in. */
+  bridged?: true;
   /** Refusals of the provider's configuration. */
   checkConfig?: (config: Properties) => Failure[];
   configure?: (config: Properties) => void;

@@ -57,5 +57,11 @@ function oneNewline(text: string): string {
 
 /** The tls provider: keys live in the stack's state only, so there is no service behind it. */
 export function tlsProvider(): Provider {
-  return { name: "tls", version: "5.6.1", resources: { "tls:index/privateKey:PrivateKey": privateKey }, functions: {} };
+  return {
+    name: "tls",
+    version: "5.6.1",
+    bridged: true,
+    resources: { "tls:index/privateKey:PrivateKey": privateKey },
+    functions: {},
+  };
 }

@@ -14,6 +14,7 @@ export function awsProvider(ec2: Ec2 = new Ec2()): Provider {
   return {
     name: "aws",
     version: "7.48.0",
+    bridged: true,
     checkConfig({ region }) {
       if (region === undefined || /^[a-z]{2}(-[a-z]+)+-\d$/.test(region as string)) return [];
       return [{ property: "region", reason: `invalid AWS Region: ${region as string}` }];

@@ -12,6 +12,7 @@ export function githubProvider(github: Github = new Github()): Provider {
   return {
     name: "github",
     version: "6.15.0",
+    bridged: true,
     configure({ owner }) {
       if (typeof owner === "string" && owner !== "") github.owner = owner;
     },
