@@ -19,38 +19,7 @@ let
   programs = import ../upgrade {
     inherit lib pkgs;
     nix = config.nix.package;
-    settings = lib.mapAttrs (_: toString) {
-      UPGRADE_ENABLED = lib.boolToString cfg.enable;
-      UPGRADE_ACCESS = repository.access;
-      UPGRADE_REMOTE =
-        if repository.access == "token" then
-          "https://api.github.com/repos/${slug}"
-        else
-          "ssh://git@github.com/${slug}";
-      UPGRADE_BRANCH = repository.branch;
-      UPGRADE_FLAKE = cfg.flake;
-      UPGRADE_ATTRIBUTE = cfg.attribute;
-      UPGRADE_COMMIT_URL = lib.optionalString cfg.status.linkCommit "https://github.com/${slug}/commit/";
-      UPGRADE_IDENTITY = cfg.identity;
-      UPGRADE_KNOWN_HOSTS = "${../upgrade/github-known-hosts}";
-      UPGRADE_TOKEN_FILE = if cfg.tokenFile == null then "" else cfg.tokenFile;
-      UPGRADE_TOKEN_CONFIG = tokenConfig;
-      UPGRADE_STATE = "/var/lib/nixos-upgrade";
-      UPGRADE_PUBLIC = "/run/nixos-upgrade/public";
-      UPGRADE_HOLD = "/run/nixos-deploy/hold";
-      UPGRADE_REJECTED = "/var/lib/nixos-deploy/rejected";
-      UPGRADE_RETRY_SECONDS = cfg.retrySeconds;
-      UPGRADE_SWITCH_SECONDS = cfg.switchSeconds;
-      UPGRADE_ALLOW_REWRITTEN_HISTORY = lib.boolToString cfg.allowRewrittenHistory;
-      UPGRADE_HEALTH_SECONDS = cfg.health.seconds;
-      UPGRADE_HEALTH_UNITS = lib.concatStringsSep " " cfg.health.units;
-      UPGRADE_HEALTH_SSH_PORT = if cfg.health.sshPort == null then "" else cfg.health.sshPort;
-      UPGRADE_HEALTH_URL = if cfg.health.url == null then "" else cfg.health.url;
-      UPGRADE_FRESH_SECONDS = cfg.freshness.limitSeconds;
-      UPGRADE_TOKEN_WARNING_SECONDS = cfg.freshness.tokenWarningDays * 24 * 60 * 60;
-      UPGRADE_ON_FAILURE = cfg.freshness.onFailure;
-      UPGRADE_DETAILS = lib.boolToString cfg.status.details;
-    };
+    inherit (cfg) settings;
   };
 
   network = {
@@ -248,6 +217,13 @@ in
         };
       };
 
+      settings = mkOption {
+        type = types.attrsOf types.str;
+        internal = true;
+        readOnly = true;
+        description = "The environment of the upgrade's programs.";
+      };
+
       substituters = mkOption {
         type = types.listOf types.str;
         default = [ ];
@@ -265,6 +241,39 @@ in
 
   config = lib.mkMerge [
     {
+      continuousDeployment.upgrade.settings = lib.mapAttrs (_: toString) {
+        UPGRADE_ENABLED = lib.boolToString cfg.enable;
+        UPGRADE_ACCESS = repository.access;
+        UPGRADE_REMOTE =
+          if repository.access == "token" then
+            "https://api.github.com/repos/${slug}"
+          else
+            "ssh://git@github.com/${slug}";
+        UPGRADE_BRANCH = repository.branch;
+        UPGRADE_FLAKE = cfg.flake;
+        UPGRADE_ATTRIBUTE = cfg.attribute;
+        UPGRADE_COMMIT_URL = lib.optionalString cfg.status.linkCommit "https://github.com/${slug}/commit/";
+        UPGRADE_IDENTITY = cfg.identity;
+        UPGRADE_KNOWN_HOSTS = "${../upgrade/github-known-hosts}";
+        UPGRADE_TOKEN_FILE = if cfg.tokenFile == null then "" else cfg.tokenFile;
+        UPGRADE_TOKEN_CONFIG = tokenConfig;
+        UPGRADE_STATE = "/var/lib/nixos-upgrade";
+        UPGRADE_PUBLIC = "/run/nixos-upgrade/public";
+        UPGRADE_HOLD = "/run/nixos-deploy/hold";
+        UPGRADE_REJECTED = "/var/lib/nixos-deploy/rejected";
+        UPGRADE_RETRY_SECONDS = cfg.retrySeconds;
+        UPGRADE_SWITCH_SECONDS = cfg.switchSeconds;
+        UPGRADE_ALLOW_REWRITTEN_HISTORY = lib.boolToString cfg.allowRewrittenHistory;
+        UPGRADE_HEALTH_SECONDS = cfg.health.seconds;
+        UPGRADE_HEALTH_UNITS = lib.concatStringsSep " " cfg.health.units;
+        UPGRADE_HEALTH_SSH_PORT = if cfg.health.sshPort == null then "" else cfg.health.sshPort;
+        UPGRADE_HEALTH_URL = if cfg.health.url == null then "" else cfg.health.url;
+        UPGRADE_FRESH_SECONDS = cfg.freshness.limitSeconds;
+        UPGRADE_TOKEN_WARNING_SECONDS = cfg.freshness.tokenWarningDays * 24 * 60 * 60;
+        UPGRADE_ON_FAILURE = cfg.freshness.onFailure;
+        UPGRADE_DETAILS = lib.boolToString cfg.status.details;
+      };
+
       warnings =
         lib.optional (!known) ''
           The repository has no owner yet (nix/repository.json), so this machine will not upgrade itself. Run `npm run setup`.
@@ -297,6 +306,8 @@ in
         extra-trusted-public-keys = cfg.trustedPublicKeys;
         # A cache that is down costs seconds, not the upgrade.
         connect-timeout = lib.mkDefault 5;
+        stalled-download-timeout = lib.mkDefault 15;
+        download-attempts = lib.mkDefault 2;
         fallback = lib.mkDefault true;
       };
 
@@ -349,6 +360,9 @@ in
           MemoryHigh = lib.mkDefault "60%";
           MemoryMax = lib.mkDefault "80%";
           OOMScoreAdjust = lib.mkDefault 500;
+          # An evaluation that is killed for its memory is a failed revision like any other: the
+          # program must live to write that down, or it would be tried again every minute.
+          OOMPolicy = "continue";
           CPUWeight = lib.mkDefault 50;
           IOWeight = lib.mkDefault 50;
         };
