@@ -1,0 +1,84 @@
+/**
+ * examples/state-backend against mocks: what it makes and the lines that it prints.
+ * Cannot prove: that Pulumi logs in to such a bucket, or that a state moves into it; both need AWS.
+ */
+import assert from "node:assert/strict";
+import * as pulumi from "@pulumi/pulumi";
+import { awaited } from "../support/awaited";
+import { cloudResources, only, run } from "../support/mocks";
+
+const BUCKET = "arn:aws:s3:::pulumi-state-1a2b3c4";
+const KEY = "arn:aws:kms:eu-west-1:123456789012:key/5d6e";
+
+const answers = {
+  invokes: {},
+  resources: {
+    "aws:s3/bucket:Bucket": () => ({ arn: BUCKET, bucket: "pulumi-state-1a2b3c4", region: "eu-west-1" }),
+    "aws:s3/bucketVersioning:BucketVersioning": () => ({}),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": () => ({}),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": () => ({}),
+    "aws:s3/bucketPolicy:BucketPolicy": () => ({}),
+    "aws:kms/key:Key": () => ({ arn: KEY, keyId: "5d6e" }),
+    "aws:kms/alias:Alias": () => ({}),
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": () => ({ arn: "arn:aws:iam::123456789012:oidc-provider/g" }),
+    "aws:iam/role:Role": (name: string) => ({ name, arn: `arn:aws:iam::123456789012:role/${name}` }),
+    "aws:iam/rolePolicy:RolePolicy": () => ({}),
+  },
+};
+
+type Outputs = Record<"loginCommand" | "initCommand" | "previewRoleArn" | "deployRoleArn", pulumi.Output<string>>;
+
+function build() {
+  const program = require.resolve("../../examples/state-backend");
+  return run(answers, () => {
+    // `run` names the project, and with it the namespace of the keys.
+    for (const [key, value] of Object.entries({ owner: "octo", repository: "server", environment: "production" })) {
+      pulumi.runtime.setConfig(`pulumi-nixos:${key}`, value);
+    }
+    delete require.cache[program];
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- a program runs when it is loaded
+    return require(program) as Outputs;
+  });
+}
+
+describe("examples/state-backend", () => {
+  it("makes a closed bucket with versions, a key, and two roles", async () => {
+    const { resources } = await build();
+    assert.deepEqual(cloudResources(resources).sort(), [
+      "aws:iam/openIdConnectProvider:OpenIdConnectProvider github-actions",
+      "aws:iam/role:Role github-actions-deploy",
+      "aws:iam/role:Role github-actions-preview",
+      "aws:iam/rolePolicy:RolePolicy github-actions-deploy-policy",
+      "aws:iam/rolePolicy:RolePolicy github-actions-preview-policy",
+      "aws:kms/alias:Alias secrets-alias",
+      "aws:kms/key:Key secrets",
+      "aws:s3/bucket:Bucket pulumi-state",
+      "aws:s3/bucketPolicy:BucketPolicy tls-only",
+      "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock public-access",
+      "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration encryption",
+      "aws:s3/bucketVersioning:BucketVersioning versions",
+    ]);
+  });
+
+  it("protects the bucket and the key from being destroyed", async () => {
+    const { resources } = await build();
+    const kept = resources.filter(({ options }) => options.protect).map(({ name }) => name);
+    assert.deepEqual(kept.sort(), ["pulumi-state", "secrets"]);
+  });
+
+  it("keeps earlier versions of the state", async () => {
+    const { resources } = await build();
+    assert.deepEqual(only(resources, "aws:s3/bucketVersioning:BucketVersioning").inputs["versioningConfiguration"], {
+      status: "Enabled",
+    });
+  });
+
+  it("prints the lines that log in and create a stack", async () => {
+    const { result } = await build();
+    assert.equal(await awaited(result.loginCommand), "pulumi login s3://pulumi-state-1a2b3c4?region=eu-west-1");
+    assert.equal(
+      await awaited(result.initCommand),
+      'pulumi stack init dev --secrets-provider="awskms:///alias/pulumi-secrets?region=eu-west-1"',
+    );
+  });
+});
