@@ -1,0 +1,100 @@
+import { existsSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { AwsClient } from "aws4fetch";
+import { ask, textField } from "./http";
+import { failed, ok, type Result } from "./result";
+import { failureOf, findProgram, type Surroundings } from "./surroundings";
+
+/**
+ * Asks AWS whose credentials these are. Keys in the environment are tried directly; everything else that AWS knows
+ * (profiles, single sign-on, roles) is the AWS CLI's business.
+ */
+export async function checkAws(around: Surroundings, region: string, profile: string): Promise<Result> {
+  const { env } = around;
+  const accessKeyId = env["AWS_ACCESS_KEY_ID"] ?? "";
+  const secretAccessKey = env["AWS_SECRET_ACCESS_KEY"] ?? "";
+  if (accessKeyId !== "" && secretAccessKey !== "") {
+    return askSts(around, region, { accessKeyId, secretAccessKey, sessionToken: env["AWS_SESSION_TOKEN"] });
+  }
+  const half = accessKeyId !== "" || secretAccessKey !== "";
+  if (findProgram(env, "aws") !== undefined && !half) return askCli(around, profile);
+  return failed("AWS", `no credentials: ${lookedAt(env, half)}`, WAYS);
+}
+
+const WAYS =
+  "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or install the AWS CLI and run `aws configure` or `aws sso login`.";
+
+/** What was looked at, so that nobody searches in the wrong place. */
+function lookedAt(env: NodeJS.ProcessEnv, half: boolean): string {
+  const file = env["AWS_SHARED_CREDENTIALS_FILE"] ?? path.join(env["HOME"] ?? os.homedir(), ".aws", "credentials");
+  return [
+    half
+      ? "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only one is set"
+      : "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set",
+    existsSync(file) ? `${file} is there, but can be tried only with the AWS CLI` : `there is no ${file}`,
+    ...(findProgram(env, "aws") === undefined ? ["there is no AWS CLI"] : []),
+  ].join("; ");
+}
+
+interface Keys {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
+}
+
+/** GetCallerIdentity needs no permission: it fails only for keys that are wrong, expired or revoked. */
+async function askSts(around: Surroundings, region: string, keys: Keys): Promise<Result> {
+  const { env } = around;
+  const endpoint = env["AWS_ENDPOINT_URL_STS"] ?? env["AWS_ENDPOINT_URL"] ?? `https://sts.${region}.amazonaws.com`;
+  const client = new AwsClient({ ...keys, service: "sts", region, retries: 0 });
+  const request = await client.sign(`${endpoint.replace(/\/$/, "")}/`, {
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
+    body: "Action=GetCallerIdentity&Version=2011-06-15",
+  });
+  const answer = await ask(
+    request.url,
+    { method: "POST", headers: request.headers, body: await request.text() },
+    around.patienceSeconds,
+  );
+  if (answer.status === 200) {
+    const result = (name: string) =>
+      textField(answer.body, "GetCallerIdentityResponse", "GetCallerIdentityResult", name);
+    return ok("AWS", `${result("Arn") || "credentials accepted"} (keys of the environment)`);
+  }
+  if (answer.status === 0) {
+    return failed(
+      "AWS",
+      `${new URL(endpoint).host}: ${answer.trouble}`,
+      "Check the network and the region's name, then run this again.",
+    );
+  }
+  const code = textField(answer.body, "Error", "Code");
+  return failed(
+    "AWS",
+    `AWS refuses the keys of the environment (${answer.status}${code && ` ${code}`})`,
+    remedyFor(code, answer.status),
+  );
+}
+
+function remedyFor(code: string, status: number): string {
+  if (/ExpiredToken|RequestExpired/.test(code))
+    return "They have expired: get new ones (`aws sso login`, or your role's page).";
+  if (code === "SignatureDoesNotMatch")
+    return "AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID, or this computer's clock is wrong.";
+  if (code === "InvalidClientTokenId")
+    return "The access key does not exist, was deleted, or needs AWS_SESSION_TOKEN beside it.";
+  return status >= 500 ? "That is a fault at AWS: try again in a few minutes." : WAYS;
+}
+
+async function askCli(around: Surroundings, profile: string): Promise<Result> {
+  const args = ["sts", "get-caller-identity", "--output", "json"];
+  const env = profile === "" ? {} : { AWS_PROFILE: profile };
+  const ran = await around.run("aws", args, { env });
+  if (ran.code === 0) {
+    const arn = /"Arn": *"([^"]+)"/.exec(ran.stdout)?.[1];
+    return ok("AWS", `${arn ?? "credentials accepted"} (AWS CLI${profile === "" ? "" : `, profile ${profile}`})`);
+  }
+  return failed("AWS", failureOf("aws", ran), WAYS);
+}

@@ -1,0 +1,80 @@
+import { realpathSync } from "node:fs";
+import { failed, note, ok, type Result, skipped } from "./result";
+import { failureOf, firstLine, type Surroundings } from "./surroundings";
+
+/** The folder is a git repository of its own, on the branch that the machine follows, with everything committed. */
+export async function checkGit(around: Surroundings, branch: string): Promise<Result[]> {
+  const git = (...args: string[]) => around.run("git", ["-C", around.folder, ...args]);
+  const version = await git("--version");
+  if (version.code !== 0) {
+    return [failed("git", failureOf("git", version), "Install git from https://git-scm.com.")];
+  }
+  const top = await git("rev-parse", "--show-toplevel");
+  if (top.code !== 0 || realpathSync(top.stdout.trim()) !== realpathSync(around.folder)) {
+    return [
+      failed(
+        "git",
+        top.code === 0 ? `this folder is inside another repository, ${top.stdout.trim()}` : firstLine(top.stderr),
+        "This folder must be a repository of its own: git init -b main && git add -A && git commit -m 'Start'",
+      ),
+    ];
+  }
+  return [
+    ok("git", firstLine(version.stdout)),
+    ...currentBranch(firstLine((await git("symbolic-ref", "--quiet", "--short", "HEAD")).stdout), branch),
+    committed((await git("status", "--porcelain")).stdout),
+  ];
+}
+
+function currentBranch(current: string, branch: string): Result[] {
+  if (current === branch) return [];
+  return [
+    note(
+      "branch",
+      current === "" ? "no branch is checked out" : `${current} is checked out; the machine follows ${branch}`,
+      `What is deployed from here is taken back by the machine's next upgrade until it is merged into ${branch}.`,
+    ),
+  ];
+}
+
+function committed(status: string): Result {
+  const files = status.split("\n").filter((line) => line !== "");
+  return files.length === 0
+    ? ok("commits", "everything is committed")
+    : note(
+        "commits",
+        `${files.length} ${files.length === 1 ? "file is" : "files are"} not committed`,
+        "A deployment installs only what is committed: git status shows them.",
+      );
+}
+
+/** Where `git push` goes. */
+export async function checkOrigin(around: Surroundings, owner: string, name: string): Promise<Result> {
+  const { code, stdout } = await around.run("git", ["-C", around.folder, "remote", "get-url", "origin"]);
+  const url = withoutPassword(stdout.trim());
+  const wanted = `git@github.com:${owner}/${name}.git`;
+  if (owner === "") return skipped("origin", "nix/repository.json names no owner yet");
+  if (code !== 0) return failed("origin", "git has no remote of that name", `git remote add origin ${wanted}`);
+  const repository = githubRepository(url);
+  if (repository === undefined)
+    return note("origin", `${url}: whether that is ${owner}/${name} cannot be told from here`);
+  return repository.toLowerCase() === `${owner}/${name}`.toLowerCase()
+    ? ok("origin", url)
+    : failed(
+        "origin",
+        `${url} is not ${owner}/${name}, which the machine follows`,
+        `Keep it under another name: git remote rename origin upstream && git remote add origin ${wanted}`,
+      );
+}
+
+/** `owner/name` of a GitHub address in any of git's forms. */
+export function githubRepository(url: string): string | undefined {
+  return /^(?:ssh:\/\/|https:\/\/)?(?:[^@/]+@)?(?:www\.|ssh\.)?github\.com(?::\d+)?[:/]([^/]+\/[^/]+?)(?:\.git)?\/?$/.exec(
+    url,
+  )?.[1];
+}
+
+/** An https address may hold a token. */
+function withoutPassword(url: string): string {
+  return url.replace(/^(https?:\/\/)[^@/]*@/, "$1");
+}

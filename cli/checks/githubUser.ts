@@ -1,0 +1,71 @@
+import { type GithubClient, githubTrouble, TOKEN_NEEDS, TOKEN_PAGES } from "./githubClient";
+import { type Answer, textField } from "./http";
+import { failed, note, ok, type Result } from "./result";
+
+/** The user whom the token belongs to. */
+export interface GithubUser {
+  /** Empty when GitHub did not say. */
+  login: string;
+  plan: Plan;
+  results: Result[];
+}
+
+/** What is known of a plan, in the words of the configuration. */
+export type Plan = "free" | "paid" | "unknown";
+
+/** Whether the token works, what it may do and when it ends. */
+export async function checkGithubUser(client: GithubClient): Promise<GithubUser> {
+  const unknown = { login: "", plan: "unknown" as const };
+  if (client.source === "") {
+    return {
+      ...unknown,
+      results: [
+        failed(
+          "GitHub",
+          "no usable token: GITHUB_TOKEN is not set, and `gh auth token` gives none",
+          `Make one: ${TOKEN_PAGES}`,
+        ),
+      ],
+    };
+  }
+  const answer = await client.get("/user");
+  const login = textField(answer.body, "login");
+  if (answer.status !== 200 || login === "") {
+    const { found, remedy } = githubTrouble(answer);
+    return { ...unknown, results: [failed("GitHub", `${found}; token from ${client.source}`, remedy)] };
+  }
+  return {
+    login,
+    plan: planOf(answer.body),
+    results: [ok("GitHub", `${login} (token from ${client.source})`), checkScopes(answer), ...checkEnd(answer)],
+  };
+}
+
+export function planOf(body: unknown): Plan {
+  const name = textField(body, "plan", "name");
+  return name === "" ? "unknown" : name === "free" ? "free" : "paid";
+}
+
+/** Classic tokens name their scopes in every answer; fine-grained ones cannot be asked. */
+function checkScopes({ headers }: Answer): Result {
+  const header = headers.get("x-oauth-scopes");
+  if (header === null) return note("GitHub scopes", "a fine-grained token does not tell what it may do", TOKEN_NEEDS);
+  const scopes = header.split(",").map((scope) => scope.trim());
+  return scopes.includes("repo")
+    ? ok("GitHub scopes", header)
+    : failed(
+        "GitHub scopes",
+        header === "" ? "none" : header,
+        `Add the scope repo: https://github.com/settings/tokens`,
+      );
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+
+function checkEnd({ headers }: Answer): Result[] {
+  const text = headers.get("github-authentication-token-expiration");
+  // "2026-12-22 10:00:00 UTC", or with an offset for a zone.
+  const end = text === null ? NaN : Date.parse(text.replace(" UTC", "Z").replace(" ", "T"));
+  if (Number.isNaN(end) || end - Date.now() > 14 * DAY) return [];
+  return [note("GitHub token", `ends at ${text}`, `Make the next one before that: ${TOKEN_PAGES}`)];
+}

@@ -1,0 +1,47 @@
+/** What a server answered; `status` 0 means that it did not, and `trouble` says why. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  body: unknown;
+  trouble: string;
+}
+
+/** One request, bounded in time, whose failure is a result. The answer is JSON, or `body` is undefined. */
+export async function ask(url: string, init: RequestInit, patienceSeconds: number): Promise<Answer> {
+  try {
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceSeconds * 1000) });
+    return { status: response.status, headers: response.headers, body: json(await response.text()), trouble: "" };
+  } catch (error) {
+    return { status: 0, headers: new Headers(), body: undefined, trouble: troubleOf(error as Error, patienceSeconds) };
+  }
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function troubleOf(error: Error, patienceSeconds: number): string {
+  if (error.name === "TimeoutError") return `no answer within ${patienceSeconds} s`;
+  // fetch wraps what the network said.
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return "code" in cause ? `no connection (${String(cause.code)})` : `no connection (${cause.message})`;
+}
+
+/** The field of an object, or undefined: answers of servers are not to be trusted. */
+export function field(body: unknown, ...names: string[]): unknown {
+  return names.reduce<unknown>(
+    (value, name) =>
+      typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined,
+    body,
+  );
+}
+
+/** The field as a text; empty if it is something else. */
+export function textField(body: unknown, ...names: string[]): string {
+  const value = field(body, ...names);
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
+import type { Settings } from "../../components/deploy/settings.mjs";
+import { lastWords, type SshTrouble, sshTrouble, writeSshFiles } from "../../components/deploy/ssh.mjs";
+import { type Expected, machineReport, parseFacts } from "./machineReport";
+import { failed, type Result } from "./result";
+import type { Surroundings } from "./surroundings";
+
+/** How to reach a machine. */
+export interface Address {
+  host: string;
+  port: number;
+  /** The host key it must show. */
+  hostKey: string;
+  /** Secret. */
+  privateKey: string;
+}
+
+/** Logs in with the pinned host key and reports what is there. The key lies in a private folder meanwhile. */
+export async function checkMachine(around: Surroundings, address: Address, expected: Expected): Promise<Result[]> {
+  const folder = new PrivateFolder(around.env);
+  try {
+    // The other settings are a deployment's.
+    const config = writeSshFiles({ ...address, buildOn: "host" } as Settings, folder);
+    const ran = await around.run("ssh", ["-F", config, address.host, "bash", "-s"], {
+      input: readFileSync(path.join(__dirname, "machine.sh"), "utf8"),
+      timeoutSeconds: 120,
+    });
+    if (ran.code !== 0) return [unreachable(address, ran.stderr, ran.timedOut)];
+    return machineReport(parseFacts(ran.stdout), expected);
+  } finally {
+    folder.remove();
+  }
+}
+
+const REMEDIES: Record<SshTrouble, string> = {
+  "host-key":
+    "It is not the machine that this stack made, or its host key was changed by hand. Look at it in the EC2 console before anything else.",
+  login: "The machine does not know the stack's key: see docs/secrets.md on rotation, or the EC2 console.",
+  address: "The address does not resolve: `npx pulumi refresh` shows whether the machine still exists.",
+  refused:
+    "Nothing listens there: the machine is starting, or sshd does not run. Wait a minute, then look in the EC2 console.",
+  silent: "Is this computer in sshCidrBlocks, and does the machine run? The EC2 console tells.",
+  lost: "The connection broke off: run this again.",
+  other: "Log in by hand to see more: the output sshCommand says how.",
+};
+
+function unreachable({ host, port }: Address, stderr: string, timedOut: boolean): Result {
+  const trouble = timedOut ? "silent" : (sshTrouble(stderr) ?? "other");
+  const words = timedOut ? "no end within 2 minutes" : lastWords(stderr) || "ssh failed without a word";
+  return failed("login", `root@${host}, port ${port}: ${words}`, REMEDIES[trouble]);
+}

@@ -1,0 +1,10 @@
+import { failed, ok, type Result } from "./result";
+import { failureOf, firstLine, type Surroundings } from "./surroundings";
+
+/** OpenSSH's client, which deployments drive. */
+export async function checkSsh(around: Surroundings): Promise<Result> {
+  const version = await around.run("ssh", ["-V"]);
+  return version.code === 0
+    ? ok("ssh", firstLine(version.stderr) || firstLine(version.stdout))
+    : failed("ssh", failureOf("ssh", version), "Install OpenSSH's client (package openssh-client or openssh).");
+}

@@ -1,0 +1,62 @@
+import { failureOf, firstLine, type Ran, type Surroundings } from "./surroundings";
+import { findPulumi } from "./pulumi";
+
+/** What the checks of a machine need of a stack's outputs. */
+export interface StackOutputs {
+  publicIp: string;
+  hostPublicKey: string;
+  ageRecipient: string;
+}
+
+export interface Stack {
+  /** Undefined: the stack has no machine, and `reason` says why, in a sentence for people. */
+  outputs?: StackOutputs;
+  reason: string;
+  /** The private key that logs in; asked for only when it is needed. */
+  privateKey(): Promise<string>;
+}
+
+const USUAL_STACK = "dev";
+
+/** The stack that is selected in this checkout, or the one that the project comes with. */
+export async function selectedStack(around: Surroundings): Promise<string> {
+  const program = findPulumi(around);
+  if (program === undefined) return USUAL_STACK;
+  const ran = await around.run(program, ["stack", "--show-name", "--non-interactive", "--cwd", around.folder]);
+  return ran.code === 0 ? firstLine(ran.stdout) || USUAL_STACK : USUAL_STACK;
+}
+
+/** The name in the name of a stack's file: `owner/project/dev` has its settings in Pulumi.dev.yaml. */
+export function shortStackName(stack: string): string {
+  return stack.split("/").at(-1)!;
+}
+
+/** Reads what the last update left; secrets stay encrypted. */
+export async function readStack(around: Surroundings, stack: string): Promise<Stack> {
+  const program = findPulumi(around);
+  const output = (...args: string[]): Promise<Ran> =>
+    around.run(program!, ["stack", "output", ...args, "--stack", stack, "--non-interactive", "--cwd", around.folder], {
+      timeoutSeconds: 60,
+    });
+  const privateKey = async () => {
+    const ran = await output("privateKey", "--show-secrets");
+    if (ran.code !== 0) throw new Error(failureOf("pulumi", ran));
+    // The engine prints a text without its last newline, which OpenSSH's format needs.
+    return `${ran.stdout.trim()}\n`;
+  };
+  if (program === undefined) return { reason: "there is no Pulumi CLI to ask", privateKey };
+  const ran = await output("--json");
+  if (ran.code !== 0) return { reason: failureOf("pulumi", ran).replace(/^error: /, ""), privateKey };
+  const { publicIp, hostPublicKey, ageRecipient } = parse(ran.stdout);
+  return publicIp && hostPublicKey && ageRecipient
+    ? { outputs: { publicIp, hostPublicKey, ageRecipient }, reason: "", privateKey }
+    : { reason: `the stack ${stack} has no machine yet`, privateKey };
+}
+
+function parse(text: string): Partial<StackOutputs> {
+  try {
+    return JSON.parse(text) as Partial<StackOutputs>;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,103 @@
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+import { ProgramMissing } from "../../components/deploy/errors.mjs";
+import { Processes } from "../../components/deploy/process.mjs";
+
+/** How a program ended and what it said. */
+export interface Ran {
+  /** False: there is no such program on PATH. */
+  found: boolean;
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  timedOut: boolean;
+}
+
+export interface RunOptions {
+  input?: string;
+  /** More than the usual environment. */
+  env?: NodeJS.ProcessEnv;
+  timeoutSeconds?: number;
+}
+
+/** Everything that the checks look at outside of the project's files, so that tests can give them another world. */
+export interface Surroundings {
+  /** The project's root folder. */
+  folder: string;
+  env: NodeJS.ProcessEnv;
+  platform: NodeJS.Platform;
+  arch: string;
+  nodeVersion: string;
+  /** How long a server may take to answer. */
+  patienceSeconds: number;
+  /** Runs a program without a terminal and within a time limit; a failure is a result, not an error. */
+  run(program: string, args: string[], options?: RunOptions): Promise<Ran>;
+  /** Ends every program that still runs. */
+  stop(): Promise<void>;
+}
+
+/** The world as it is. */
+export function realSurroundings(overrides: Partial<Surroundings> = {}): Surroundings {
+  const env = overrides.env ?? process.env;
+  const processes = new Processes(env);
+  return {
+    folder: process.cwd(),
+    env,
+    platform: process.platform,
+    arch: process.arch,
+    nodeVersion: process.versions.node,
+    patienceSeconds: 10,
+    async run(program, args, options = {}) {
+      try {
+        const result = await processes.run(program, args, {
+          // A question that nobody sees would hang until the time limit.
+          env: { ...env, GIT_TERMINAL_PROMPT: "0", PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env },
+          input: options.input,
+          timeoutSeconds: options.timeoutSeconds ?? 20,
+        });
+        return { found: true, ...result };
+      } catch (error) {
+        if (!(error instanceof ProgramMissing)) throw error;
+        return { found: false, code: null, stdout: "", stderr: "", timedOut: false };
+      }
+    },
+    stop: () => processes.stop(new Error("stopped")),
+    ...overrides,
+  };
+}
+
+/** The first executable file of this name in the folders of PATH; `skip` leaves folders out. */
+export function findProgram(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  skip: (folder: string) => boolean = () => false,
+): string | undefined {
+  return (env["PATH"] ?? "")
+    .split(path.delimiter)
+    .filter((folder) => folder !== "" && !skip(folder))
+    .map((folder) => path.join(folder, name))
+    .find((file) => {
+      try {
+        accessSync(file, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Why a program did not do what it was asked, in one line. */
+export function failureOf(program: string, ran: Ran): string {
+  if (!ran.found) return `${program} was not found on PATH`;
+  if (ran.timedOut) return `${program} did not answer in time`;
+  return firstLine(ran.stderr) || firstLine(ran.stdout) || `${program} ended with exit code ${ran.code}`;
+}
+
+export function firstLine(text: string): string {
+  return (
+    text
+      .split("\n")
+      .map((line) => line.trim())
+      .find((line) => line !== "") ?? ""
+  );
+}

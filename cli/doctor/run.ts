@@ -1,0 +1,144 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { REQUIRED_CHECKS } from "../../components/repositoryNames";
+import { checkConfiguration } from "../checks/configuration";
+import { checkOrigin } from "../checks/git";
+import { checkGithubOwner } from "../checks/githubOwner";
+import { checkGithubUser } from "../checks/githubUser";
+import { type GithubClient, githubClient } from "../checks/githubClient";
+import { checkHostKeys } from "../checks/hostKeys";
+import { textField } from "../checks/http";
+import { checkLocal } from "../checks/local";
+import { checkMachine } from "../checks/machine";
+import { checkReports, checkWorkflows } from "../checks/requiredChecks";
+import { counted, hasFailed, printed, type Result, skipped } from "../checks/result";
+import { checkSecretsFile } from "../checks/secretsFile";
+import { readStack, selectedStack, shortStackName, type Stack } from "../checks/stack";
+import type { Surroundings } from "../checks/surroundings";
+import { type Project, readProjectFiles, setting } from "../setup/project";
+
+const HELP = `Checks what pulumi-nixos needs, and the machine when there is one. Changes nothing.
+
+  npm run doctor [-- --stack <name>]   the stack; default: the selected one, or dev
+                    [--host <address>] the machine by another address than the stack's, such as a tunnel
+                    [--port <number>]  and by another port than 22
+
+Exit code: 0 nothing failed, 1 something did, 2 wrong arguments.
+`;
+
+/** Prints the checks and returns the exit code. */
+export async function doctor(argv: string[], around: Surroundings, say: (text: string) => void): Promise<number> {
+  let flags: ReturnType<typeof readFlags>;
+  try {
+    flags = readFlags(argv);
+  } catch (error) {
+    say(`${(error as Error).message}\n\n${HELP}`);
+    return 2;
+  }
+  if (flags.help) {
+    say(HELP);
+    return 0;
+  }
+
+  const stackName = flags.stack ?? (await selectedStack(around));
+  const project = readProjectFiles(around.folder, shortStackName(stackName));
+  const results: Result[] = [];
+  const section = (title: string, found: Result[]) => {
+    results.push(...found);
+    say(`${title}\n${printed(found)}\n`);
+  };
+
+  const { repository } = project;
+  const region = text(project.settings["aws:region"]) || around.env["AWS_REGION"] || "us-east-1";
+  section(
+    "This computer",
+    await checkLocal(around, { branch: repository.branch, region, profile: text(project.settings["aws:profile"]) }),
+  );
+
+  const stack = await readStack(around, stackName);
+  section("This checkout", [
+    checkConfiguration(project),
+    await checkOrigin(around, repository.owner, repository.name),
+    checkWorkflows(around.folder, requiredChecks(project)),
+    ...checkSecretsFile(around.folder, repository.access, stack.outputs?.ageRecipient),
+  ]);
+
+  const client = await githubClient(around);
+  section("GitHub", await githubSection(around, client, project));
+  section("Machine", await machineSection(around, client, project, stack, flags));
+
+  say(counted(results));
+  return hasFailed(results) ? 1 : 0;
+}
+
+function readFlags(argv: string[]) {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      stack: { type: "string" },
+      host: { type: "string" },
+      port: { type: "string", default: "22" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (!/^\d{1,5}$/.test(values.port))
+    throw new Error(`--port: got ${JSON.stringify(values.port)}; allowed: a TCP port.`);
+  return values;
+}
+
+async function githubSection(around: Surroundings, client: GithubClient, project: Project): Promise<Result[]> {
+  const { owner, name, branch } = project.repository;
+  const user = await checkGithubUser(client);
+  const hostKeys = await checkHostKeys(client, around.folder);
+  if (owner === "") return [...user.results, hostKeys];
+  const account = await checkGithubOwner(client, user, owner, name);
+  const required = account.repository?.exists
+    ? [await checkReports(client, `${owner}/${name}`, branch, requiredChecks(project))]
+    : [];
+  const off = setting(project, "protection") === "off";
+  return [...user.results, ...account.results, ...(off ? [] : required), hostKeys];
+}
+
+async function machineSection(
+  around: Surroundings,
+  client: GithubClient,
+  { repository }: Project,
+  stack: Stack,
+  flags: { host?: string; port: string },
+): Promise<Result[]> {
+  if (stack.outputs === undefined) return [skipped("machine", `${stack.reason}. \`npx pulumi up\` makes it.`)];
+  let privateKey: string;
+  try {
+    privateKey = await stack.privateKey();
+  } catch (error) {
+    return [skipped("machine", `the stack's key could not be read: ${(error as Error).message}`)];
+  }
+  const { owner, name, branch, access } = repository;
+  const commit = await client.get(`/repos/${owner}/${name}/commits/${encodeURIComponent(branch)}`);
+  return checkMachine(
+    around,
+    {
+      host: flags.host ?? stack.outputs.publicIp,
+      port: Number(flags.port),
+      hostKey: stack.outputs.hostPublicKey,
+      privateKey,
+    },
+    {
+      ageRecipient: stack.outputs.ageRecipient,
+      access,
+      branch,
+      revision: commit.status === 200 ? textField(commit.body, "sha") : "",
+      secretsFile: existsSync(path.join(around.folder, "nix", "secrets.yaml")),
+    },
+  );
+}
+
+function requiredChecks(project: Project): string[] {
+  const value = setting(project, "requiredChecks");
+  return Array.isArray(value) ? value.map(String) : REQUIRED_CHECKS;
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

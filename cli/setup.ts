@@ -1,0 +1,10 @@
+import { realSurroundings } from "./checks/surroundings";
+import { runCli } from "./main";
+import { terminal } from "./setup/prompts";
+import { setup } from "./setup/run";
+
+const prompts = process.stdin.isTTY && process.stdout.isTTY ? terminal : undefined;
+
+void runCli(realSurroundings(), (around) =>
+  setup(process.argv.slice(2), around, { say: (text) => void process.stdout.write(`${text}\n`), prompts }),
+);

@@ -1,0 +1,60 @@
+import type { GithubOwner } from "../checks/githubOwner";
+import { failed, type Result } from "../checks/result";
+import type { Answers } from "./answers";
+import type { Project } from "./project";
+import type { Prompts } from "./prompts";
+import { askRest } from "./questions";
+import { askWayOut, chooseAccess, protectionRefused, REFUSED_PROTECTION } from "./rules";
+import { Refusal, type Ui } from "./ui";
+
+/** All answers: given ones first, then asked ones or what the files and GitHub say, within GitHub's rules. */
+export async function decide(
+  prompts: Prompts | undefined,
+  given: Partial<Answers>,
+  known: Partial<Answers> & Pick<Answers, "owner" | "repository">,
+  github: GithubOwner,
+  ui: Ui,
+): Promise<Answers> {
+  const protection = given.protection ?? known.protection ?? "branch";
+  const { access, reason, problem } = chooseAccess(github, known.access ?? "deploy-key", given.access);
+  if (problem !== "") throw new Refusal(problem);
+  if (reason !== "") ui.say(reason);
+  const { owner, repository } = known;
+  if (prompts) {
+    const answers = { owner, repository, protection, access, ...(await askRest(prompts, given, known, github)) };
+    return protectionRefused(answers, github.plan) ? { ...answers, ...(await askWayOut(prompts, answers)) } : answers;
+  }
+  const all = { ...known, ...given };
+  const create = all.create ?? github.repository?.exists !== true;
+  const visibility = all.visibility ?? (github.repository?.visibility || "private");
+  const answers = { ...all, create, visibility, protection, access } as Answers;
+  if (protectionRefused(answers, github.plan)) throw new Refusal(REFUSED_PROTECTION);
+  return answers;
+}
+
+/** Whether the repository is there when it is to be adopted, and not there when the first update is to create it. */
+export function existenceProblems(answers: Answers, github: GithubOwner, project: Project): Result[] {
+  const name = `${answers.owner}/${answers.repository}`;
+  // Of a stack that was set up before, the repository is there because the stack created it.
+  const fresh = project.repository.owner !== answers.owner || project.repository.name !== answers.repository;
+  if (github.repository === undefined) return [];
+  if (!answers.create && !github.repository.exists) {
+    return [
+      failed(
+        "repository",
+        `${name} is to be adopted, but is not there`,
+        "Create it on GitHub, or run setup with --create.",
+      ),
+    ];
+  }
+  if (answers.create && github.repository.exists && fresh) {
+    return [
+      failed(
+        "repository",
+        `${name} is to be created, but is there`,
+        "Run setup with --adopt, or with another --repository.",
+      ),
+    ];
+  }
+  return [];
+}

@@ -1,0 +1,53 @@
+import type { GithubOwner } from "../checks/githubOwner";
+import type { Plan } from "../checks/githubUser";
+import type { Answers } from "./answers";
+import type { Prompts } from "./prompts";
+
+/** Whether GitHub would refuse the protection: of a private repository on a free plan. */
+export function protectionRefused(answers: Pick<Answers, "visibility" | "protection">, plan: Plan): boolean {
+  return plan === "free" && answers.visibility === "private" && answers.protection !== "off";
+}
+
+/** The ways out of that, with `create` the one that changes the repository. */
+export async function askWayOut(
+  prompts: Prompts,
+  answers: Pick<Answers, "create" | "visibility" | "protection">,
+): Promise<Pick<Answers, "visibility" | "protection">> {
+  const answer = await prompts.choose(
+    "On a free plan GitHub cannot protect the branch of a private repository. What is it to be?",
+    [
+      ...(answers.create ? [{ value: "public", name: "make the repository public" }] : []),
+      { value: "off", name: "leave the branch without protection: every push to it reaches the machine" },
+    ],
+    "off",
+  );
+  return answer === "public"
+    ? { visibility: "public", protection: answers.protection }
+    : { visibility: answers.visibility, protection: "off" };
+}
+
+export const REFUSED_PROTECTION =
+  "--visibility private, --protection: on a free plan GitHub cannot protect the branch of a private repository. " +
+  "Use --visibility public, or --protection off, or a paid plan.";
+
+/** How the machine is to read the repository, and why it is not what the files say; empty if it is. */
+export function chooseAccess(
+  github: GithubOwner,
+  known: string,
+  flag: string | undefined,
+): { access: string; reason: string; problem: string } {
+  if (github.deployKeys !== "forbidden") return { access: flag ?? known, reason: "", problem: "" };
+  if (flag === "deploy-key") {
+    return {
+      access: flag,
+      reason: "",
+      problem:
+        "--access deploy-key: the organization forbids deploy keys. Allow them in its settings, or use --access token.",
+    };
+  }
+  const reason =
+    known === "token" || flag === "token"
+      ? ""
+      : "The organization forbids deploy keys, so the machine will read the repository with a token: `npm run secrets token`, after the first `pulumi up`.";
+  return { access: "token", reason, problem: "" };
+}

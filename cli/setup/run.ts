@@ -1,0 +1,144 @@
+import { problemList } from "../../components/errors";
+import { checkGithubOwner } from "../checks/githubOwner";
+import { checkGithubUser } from "../checks/githubUser";
+import { githubClient } from "../checks/githubClient";
+import { checkLocal } from "../checks/local";
+import { counted, printed, type Result } from "../checks/result";
+import { selectedStack, shortStackName } from "../checks/stack";
+import type { Surroundings } from "../checks/surroundings";
+import { type Action, commitAction, remoteAction, stackAction } from "./actions";
+import { type Answers, knownAnswers } from "./answers";
+import { decide, existenceProblems } from "./decide";
+import { changeFiles } from "./files";
+import { type Flags, flagFor, HELP, readFlags } from "./flags";
+import { type Project, readProjectFiles, REPOSITORY_FILE } from "./project";
+import { isFarewell, type Prompts } from "./prompts";
+import { askRepository } from "./questions";
+import { Refusal, type Ui } from "./ui";
+
+const WRITTEN = 0;
+const CHECK_FAILED = 1;
+const NOTHING_WRITTEN = 2;
+
+/** Runs setup and returns the exit code. */
+export async function setup(argv: string[], around: Surroundings, ui: Ui): Promise<number> {
+  try {
+    return await run(argv, around, ui);
+  } catch (error) {
+    if (isFarewell(error)) ui.say("Stopped. What was written before stays; setup can be run again.");
+    else if (error instanceof Refusal) ui.say(`${error.message}\nNothing was written.`);
+    else throw error;
+    return NOTHING_WRITTEN;
+  }
+}
+
+async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number> {
+  const flags = understood(argv);
+  if (flags.help) {
+    ui.say(HELP);
+    return WRITTEN;
+  }
+  if (!flags.yes && ui.prompts === undefined) {
+    throw new Refusal("There is no terminal to ask at. Give the answers by flags, with --yes: npm run setup -- --help");
+  }
+  const prompts = flags.yes ? undefined : ui.prompts;
+  const stack = flags.stack ?? (await selectedStack(around));
+  const project = read(around.folder, stack);
+  const usual = knownAnswers(project, around.env);
+  if (prompts === undefined) refuseMissing(flags, usual);
+
+  const results: Result[] = [];
+  const show = (found: Result[]) => {
+    results.push(...found);
+    if (found.length > 0) ui.say(printed(found));
+  };
+  show(await firstChecks(around, project, flags, ui));
+  const client = await githubClient(around);
+  const user = await checkGithubUser(client);
+  show(user.results);
+
+  const names = prompts
+    ? await askRepository(prompts, flags.answers, {
+        owner: user.login || undefined,
+        repository: project.repository.name,
+        ...usual,
+      })
+    : ({ ...usual, ...flags.answers } as Answers);
+  const github = await checkGithubOwner(client, user, names.owner, names.repository);
+  show(github.results);
+
+  const answers = await decide(prompts, flags.answers, { ...usual, ...names }, github, ui);
+  show(existenceProblems(answers, github, project));
+
+  await changeFiles(project, answers, github.plan, prompts, ui);
+  await offer(await stackAction(around, stack), flags.initStack, prompts, ui);
+  await offer(await remoteAction(around, answers), flags.addRemote, prompts, ui);
+  await offer(await commitAction(around, [REPOSITORY_FILE, project.stackFile]), flags.commit, prompts, ui);
+
+  return farewell(results, answers, ui);
+}
+
+function understood(argv: string[]): Flags {
+  let flags: Flags;
+  try {
+    flags = readFlags(argv);
+  } catch (error) {
+    throw new Refusal(`${(error as Error).message}\nAll flags: npm run setup -- --help`);
+  }
+  if (flags.problems.length > 0 && !flags.yes) throw new Refusal(problemList("The command line", flags.problems));
+  return flags;
+}
+
+function read(folder: string, stack: string): Project {
+  try {
+    return readProjectFiles(folder, shortStackName(stack));
+  } catch (error) {
+    throw new Refusal((error as Error).message);
+  }
+}
+
+/** Without prompts: every wrong and every missing flag in one message. */
+function refuseMissing(flags: Flags, usual: Partial<Answers>): void {
+  const given = { ...usual, ...flags.answers };
+  const needed = ["owner", "repository", "visibility", "region", "instanceType", "ssh"] as const;
+  // The visibility of an adopted repository is not asked for.
+  const missing = needed.filter(
+    (name) => given[name] === undefined && !(name === "visibility" && given.create === false),
+  );
+  const problems = [
+    ...flags.problems,
+    ...missing.map((name) => `${flagFor(name)} is missing, and the files do not say it either.`),
+  ];
+  if (problems.length > 0)
+    throw new Refusal(`${problemList("The command line", problems)}\nAll flags: npm run setup -- --help`);
+}
+
+async function firstChecks(around: Surroundings, project: Project, flags: Flags, ui: Ui): Promise<Result[]> {
+  ui.say(`Checking what stack ${project.stack} needs …`);
+  const text = (key: string) => project.settings[key] as string | undefined;
+  return checkLocal(around, {
+    branch: project.repository.branch,
+    region: flags.answers.region ?? text("aws:region") ?? around.env["AWS_REGION"] ?? "us-east-1",
+    profile: text("aws:profile") ?? "",
+  });
+}
+
+/** Asks at a terminal; without one the flag decides. */
+async function offer(action: Action | undefined, flag: boolean, prompts: Prompts | undefined, ui: Ui): Promise<void> {
+  if (action === undefined) return;
+  if (!(flag || (prompts !== undefined && (await prompts.confirm(action.question, true))))) return;
+  const why = await action.run();
+  ui.say(why === undefined ? `Done: ${action.question.replace(/\?$/, "")}` : `Not done: ${why}`);
+}
+
+function farewell(results: Result[], answers: Answers, ui: Ui): number {
+  const bad = results.filter(({ outcome }) => outcome === "failed");
+  ui.say(`\n${counted(results)}`);
+  if (bad.length > 0) {
+    ui.say(`Before \`npx pulumi up\`:\n${printed(bad)}\nThen \`npm run doctor\` checks again.`);
+    return CHECK_FAILED;
+  }
+  const token = answers.access === "token" ? ["npm run secrets init && npm run secrets token"] : [];
+  ui.say(["Next:", "npx pulumi up", ...token, "git push -u origin HEAD"].join("\n  "));
+  return WRITTEN;
+}

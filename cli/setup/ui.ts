@@ -1,0 +1,10 @@
+import type { Prompts } from "./prompts";
+
+/** How setup talks to people. Without prompts (no terminal) everything must come by flags. */
+export interface Ui {
+  say(text: string): void;
+  prompts?: Prompts;
+}
+
+/** Nothing was written, for the reason that the message gives. */
+export class Refusal extends Error {}
