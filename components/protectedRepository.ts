@@ -100,7 +100,7 @@ export class ProtectedRepository extends pulumi.ComponentResource {
     const checked = checkedArgs(this, name, args);
     const repository = checked.create ? createRepository(this, name, checked) : adoptRepository(this, checked);
     protect(this, name, checked, repository);
-    addDeployKey(this, name, args, repository);
+    addDeployKey(this, name, args, checked, repository);
 
     this.fullName = repository.fullName;
     this.sshUrl = repository.sshUrl;
@@ -304,15 +304,16 @@ function addDeployKey(
   component: ProtectedRepository,
   name: string,
   args: ProtectedRepositoryArgs,
+  checked: CheckedArgs,
   repository: RepositoryFacts,
 ): void {
-  if (args.deployPublicKey === undefined) return;
+  if (checked.deployPublicKey === undefined) return;
   new github.RepositoryDeployKey(
     `${name}-deploy-key`,
     {
       repository: repository.name,
       title: args.deployKeyTitle ?? name,
-      key: args.deployPublicKey,
+      key: checked.deployPublicKey,
       // The machine only reads; whoever takes it over must not be able to change what other machines install.
       readOnly: true,
     },
