@@ -1,9 +1,10 @@
 // @ts-check
 import fs from "node:fs";
 import path from "node:path";
+import process from "node:process";
 import { DeploymentError } from "./errors.mjs";
 import { ConnectionFailed, quoted } from "./machine.mjs";
-import { evaluateNow, outputOf, readable } from "./nix.mjs";
+import { evaluatedBefore, evaluateNow, outputOf, readable } from "./nix.mjs";
 import { buildOptions, machineDestination } from "./rebuild.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
 
@@ -30,9 +31,12 @@ export async function buildSystem(deployment) {
  */
 async function instantiated({ settings, processes }) {
   const { derivation, flake } = settings;
-  if (derivation.endsWith(".drv") && fs.existsSync(derivation)) return derivation;
-  const evaluated = await evaluateNow(flake, processes);
-  if (!derivation.endsWith(".drv") || evaluated === derivation) return evaluated;
+  if (!derivation.endsWith(".drv")) return evaluateNow(flake, processes);
+  // nixos-rebuild will take the folder as it is by then.
+  const now = (await evaluatedBefore(flake, processes, process.env)) ?? derivation;
+  if (now === derivation && fs.existsSync(derivation)) return derivation;
+  const evaluated = now === derivation ? await evaluateNow(flake, processes) : now;
+  if (evaluated === derivation) return derivation;
   throw new DeploymentError("The flake has changed since it was evaluated for this update.", {
     details: `then: ${derivation}\nnow:  ${evaluated}`,
     advice: ["Run pulumi up again."],

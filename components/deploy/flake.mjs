@@ -79,28 +79,9 @@ function addFile(add, root, file) {
   if (stat === undefined) add("deleted");
   else if (stat.isSymbolicLink()) add(`link ${fs.readlinkSync(full)}`);
   else if (stat.isFile()) {
-    const content = fs.readFileSync(full);
-    refuseKey(file, content);
     add(stat.mode & 0o100 ? "program" : "file");
-    add(content);
+    add(fs.readFileSync(full));
   } else add("folder"); // a submodule; Nix leaves it empty
-}
-
-/**
- * Nix copies the flake into its store, which everybody on both computers can read.
- * @param {string} file
- * @param {Buffer} content
- */
-function refuseKey(file, content) {
-  const kind = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\r?\n[A-Za-z0-9+/]{16}|AGE-SECRET-KEY-1[0-9A-Z]{16}/.exec(
-    content.toString("latin1"),
-  );
-  if (kind === null) return;
-  throw new DeploymentError(`The flake's folder holds a private key: ${JSON.stringify(file)}.`, {
-    advice: [
-      "Nix would copy it into the store, where everybody can read it. Move it out of the folder, and replace the key if it was ever deployed or committed.",
-    ],
-  });
 }
 
 /**

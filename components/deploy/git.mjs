@@ -70,10 +70,11 @@ export async function revisionOf(folder, revision, processes) {
  */
 export async function branchTip(folder, { repository, branch }, processes) {
   const remote = await remoteOf(folder, repository, processes);
-  if (remote === undefined) return undefined;
-  const answer = await git(folder, ["ls-remote", remote, `refs/heads/${branch}`], processes, 5);
-  if (answer.code === 0) return /^[0-9a-f]{40,64}/.exec(answer.stdout)?.[0];
-  return revisionOf(folder, `refs/remotes/${remote}/${branch}`, processes);
+  if (remote !== undefined) {
+    const answer = await git(folder, ["ls-remote", remote, `refs/heads/${branch}`], processes, 5);
+    if (answer.code === 0) return /^[0-9a-f]{40,64}/.exec(answer.stdout)?.[0];
+  }
+  return revisionOf(folder, `refs/remotes/${remote ?? "origin"}/${branch}`, processes);
 }
 
 /**

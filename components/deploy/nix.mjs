@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError } from "./errors.mjs";
 import { contentHash, derivationAttribute } from "./flake.mjs";
+import { refuseSecrets } from "./sources.mjs";
 import { trackedFiles } from "./git.mjs";
 import { cacheFolder } from "./log.mjs";
 
@@ -20,9 +21,9 @@ const FEATURES = ["--extra-experimental-features", "nix-command flakes"];
  * @param {{ cache: boolean, env: NodeJS.ProcessEnv }} options
  */
 export async function evaluate(flake, processes, { cache, env }) {
-  // Also without cache: it refuses keys in the folder.
-  const sources = await sourcesHash(flake, processes);
-  const file = cache && sources !== undefined ? await cacheFile(flake, sources, processes, env) : undefined;
+  // Before Nix copies the folder into its store.
+  refuseSecrets(flake);
+  const file = cache ? await cacheFile(flake, processes, env) : undefined;
   const known = file === undefined ? undefined : readCached(file);
   if (known !== undefined) return known;
   const derivation = await evaluateNow(flake, processes);
@@ -56,6 +57,7 @@ export async function evaluateNow(flake, processes) {
  * @param {import("./process.mjs").Processes} processes
  */
 export async function hashOnly(flake, processes) {
+  refuseSecrets(flake);
   const sources = await sourcesHash(flake, processes);
   if (sources !== undefined) return `sha256-${sources}`;
   throw new DeploymentError(`Only Nix can read ${JSON.stringify(flake.flake)}: it is not a folder of this computer.`, {
@@ -75,12 +77,25 @@ async function sourcesHash(flake, processes) {
 }
 
 /**
+ * What an earlier evaluation of the same sources came to, if there was one.
  * @param {FlakeReference} flake
- * @param {string} sources
  * @param {import("./process.mjs").Processes} processes
  * @param {NodeJS.ProcessEnv} env
  */
-async function cacheFile(flake, sources, processes, env) {
+export async function evaluatedBefore(flake, processes, env) {
+  const file = await cacheFile(flake, processes, env);
+  return file === undefined ? undefined : readCached(file);
+}
+
+/**
+ * Where the result for these sources is kept; undefined when the flake is not on this computer.
+ * @param {FlakeReference} flake
+ * @param {import("./process.mjs").Processes} processes
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function cacheFile(flake, processes, env) {
+  const sources = await sourcesHash(flake, processes);
+  if (sources === undefined) return undefined;
   const version = (await processes.run("nix", ["--version"])).stdout.trim().replaceAll(/[^A-Za-z0-9.]+/g, "-");
   return path.join(
     cacheFolder(env),

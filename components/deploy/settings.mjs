@@ -117,6 +117,7 @@ export function readSettings(env) {
     allowDirty: flag("DEPLOY_ALLOW_DIRTY", false),
     allowFailedUnits: flag("DEPLOY_ALLOW_FAILED_UNITS", false),
     extraArguments: extraArguments(env.DEPLOY_EXTRA_ARGUMENTS || "[]", problem),
+    ageRecipient: text("DEPLOY_AGE_RECIPIENT", /^age1[a-z0-9]+$/, 'an age recipient, "age1…", or nothing', ""),
     repository: text("DEPLOY_REPOSITORY", REPOSITORY, '"owner/name", or nothing', ""),
   };
   if (problems.length > 0) {

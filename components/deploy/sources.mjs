@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError, ProgramMissing } from "./errors.mjs";
+import { secretsProblems } from "./flakeSecrets.mjs";
 import { branchTip, differences, revisionOf, sameFolder } from "./git.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -9,12 +10,27 @@ import { branchTip, differences, revisionOf, sameFolder } from "./git.mjs";
 const SHOWN_DIFFERENCES = 10;
 
 /**
- * Refuses what the machine would not keep: files that are in no commit, and the repository of somebody else.
+ * Refuses keys and plain secrets in the flake's folder.
+ * @param {import("./flake.mjs").FlakeReference} flake
+ * @param {string} [machineRecipient]
+ */
+export function refuseSecrets({ folder }, machineRecipient) {
+  if (folder === undefined || !fs.existsSync(folder)) return;
+  const problems = secretsProblems(folder, machineRecipient);
+  if (problems.length > 0) {
+    throw new DeploymentError(`The flake's folder ${folder} cannot be deployed: ${problems.join("\n")}`);
+  }
+}
+
+/**
+ * Refuses what must not reach the machine, and what it would not keep: secrets in plain text, the repository of
+ * somebody else, files that are in no commit.
  * @param {Pick<Deployment, "settings" | "processes">} deployment
  */
 export async function checkSources({ settings, processes }) {
   const { folder } = settings.flake;
   if (folder === undefined) return "the flake is not a folder of this computer";
+  refuseSecrets(settings.flake, settings.ageRecipient || undefined);
   checkRepository(folder, settings.repository);
   if (settings.allowDirty) return "the folder is taken as it is";
   await refuseDifferences(folder, settings, processes);

@@ -110,10 +110,9 @@ export function unreachable(error, { host, port, hostKey }) {
         problem: "it refuses the login key of root.",
         advice: [
           cause,
-          "The key reaches /root/.ssh/authorized_keys only when a machine starts for the first time.",
+          "EC2 puts a key pair into /root/.ssh/authorized_keys only when a machine starts for the first time.",
           serial,
         ],
-        hopeSeconds: 20,
       };
     case "address":
       return { problem: `the name ${host} has no address.`, advice: [cause] };
