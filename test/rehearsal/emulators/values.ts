@@ -18,7 +18,8 @@ export function containsUnknown(value: unknown): boolean {
   return value === UNKNOWN;
 }
 
-function isMarkedSecret(value: unknown): value is { value: unknown } {
+/** True for a value with Pulumi's secret marker around it. */
+export function isMarkedSecret(value: unknown): value is { value: unknown } {
   return isObject(value) && value[specialSigKey] === specialSecretSig;
 }
 

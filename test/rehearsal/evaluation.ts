@@ -1,0 +1,53 @@
+import { finished, type ProcessOptions } from "./processes";
+
+/** How the system of the flake is told apart from its earlier selves. */
+export interface Evaluation {
+  mode: "nix" | "hash";
+  /** One line for the person who watches. */
+  description: string;
+  /** Whether there is a Nix that can at least read the files. */
+  nix: boolean;
+}
+
+const SYSTEM = "path:./nix#nixosConfigurations.default.config.system.build.toplevel.drvPath";
+const FEATURES = ["--extra-experimental-features", "nix-command flakes"];
+const SECONDS_TO_ANSWER = 3;
+const SECONDS_TO_EVALUATE = 30;
+
+/**
+ * Tries to evaluate the real flake: from what Nix already has, then, where there is a network, with what it can fetch in
+ * half a minute. A computer that cannot gets a hash of the flake's folder instead.
+ */
+export async function findEvaluation(project: string, environment: NodeJS.ProcessEnv): Promise<Evaluation> {
+  const options: ProcessOptions = { directory: project, environment, seconds: SECONDS_TO_EVALUATE };
+  const hash = (why: string, nix: boolean): Evaluation => ({
+    mode: "hash",
+    description: `a content hash stands in for the derivation: ${why}`,
+    nix,
+  });
+  const version = await finished("nix", ["--version"], options).catch(() => undefined);
+  if (version?.code !== 0) return hash("there is no nix on PATH", false);
+  const found: Evaluation = {
+    mode: "nix",
+    description: `the derivation is evaluated by ${version.stdout.trim()}`,
+    nix: true,
+  };
+  const evaluate = (...more: string[]) => finished("nix", ["eval", "--raw", ...FEATURES, ...more, SYSTEM], options);
+  if ((await evaluate("--offline")).code === 0) return found;
+  if (!(await answers("https://github.com")))
+    return hash("the flake's inputs are not here, and github.com cannot be reached", true);
+  const { code, stderr } = await evaluate();
+  if (code === 0) return found;
+  return hash(
+    `nix could not evaluate the flake: ${stderr.split("\n").find((line) => line.includes("error")) ?? "out of time"}`,
+    true,
+  );
+}
+
+async function answers(address: string): Promise<boolean> {
+  try {
+    return (await fetch(address, { method: "HEAD", signal: AbortSignal.timeout(SECONDS_TO_ANSWER * 1000) })).ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import * as sshpk from "sshpk";
+import { parse } from "yaml";
+import type { Driver, Operation, RecordedResource, Run, RunOptions } from "./drivers/driver";
+import { requirements } from "./emulators/github/pullRequests";
+import { changedInputs, holdsPrivateKey, only, plainInputs, TYPES } from "./records";
+import type { Verdicts } from "./verdicts";
+import type { World } from "./world";
+
+/** What one rehearsal works with. */
+export interface Stage {
+  driver: Driver;
+  world: World;
+  verdicts: Verdicts;
+  /** The copy of the project. */
+  project: string;
+  config: Record<string, string>;
+  /** Deployments that were asked for so far. */
+  deployments: { environment: Record<string, string> }[];
+}
+
+/** What a step tells the person who watches. */
+export interface StepResult {
+  run: Run | undefined;
+  summary: string;
+}
+
+/** From nothing to a machine. */
+export async function create(stage: Stage): Promise<Run> {
+  const { driver, world, verdicts } = stage;
+  const options = { config: stage.config };
+  const previewed = await driver.preview(options);
+  verdicts.program("a preview touches nothing", () => {
+    assert.equal(world.ec2.instances.size + world.ec2.keys.size + world.github.repositories.size, 0);
+    assert.equal(stage.deployments.length, 0);
+  });
+  const run = await driver.update(options);
+  const names = (resources: RecordedResource[]) => resources.map(({ type, name }) => `${name} (${type})`).sort();
+  verdicts.program("a preview registers the same resources as the update", () => {
+    assert.deepEqual(names(previewed), names(run.resources));
+  });
+  verdicts.engineOnly("everything is created, each resource once", () => {
+    assert.deepEqual([...new Set(run.operations!.map(({ operation }) => operation))], ["create"]);
+    assert.equal(run.operations!.length, run.resources.length);
+  });
+  checkMachine(stage, run);
+  checkKeys(stage, run);
+  checkRepository(stage);
+  checkDeployment(stage, run);
+  return run;
+}
+
+/** The same program again, although a newer image is out by now. */
+export async function again(stage: Stage, before: Run): Promise<Run> {
+  const { world, verdicts } = stage;
+  const newer = world.ec2.publishNixos("26.05", "2026-10-01T00:00:00.000Z");
+  const run = await stage.driver.update({ config: stage.config });
+  verdicts.program("nothing changes, and a newer image does not replace the machine", () => {
+    assert.deepEqual(changedInputs(before, run), []);
+    assert.notEqual(plainInputs(only(run, TYPES.instance))["ami"], newer.id);
+  });
+  verdicts.engineOnly("every resource stays the same", () => assertChanged(run, []));
+  verdicts.engineOnly("nothing is deployed", () => assert.equal(stage.deployments.length, 1));
+  return run;
+}
+
+/** A changed page is a changed system, and nothing else. */
+export async function editPage(stage: Stage, before: Run): Promise<Run> {
+  const { verdicts } = stage;
+  appendFileSync(path.join(stage.project, "nix/www/index.html"), "<!-- a rehearsed change -->\n");
+  const run = await stage.driver.update({ config: stage.config });
+  const deployment = only(run, TYPES.command);
+  verdicts.program("only the deployment changes, by its trigger", () => {
+    const changes = changedInputs(before, run);
+    assert.deepEqual(changes, [{ urn: deployment.urn, properties: ["environment", "triggers"] }]);
+  });
+  verdicts.program("the stack's derivation is another one", () => {
+    assert.notEqual(run.outputs["derivation"], before.outputs["derivation"]);
+  });
+  verdicts.engineOnly("only the deployment runs again", () => {
+    assertChanged(run, [[deployment.urn, "replace"]]);
+    assert.equal(stage.deployments.length, 2);
+  });
+  return run;
+}
+
+/** Another size of the same machine. */
+export async function changeType(stage: Stage, before: Run): Promise<Run> {
+  const { verdicts, world } = stage;
+  stage.config = { ...stage.config, "pulumi-nixos:instanceType": "t3.medium" };
+  const run = await stage.driver.update({ config: stage.config });
+  const instance = only(run, TYPES.instance);
+  verdicts.program("only the machine's type changes", () => {
+    assert.deepEqual(changedInputs(before, run), [{ urn: instance.urn, properties: ["instanceType"] }]);
+  });
+  verdicts.program("the address stays, though EC2 lends a new one at every start", () => {
+    assert.equal(run.outputs["publicIp"], before.outputs["publicIp"]);
+    assert.equal(world.ec2.publicIp([...world.ec2.instances.values()][0]!), run.outputs["publicIp"]);
+  });
+  verdicts.engineOnly("the same machine is stopped and started; nothing is replaced or deployed", () => {
+    assertChanged(run, [[instance.urn, "update"]]);
+    assert.equal(instance.id, only(before, TYPES.instance).id);
+    assert.equal(world.ec2.instances.get(instance.id!)?.boots, 2);
+    assert.equal(stage.deployments.length, 2);
+  });
+  return run;
+}
+
+/** A new machine in the place of the old one, as after `pulumi up --replace`. */
+export async function replaceMachine(stage: Stage, before: Run): Promise<Run> {
+  const { verdicts, world } = stage;
+  const options: RunOptions = { config: stage.config, replace: only(before, TYPES.instance).urn };
+  const run = await stage.driver.update(options);
+  const [instance, address, deployment] = [TYPES.instance, TYPES.eip, TYPES.command].map((type) => only(run, type));
+  verdicts.program("address and deployment are told of the new machine, nobody else is", () => {
+    const changed = changedInputs(before, run).map(({ urn, properties }) => [urn, ...properties]);
+    assert.deepEqual(
+      new Map(changed.map(([urn, ...properties]) => [urn, properties])),
+      new Map([
+        [address!.urn, ["instance"]],
+        [deployment!.urn, ["triggers"]],
+      ]),
+    );
+    assert.notEqual(instance!.id, only(before, TYPES.instance).id);
+  });
+  verdicts.program("the address moves to the new machine", () => {
+    assert.equal(run.outputs["publicIp"], before.outputs["publicIp"]);
+    assert.equal(world.ec2.publicIp(world.ec2.instances.get(instance!.id!)!), run.outputs["publicIp"]);
+  });
+  verdicts.engineOnly("machine and deployment are replaced, the address is moved, the rest stays", () => {
+    assertChanged(run, [
+      [instance!.urn, "replace"],
+      [address!.urn, "update"],
+      [deployment!.urn, "replace"],
+    ]);
+  });
+  verdicts.engineOnly("the old machine is gone, and the system is installed on the new one", () => {
+    assert.deepEqual([...world.ec2.instances.keys()], [instance!.id]);
+    assert.equal(stage.deployments.length, 3);
+  });
+  return run;
+}
+
+/** The end of the stack. */
+export async function destroy(stage: Stage): Promise<Run | undefined> {
+  const { verdicts, world } = stage;
+  const run = await stage.driver.destroy();
+  verdicts.engineOnly("everything is deleted, and the state is empty", () => {
+    assert.deepEqual([...new Set(run!.operations!.map(({ operation }) => operation))], ["delete"]);
+    assert.deepEqual(run!.resources, []);
+  });
+  verdicts.engineOnly("nothing is left in EC2", () => {
+    const { instances, addresses, groups, keys } = world.ec2;
+    assert.deepEqual([instances.size, addresses.size, groups.size, keys.size], [0, 0, 0, 0]);
+  });
+  verdicts.engineOnly("the repository is archived, not deleted", () => {
+    assert.deepEqual(
+      [...world.github.repositories.values()].map(({ archived }) => archived),
+      [true],
+    );
+  });
+  return run;
+}
+
+function checkMachine({ world, verdicts }: Stage, run: Run): void {
+  const instance = plainInputs(only(run, TYPES.instance));
+  verdicts.program("the machine starts from the newest official image of its release", () => {
+    const official = world.ec2.images.filter(
+      ({ name, architecture }) => name.startsWith("nixos/26.05") && architecture === "x86_64",
+    );
+    const newest = official.sort((one, other) => other.created.localeCompare(one.created))[0]!;
+    assert.equal(instance["ami"], newest.id);
+  });
+  verdicts.program("its metadata need a token, its disk is encrypted", () => {
+    assert.equal((instance["metadataOptions"] as { httpTokens: string }).httpTokens, "required");
+    assert.equal((instance["rootBlockDevice"] as { encrypted: boolean }).encrypted, true);
+  });
+  verdicts.program("its user data is a script under 16 KB without carriage returns", () => {
+    const userData = instance["userData"] as string;
+    assert.ok(userData.startsWith("#!"), "it does not start with #!");
+    assert.ok(!userData.includes("\r"), "it has a carriage return");
+    assert.ok(Buffer.byteLength(userData) < 16384, `it has ${Buffer.byteLength(userData)} bytes`);
+  });
+}
+
+function checkKeys({ driver, verdicts, world }: Stage, run: Run): void {
+  const userData = plainInputs(only(run, TYPES.instance))["userData"] as string;
+  verdicts.program("the key in user data is the one that EC2 and GitHub know, and GitHub lets it only read", () => {
+    const machineKey = publicHalf(
+      /^-----BEGIN OPENSSH PRIVATE KEY-----\n[^-|]+-----END OPENSSH PRIVATE KEY-----$/m.exec(userData)?.[0],
+    );
+    assert.equal(plainInputs(only(run, TYPES.keyPair))["publicKey"], machineKey);
+    const deployKeys = [...world.github.repositories.values()].flatMap(({ deployKeys }) => [...deployKeys.values()]);
+    assert.deepEqual(
+      deployKeys.map(({ key, readOnly }) => ({ key, readOnly })),
+      [{ key: machineKey, readOnly: true }],
+    );
+  });
+  verdicts.engineOnly("no private key stands in the stored state", () => {
+    const state = driver.storedState() ?? "";
+    assert.ok(state.includes("tls:index/privateKey:PrivateKey"), "the state was not found");
+    assert.ok(!holdsPrivateKey(state), "a private key is stored in plain text");
+  });
+}
+
+function checkRepository({ project, world, verdicts }: Stage): void {
+  verdicts.program("the repository is private, and its branch requires the checks that the workflow reports", () => {
+    const repository = [...world.github.repositories.values()][0]!;
+    assert.equal(repository.visibility, "private");
+    const workflow = path.join(project, ".github/workflows/ci.yml");
+    assert.ok(existsSync(workflow), ".github/workflows/ci.yml is missing");
+    const { jobs } = parse(readFileSync(workflow, "utf8")) as { jobs: Record<string, { name?: string }> };
+    const reported = Object.entries(jobs).map(([id, { name }]) => name ?? id);
+    const required = requirements(repository, "main").flatMap(({ contexts }) => contexts);
+    assert.ok(required.length > 0, "nothing is required");
+    assert.deepEqual(
+      required.filter((context) => !reported.includes(context)),
+      [],
+    );
+  });
+}
+
+function checkDeployment({ world, verdicts, deployments }: Stage, run: Run): void {
+  verdicts.program("the first system is deployed once, to the machine's own address", () => {
+    assert.equal(deployments.length, 1);
+    const machine = [...world.ec2.instances.values()][0]!;
+    assert.equal(deployments[0]!.environment["DEPLOY_HOST"], world.ec2.publicIp(machine));
+  });
+  verdicts.program("the deployment trusts no host key but the one that the machine gets", () => {
+    const userData = plainInputs(only(run, TYPES.instance))["userData"] as string;
+    const line = /^SSH_HOST_ED25519_KEY:(.*)$/m.exec(userData)?.[1]?.replaceAll("|", "\n");
+    assert.equal(deployments[0]!.environment["DEPLOY_HOST_KEY"], publicHalf(line));
+  });
+  verdicts.program("its key reaches it by environment only, as a secret", () => {
+    const { environment, ...others } = plainInputs(only(run, TYPES.command));
+    assert.ok(holdsPrivateKey((environment as Record<string, string>)["DEPLOY_PRIVATE_KEY"] ?? ""), "it has no key");
+    assert.ok(!holdsPrivateKey(JSON.stringify(others)), "a key stands beside the environment");
+  });
+}
+
+/** Type and material of a private key's public half. */
+function publicHalf(privateKey: string | undefined): string {
+  assert.ok(privateKey !== undefined, "there is no private key");
+  return sshpk.parsePrivateKey(privateKey, "ssh-private").toPublic().toString("ssh").split(" ").slice(0, 2).join(" ");
+}
+
+/** Asserts what an engine changed; everything else must have stayed the same. */
+function assertChanged(run: Run, expected: [urn: string, operation: string][]): void {
+  const steps = (run.operations ?? []).filter(({ operation }) => operation !== "same");
+  const changed = new Map(steps.map((step) => [step.urn, wholeOperation(step)]));
+  assert.deepEqual(changed, new Map(expected));
+}
+
+/** A replacement is told in three steps. */
+function wholeOperation({ operation }: Operation): string {
+  return ["create-replacement", "delete-replaced"].includes(operation) ? "replace" : operation;
+}

@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import type { Driver, Run } from "./drivers/driver";
+import { EngineDriver } from "./drivers/engine";
+import { findEngine } from "./drivers/findEngine";
+import { InProcessDriver } from "./drivers/inProcess";
+import { type Evaluation, findEvaluation } from "./evaluation";
+import type { Stage } from "./life";
+import { copyProject, ROOT } from "./project";
+import { deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
+import { closedEnvironment } from "./surroundings";
+import { type Verdict, Verdicts } from "./verdicts";
+import { type Step, walk } from "./walk";
+import { createWorld } from "./world";
+
+export interface RehearsalOptions {
+  /** Leaves the temporary folder behind. */
+  keep: boolean;
+  /** False runs the program in this process even where there is an engine. */
+  engine: boolean;
+  /** Takes each line for the person who watches. */
+  say: (line: string) => void;
+}
+
+export interface Rehearsal {
+  held: boolean;
+  driver: "engine" | "in process";
+  evaluation: "nix" | "hash";
+  seconds: number;
+  steps: Step[];
+  resources: { name: string; type: string }[];
+  verdicts: Verdict[];
+  /** The temporary folder, if it was kept. */
+  folder?: string;
+}
+
+/** The owner in whose name the rehearsal runs while nix/repository.json has none. */
+const OWNER = "example";
+
+/** Walks the whole life of the stack in a temporary folder, without any account. */
+export async function rehearse({ keep, engine, say }: RehearsalOptions): Promise<Rehearsal> {
+  const begin = performance.now();
+  // Links in the temporary folder's path would make two names of one module.
+  const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "rehearsal-")));
+  const remove = () => {
+    if (!keep) rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", remove);
+  const environment = closedEnvironment(folder);
+  const project = copyProject(folder);
+  const owner = giveOwner(project);
+  const [search, evaluation] = await Promise.all([
+    engine ? findEngine(ROOT, say) : { reason: "as asked for" },
+    findEvaluation(project, environment),
+  ]);
+  const deployments: Stage["deployments"] = [];
+  const world = createWorld(owner, {
+    directory: project,
+    environment,
+    standIn: (_command, variables) => {
+      if (variables["DEPLOY_HOST"] === undefined) return undefined;
+      deployments.push({ environment: variables });
+      return { stdout: JSON.stringify({ systemPath: standInSystem(), changed: true, rebooted: false }), stderr: "" };
+    },
+  });
+  const driver: Driver =
+    "cli" in search
+      ? await EngineDriver.start(search.cli, project, folder, environment, world)
+      : new InProcessDriver(project, world, search.reason);
+  try {
+    say(`The program runs ${driver.description}.`);
+    say(`For ${evaluation.mode === "nix" ? "the system" : "the system's derivation"}: ${evaluation.description}.`);
+    say("AWS, GitHub, keys and commands are emulated; no account is used. Everything happens in a temporary folder.");
+    say("");
+    const stage: Stage = {
+      driver,
+      world,
+      project,
+      deployments,
+      verdicts: new Verdicts(driver.kind === "engine"),
+      config: configuration(owner, evaluation),
+    };
+    const { steps, run } = await walk(stage, { folder, environment, evaluation }, say);
+    report(stage, run, say);
+    const seconds = (performance.now() - begin) / 1000;
+    const held = stage.verdicts.failures.length === 0;
+    say("");
+    totals(stage.verdicts.all).forEach(say);
+    say(`${seconds.toFixed(1)} s${keep ? `; everything is in ${folder}` : ""}`);
+    return {
+      held,
+      driver: driver.kind,
+      evaluation: evaluation.mode,
+      seconds: Number(seconds.toFixed(1)),
+      steps,
+      resources: (run?.resources ?? []).map(({ name, type }) => ({ name, type })),
+      verdicts: stage.verdicts.all,
+      ...(keep ? { folder } : {}),
+    };
+  } finally {
+    world.stop();
+    await driver.stop();
+    remove();
+    process.off("exit", remove);
+  }
+}
+
+/** Writes an owner into the copy's repository.json while the real one has none; returns the owner. */
+function giveOwner(project: string): string {
+  const file = path.join(project, "nix/repository.json");
+  const repository = JSON.parse(readFileSync(file, "utf8")) as { owner: string };
+  if (repository.owner !== "") return repository.owner;
+  writeFileSync(file, `${JSON.stringify({ ...repository, owner: OWNER }, null, 2)}\n`);
+  return OWNER;
+}
+
+function configuration(owner: string, evaluation: Evaluation): Record<string, string> {
+  return {
+    "aws:region": "us-east-1",
+    "github:owner": owner,
+    "pulumi-nixos:plan": "paid",
+    "pulumi-nixos:evaluate": String(evaluation.mode === "nix"),
+  };
+}
+
+/** Where there is no machine, a deployment is only noted; it then "installs" a path that says so. */
+function standInSystem(): string {
+  return `/nix/store/${randomBytes(16).toString("hex")}-nixos-system-not-installed`;
+}
+
+/** What was made, for a person. */
+function report({ verdicts }: Stage, run: Run | undefined, say: (line: string) => void): void {
+  const section = (title: string, lines: string[]) => ["", title, ...lines.map((line) => `  ${line}`)].forEach(say);
+  if (run !== undefined) {
+    section("Resources, before the end", treeOf(run));
+    section("User data of the machine", userDataOf(run));
+    section("Deployment", deploymentOf(run));
+  }
+  section("Checks", verdictTable(verdicts.all));
+}

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import { refuseMerge, requirements } from "./emulators/github/pullRequests";
+import type { Github } from "./emulators/github";
+import type { Repository } from "./emulators/github/service";
+import type { Evaluation } from "./evaluation";
+import { type Finished, finished, succeeded } from "./processes";
+import type { Stage } from "./life";
+
+const BRANCH = "main";
+const SECONDS = 60;
+/** The check that is really made here; the other required ones build the system, which is left to the workflow. */
+const EVALUATE = "Evaluate flake.nix";
+
+export interface StoryOptions {
+  folder: string;
+  environment: NodeJS.ProcessEnv;
+  evaluation: Evaluation;
+}
+
+/**
+ * The daily life with the machine: a pull request that breaks the flake is refused, a good one is merged. The
+ * repositories and the commits are real; GitHub's part is played by a bare repository and the emulated protection.
+ *
+ * @returns the revision that the machine would take, or undefined where git or Nix is missing
+ */
+export async function tellStory(stage: Stage, options: StoryOptions): Promise<string | undefined> {
+  const { verdicts, world } = stage;
+  const statements = ["a pull request that breaks the flake is refused", "a good one is merged"];
+  const missing = await whatIsMissing(options);
+  if (missing !== undefined) {
+    statements.forEach((statement) => verdicts.notRun("story", statement, missing));
+    return undefined;
+  }
+  const repository = [...world.github.repositories.values()][0]!;
+  const git = await Repositories.create(stage.project, options);
+
+  const broken = await git.propose("break-the-flake", (folder) =>
+    appendFileSync(path.join(folder, "nix/machine.nix"), "\n}\n"),
+  );
+  const verdict = await check(git.desk, options);
+  verdicts.story(statements[0]!, () => {
+    assert.notEqual(verdict.code, 0, "the check passed");
+    assert.match(verdict.stderr, /machine\.nix/);
+    const attempt = () =>
+      refuseMerge(world.github, repository, { base: BRANCH, upToDate: true, checks: reported(repository, verdict) });
+    assert.throws(attempt, /Required status check "Evaluate flake\.nix" is failing\./);
+  });
+  await git.abandon(broken);
+
+  const good = await git.propose("greet", (folder) =>
+    appendFileSync(path.join(folder, "nix/www/index.html"), "<!-- hello -->\n"),
+  );
+  const passed = await check(git.desk, options);
+  const revision =
+    passed.code === 0 ? await git.merge(world.github, repository, good, reported(repository, passed)) : undefined;
+  verdicts.story(statements[1]!, () => {
+    assert.equal(passed.code, 0, passed.stderr);
+    assert.equal(readFileSync(path.join(git.hub, "refs/heads", BRANCH), "utf8").trim(), revision);
+  });
+  return revision;
+}
+
+async function whatIsMissing({ folder, environment, evaluation }: StoryOptions): Promise<string | undefined> {
+  const options = { directory: folder, environment, seconds: SECONDS };
+  const git = await finished("git", ["--version"], options).catch(() => undefined);
+  if (git?.code !== 0) return "there is no git on PATH";
+  return evaluation.nix ? undefined : "there is no nix on PATH to check the flake with";
+}
+
+/** What the workflow's first job does: evaluates the flake, or at least parses it where its inputs cannot be had. */
+async function check(folder: string, { environment, evaluation }: StoryOptions): Promise<Finished> {
+  const options = { directory: folder, environment, seconds: SECONDS };
+  if (evaluation.mode === "nix") {
+    const features = ["--extra-experimental-features", "nix-command flakes"];
+    return finished("nix", [...features, "flake", "check", "path:./nix", "--no-build"], options);
+  }
+  const files = readdirSync(path.join(folder, "nix"), { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".nix"),
+  );
+  return finished("nix-instantiate", ["--parse", ...files.map((file) => path.join("nix", file))], options);
+}
+
+/** The verdicts that reach GitHub: what follows the evaluation passes exactly when it does. */
+function reported(repository: Repository, { code }: Finished): Map<string, "success" | "failure"> {
+  const names = requirements(repository, BRANCH).flatMap(({ contexts }) => contexts);
+  assert.ok(names.includes(EVALUATE), `${EVALUATE} is not required`);
+  return new Map(names.map((name) => [name, code === 0 ? "success" : "failure"]));
+}
+
+/** A bare repository that plays GitHub, and the clone at someone's desk. */
+class Repositories {
+  private constructor(
+    readonly hub: string,
+    readonly desk: string,
+    private readonly environment: NodeJS.ProcessEnv,
+  ) {}
+
+  static async create(project: string, { folder, environment }: StoryOptions): Promise<Repositories> {
+    const [hub, desk] = [path.join(folder, "hub.git"), path.join(folder, "desk")];
+    mkdirSync(desk);
+    // What the first push brings: the project without its installed packages and this rehearsal's settings.
+    cpSync(project, desk, {
+      recursive: true,
+      filter: (file) => !/(^|[\\/])(node_modules|Pulumi\.rehearsal\.yaml)$/.test(file),
+    });
+    const repositories = new Repositories(hub, desk, environment);
+    await repositories.git("init", "--quiet", "--bare", `--initial-branch=${BRANCH}`, hub);
+    await repositories.git("init", "--quiet", `--initial-branch=${BRANCH}`, desk);
+    await repositories.atDesk("remote", "add", "origin", hub);
+    await repositories.commit("The first system");
+    await repositories.atDesk("push", "--quiet", "--set-upstream", "origin", BRANCH);
+    return repositories;
+  }
+
+  /** A branch with one change, pushed; the desk then stands on it. */
+  async propose(branch: string, change: (folder: string) => void): Promise<string> {
+    await this.atDesk("switch", "--quiet", "--create", branch, BRANCH);
+    change(this.desk);
+    await this.commit(branch);
+    await this.atDesk("push", "--quiet", "origin", branch);
+    return branch;
+  }
+
+  async abandon(branch: string): Promise<void> {
+    await this.atDesk("push", "--quiet", "origin", "--delete", branch);
+    await this.atDesk("switch", "--quiet", BRANCH);
+  }
+
+  /** Presses the button: GitHub asks its rules, merges, and deletes the branch. Returns the new revision. */
+  async merge(
+    github: Github,
+    repository: Repository,
+    branch: string,
+    checks: Map<string, "success" | "failure">,
+  ): Promise<string> {
+    await this.atDesk("fetch", "--quiet", "origin");
+    const { code } = await this.tryAtDesk("merge-base", "--is-ancestor", `origin/${BRANCH}`, branch);
+    refuseMerge(github, repository, { base: BRANCH, checks, upToDate: code === 0 });
+    await this.atDesk("switch", "--quiet", BRANCH);
+    await this.atDesk("merge", "--quiet", "--no-ff", "--message", `Merge ${branch}`, branch);
+    await this.atDesk("push", "--quiet", "origin", BRANCH, `:${branch}`);
+    return (await this.atDesk("rev-parse", BRANCH)).stdout.trim();
+  }
+
+  private async commit(message: string): Promise<void> {
+    await this.atDesk("add", "--all");
+    await this.atDesk("commit", "--quiet", "--message", message);
+  }
+
+  private atDesk(...args: string[]): Promise<Finished> {
+    return this.git("-C", this.desk, ...args);
+  }
+
+  private tryAtDesk(...args: string[]): Promise<Finished> {
+    return finished("git", ["-C", this.desk, ...args], this.options);
+  }
+
+  private git(...args: string[]): Promise<Finished> {
+    return succeeded("git", args, this.options);
+  }
+
+  private get options() {
+    return { directory: path.dirname(this.hub), environment: this.environment, seconds: SECONDS };
+  }
+}
