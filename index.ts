@@ -1,13 +1,19 @@
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { ContinuousDeployment } from "./components";
+import { readCheckout } from "./components/checkout";
+import { nextStep as nextStepAfter } from "./components/nextStep";
 import { stackConfig } from "./components/stackConfig";
+
+const repositoryJson = readFileSync("nix/repository.json", "utf8");
 
 const server = new ContinuousDeployment(
   "nixos",
-  stackConfig(pulumi.runtime.allConfig(), pulumi.getProject(), readFileSync("nix/repository.json", "utf8")),
+  stackConfig(pulumi.runtime.allConfig(), pulumi.getProject(), repositoryJson),
 );
 
+/** What to do next, in words; absent when the machine goes on by itself. */
+export const nextStep = nextStepAfter(readCheckout(".", repositoryJson));
 /** DNS name of the machine. */
 export const publicDns = server.publicDns;
 /** IPv4 address of the machine. */
@@ -26,6 +32,8 @@ export const upgradeFlake = server.upgradeFlake;
 export const ageRecipient = server.ageRecipient;
 /** age recipients of all generations of the machine's key, for a rotation. */
 export const ageRecipients = server.ageRecipients;
+/** Generations of the keys, after a confirmed switch, for a rotation. */
+export const keyGenerations = server.deployedGenerations;
 /** Public halves of all generations of the login key, for a rotation. */
 export const loginPublicKeys = server.loginPublicKeys;
 /** Public host key of the machine. */

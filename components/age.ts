@@ -1,6 +1,8 @@
-import { ed25519 } from "@noble/curves/ed25519.js";
+import { randomBytes } from "node:crypto";
+import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { bech32 } from "@scure/base";
 import * as sshpk from "sshpk";
+import { type Check, problem, shown } from "./errors";
 
 /**
  * The age recipient (`age1…`) of an OpenSSH ed25519 public key, as ssh-to-age computes it: the key's Montgomery form in
@@ -19,6 +21,39 @@ export function ageIdentity(privateKeyOpenssh: string): string {
   if (key.type !== "ed25519") throw new Error(`An age identity needs an ed25519 private key; this one is ${key.type}.`);
   const scalar = ed25519.utils.toMontgomerySecret(keyPart(key, "k"));
   return bech32.encodeFromBytes("age-secret-key-", scalar).toUpperCase();
+}
+
+/** A new age identity (`AGE-SECRET-KEY-1…`), as age-keygen makes one. */
+export function newAgeIdentity(): string {
+  return bech32.encodeFromBytes("age-secret-key-", randomBytes(32)).toUpperCase();
+}
+
+/** The recipient (`age1…`) of an age identity, as `age-keygen -y` says it. */
+export function recipientOfIdentity(identity: string): string {
+  const { prefix, bytes } = bech32.decodeToBytes(identity.trim().toLowerCase());
+  if (prefix !== "age-secret-key-" || bytes.length !== 32) throw new Error("This is not an age identity.");
+  return bech32.encodeFromBytes("age", x25519.getPublicKey(bytes));
+}
+
+/** An age recipient of the kind that a machine opens with its SSH key. */
+export const x25519Recipient: Check<string> = (property, value) => {
+  if (isX25519Recipient(value)) return [];
+  const allowed = 'an age recipient, "age1…" with 62 characters';
+  if (!value.startsWith("ssh-")) return [problem(property, shown(value), allowed)];
+  return [problem(property, shown(value), allowed, `sops-nix does not open "ssh-…" recipients.${converted(value)}`)];
+};
+
+function converted(publicKeyOpenssh: string): string {
+  try {
+    return ` This key's recipient is ${ageRecipient(publicKeyOpenssh)}.`;
+  } catch {
+    return " Only ed25519 keys have an age recipient.";
+  }
+}
+
+function isX25519Recipient(value: string): boolean {
+  const decoded = bech32.decodeUnsafe(value);
+  return decoded?.prefix === "age" && bech32.fromWordsUnsafe(decoded.words)?.length === 32;
 }
 
 /** The bytes of one part of a key. The library's types name the key types here, where it holds the parts. */

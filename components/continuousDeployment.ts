@@ -1,10 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { ArgumentChecks } from "./errors";
-import { type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
+import { accessKind } from "./checks";
+import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
 import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
-import { type MachineSettings, NixosInstance } from "./nixosInstance";
-import { ProtectedRepository, type RepositorySettings } from "./protectedRepository";
+import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nixosInstance";
+import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
+import { branchName, ownerName, repositoryName } from "./repositoryNames";
 import { SshKeyPair } from "./sshKeyPair";
 
 /** Arguments of ContinuousDeployment. */
@@ -76,6 +78,8 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
   public readonly ageRecipient: pulumi.Output<string>;
   /** age recipient of each generation of the machine's key, in the order of `keyGenerations`. */
   public readonly ageRecipients: pulumi.Output<string[]>;
+  /** The generations of `keyGenerations`, known after a confirmed switch: a rotation goes on only then. */
+  public readonly deployedGenerations: pulumi.Output<number[]>;
   /** Address of the repository's page. */
   public readonly repositoryUrl: pulumi.Output<string>;
   /** Flake reference that the machine upgrades itself from. */
@@ -152,6 +156,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     this.identityKey = machineKey.privateKeyOpenssh;
     this.ageRecipient = machineKey.ageRecipient;
     this.ageRecipients = machineKey.ageRecipients;
+    this.deployedGenerations = deployment.deployedHost.apply(() => generations);
     this.repositoryUrl = repository.httpUrl;
     this.upgradeFlake = repository.upgradeFlake;
     this.derivation = deployment.derivation;
@@ -169,6 +174,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       identityKey: this.identityKey,
       ageRecipient: this.ageRecipient,
       ageRecipients: this.ageRecipients,
+      deployedGenerations: this.deployedGenerations,
       repositoryUrl: this.repositoryUrl,
       upgradeFlake: this.upgradeFlake,
       derivation: this.derivation,
@@ -177,9 +183,20 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
   }
 }
 
+/**
+ * Checks everything before the first part is made, and returns the generations of the keys. The parts check their own
+ * arguments too, but when the last one refuses, the engine has the others already and would create them.
+ */
 function checkedGenerations(component: ContinuousDeployment, name: string, args: ContinuousDeploymentArgs): number[] {
   const checks = new ArgumentChecks(component, `ContinuousDeployment ${JSON.stringify(name)}`);
+  checks.ifPlain("owner", args.owner, ownerName);
+  checks.ifPlain("repositoryName", args.repositoryName, repositoryName);
+  checks.ifPlain("branch", args.branch ?? "main", branchName);
+  checks.ifPlain("access", args.access ?? "deploy-key", accessKind);
   const generations = checks.plain("keyGenerations", args.keyGenerations ?? [1], keyGenerationNumbers);
+  checkMachineSettings(checks.of("machine"), args.machine ?? {});
+  checkRepositorySettings(checks.of("repository"), args.repository ?? {});
+  checkDeploymentSettings(checks.of("deployment"), args.deployment ?? {});
   checks.refuseProblems();
   return generations;
 }

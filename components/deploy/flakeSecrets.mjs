@@ -89,11 +89,11 @@ function beginningOf(file) {
 function sopsProblem(text, machineRecipient) {
   const { content, sopsBlock } = partsOf(text);
   if (!sopsBlock.some((line) => /^\s+mac: (["']?)ENC\[AES256_GCM,/.test(line))) {
-    return "it is not encrypted: SOPS's own block is missing. Encrypt it with `npm run secrets`, or move it out of the folder.";
+    return "it is not encrypted: SOPS's own block is missing. Encrypt it with `npm run secrets -- init`, or move it out of the folder.";
   }
   const plain = content.find((line) => !isEncrypted(line));
   if (plain !== undefined) {
-    return `it holds a value that is not encrypted (${nameIn(plain)}). Encrypt it with \`npm run secrets\`; if it was ever committed, it must be changed too.`;
+    return `it holds a value that is not encrypted (${nameIn(plain)}). Take the last good file back from git, and store the value with \`npm run secrets -- set\`; if it was ever committed, it must be changed too.`;
   }
   const recipients = recipientsOf(text);
   if (machineRecipient === undefined || recipients.includes(machineRecipient)) return undefined;

@@ -1,0 +1,80 @@
+import fs from "node:fs";
+import path from "node:path";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
+import type { Surroundings } from "../checks/surroundings";
+import { Refusal } from "./refusal";
+
+/** An age key of the person at this computer. */
+export interface AdminKey {
+  recipient: string;
+  /** Where it lies: a file, or an environment variable. */
+  place: string;
+}
+
+/** Where sops looks for age keys on this platform. */
+export function keyFile({ env, platform }: Pick<Surroundings, "env" | "platform">): string {
+  const home = env["HOME"] ?? "";
+  if (env["SOPS_AGE_KEY_FILE"]) return env["SOPS_AGE_KEY_FILE"];
+  const mac = path.join(home, "Library", "Application Support");
+  const folder = env["XDG_CONFIG_HOME"] || (platform === "darwin" ? mac : path.join(home, ".config"));
+  return path.join(folder, "sops", "age", "keys.txt");
+}
+
+/** The keys that sops finds on this computer, without their private halves. */
+export function adminKeys(around: Pick<Surroundings, "env" | "platform">): AdminKey[] {
+  const file = keyFile(around);
+  const given = around.env["SOPS_AGE_KEY"];
+  return [
+    ...(given ? recipientsIn(given).map((recipient) => ({ recipient, place: "SOPS_AGE_KEY" })) : []),
+    ...(fs.existsSync(file)
+      ? recipientsIn(fs.readFileSync(file, "utf8")).map((recipient) => ({ recipient, place: file }))
+      : []),
+  ];
+}
+
+/** Makes a key in sops's own place. A file that is there is never written to. */
+export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "folder">): AdminKey {
+  const file = keyFile(around);
+  if (!path.relative(around.folder, path.resolve(file)).startsWith("..")) {
+    throw new Refusal(
+      `${file} is inside the project's folder, where a private key must not be. Change SOPS_AGE_KEY_FILE.`,
+    );
+  }
+  const identity = newAgeIdentity();
+  const recipient = recipientOfIdentity(identity);
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  const text = `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n`;
+  try {
+    fs.writeFileSync(file, text, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new Refusal(
+      `${file} is there, but holds no age key that this program knows. Put a key in it: age-keygen >> ${file}`,
+    );
+  }
+  return { recipient, place: file };
+}
+
+/** What is wrong with a key's file; empty when nothing is. */
+export function keyFileProblems(around: Pick<Surroundings, "env" | "platform">): string[] {
+  const file = keyFile(around);
+  if (around.platform === "win32" || !fs.existsSync(file)) return [];
+  const mode = fs.statSync(file).mode & 0o777;
+  return (mode & 0o077) === 0
+    ? []
+    : [
+        `${file}: others on this computer can read it (mode 0${mode.toString(8)}). Run: chmod 600 ${JSON.stringify(file)}`,
+      ];
+}
+
+/** A key on hardware tells its recipient only in the comment above it, as its plugin writes it. */
+function recipientsIn(text: string): string[] {
+  const found: string[] = [];
+  let comment: string | undefined;
+  for (const line of text.split(/\s*\n\s*/)) {
+    comment = /^#.*\b(age1[a-z0-9]+)/.exec(line)?.[1] ?? comment;
+    if (line.startsWith("AGE-SECRET-KEY-1")) found.push(recipientOfIdentity(line));
+    else if (/^AGE-(PLUGIN|SECRET-KEY-PQ)-/.test(line) && comment !== undefined) found.push(comment);
+  }
+  return found;
+}

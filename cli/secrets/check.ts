@@ -1,0 +1,104 @@
+import path from "node:path";
+import { x25519Recipient } from "../../components/age";
+import { recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
+import { failed, note, ok, type Result, skipped } from "../checks/result";
+import { adminKeys, keyFileProblems } from "./ageKeys";
+import { Refusal } from "./refusal";
+import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
+import { recipientsIn } from "./sopsConfig";
+import { TOKEN_NAME, tokenLineProblems } from "./token";
+import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
+
+const INIT = "Run `npm run secrets -- init`.";
+
+/** Everything that is to be said of the secrets. Writes nothing; doctor asks it too. */
+export async function secretsResults(place: Workplace): Promise<Result[]> {
+  const machine = await machineRecipients(place);
+  return [
+    ...machine.results,
+    folderResult(place, machine.recipients),
+    ...recipientResults(place, machine.recipients),
+    ownKeyResult(place),
+    ...(await contentResults(place)),
+  ];
+}
+
+async function machineRecipients({ stack }: Workplace): Promise<{ recipients: string[]; results: Result[] }> {
+  const unknown = (why: string) => ({ recipients: [], results: [skipped("machine's key", why)] });
+  try {
+    const keys = await stack.keys();
+    if (keys === undefined) return unknown("the stack has no key yet");
+    return { recipients: keys.recipients, results: [ok("machine's key", keys.recipients[0]!)] };
+  } catch (error) {
+    if (error instanceof Refusal) return unknown(error.message.split("\n")[0]!);
+    throw error;
+  }
+}
+
+function folderResult({ around }: Workplace, machine: string[]): Result {
+  // The key in use is enough here; whether a new one has arrived everywhere is a matter of the rotation.
+  const problems = secretsProblems(path.join(around.folder, "nix"), machine[0]);
+  return problems.length === 0
+    ? ok("flake's folder", "no private key, no secret in plain text")
+    : failed("flake's folder", problems.join("\n"), "See docs/secrets.md.");
+}
+
+function recipientResults(place: Workplace, machine: string[]): Result[] {
+  const config = readSopsConfig(place);
+  const file = readSecretsFile(place);
+  if (config === "")
+    return [file === "" ? note(SOPS_CONFIG, "is not there", INIT) : failed(SOPS_CONFIG, "is not there", INIT)];
+  const named = recipientsIn(config);
+  const results = named
+    // Those of admins may be on hardware, or SSH keys; the machine's must be the converted form.
+    .filter((recipient) => recipient.startsWith("ssh-ed25519 "))
+    .map((recipient) => note(SOPS_CONFIG, x25519Recipient("recipient", recipient).join(" ")));
+  const missing = machine.filter((recipient) => !named.includes(recipient));
+  if (missing.length > 0) results.push(failed(SOPS_CONFIG, `does not name the machine, ${missing.join(", ")}`, INIT));
+  else results.push(ok(SOPS_CONFIG, `${named.length} recipients`));
+  if (file !== "") results.push(sameRecipients(named, recipientsOf(file)));
+  return results;
+}
+
+function sameRecipients(named: string[], has: string[]): Result {
+  const missing = named.filter((recipient) => !has.includes(recipient));
+  const extra = has.filter((recipient) => !named.includes(recipient));
+  if (missing.length + extra.length === 0) return ok(SECRETS_FILE, `encrypted for whom ${SOPS_CONFIG} names`);
+  const parts = [
+    missing.length === 0 ? "" : `is not encrypted for ${missing.join(", ")}, whom ${SOPS_CONFIG} names`,
+    extra.length === 0 ? "" : `is encrypted for ${extra.join(", ")}, whom ${SOPS_CONFIG} does not name`,
+  ];
+  return failed(SECRETS_FILE, parts.filter((part) => part !== "").join("; "), INIT);
+}
+
+function ownKeyResult(place: Workplace): Result {
+  const keys = adminKeys(place.around);
+  const problems = keyFileProblems(place.around);
+  if (problems.length > 0) return failed("your age key", problems.join(" "), "Do that now.");
+  if (keys.length === 0) return note("your age key", "there is none on this computer", INIT);
+  const named = recipientsIn(readSopsConfig(place));
+  const own = keys.find(({ recipient }) => named.includes(recipient));
+  return own === undefined
+    ? note("your age key", `${SOPS_CONFIG} names none of this computer's`, INIT)
+    : ok("your age key", own.place);
+}
+
+async function contentResults(place: Workplace): Promise<Result[]> {
+  const has = recipientsOf(readSecretsFile(place));
+  if (has.length === 0) return [];
+  if (!adminKeys(place.around).some(({ recipient }) => has.includes(recipient))) {
+    return [skipped("content", "this computer's key does not open it")];
+  }
+  try {
+    const values = await (await place.sops()).values();
+    const problems = TOKEN_NAME in values ? tokenLineProblems(values[TOKEN_NAME]) : [];
+    const names = Object.keys(values);
+    return [
+      ok("content", `opens; ${names.length} secrets: ${names.join(", ")}`),
+      ...problems.map((problem) => failed(TOKEN_NAME, problem, "Make a new one if this one was shown to anybody.")),
+    ];
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return [failed("content", error.message.replaceAll("\n", " "), "See docs/secrets.md.")];
+  }
+}

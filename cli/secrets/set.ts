@@ -1,0 +1,59 @@
+import { adminKeys } from "./ageKeys";
+import { Refusal } from "./refusal";
+import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
+import { recipientsIn } from "./sopsConfig";
+import { readSecretsFile, readSopsConfig, type Workplace, writeSecretsFile } from "./workplace";
+
+/** Stores one secret under a name; `a/b` is the value b in the group a, as sops-nix names it too. */
+export async function set(place: Workplace, name: string | undefined): Promise<void> {
+  const names = checkedName(name);
+  requireOwnKey(place);
+  const value = withoutLineEnd(await place.person.secret(`Value of ${name} (not shown):`));
+  if (value === "") throw new Refusal(`${name}: got an empty text. Nothing was changed.`);
+  if (await store(place, names, value)) {
+    place.person.tell(
+      `With sops.secrets.${JSON.stringify(name)} = { }; in nix/machine.nix it is /run/secrets/${name} there.`,
+    );
+  }
+}
+
+/** Writes one value and says what was done; false when the file had it already. */
+export async function store(place: Workplace, names: string[], value: string): Promise<boolean> {
+  const before = readSecretsFile(place);
+  const sops = await place.sops();
+  if (before === "") {
+    const nested = names.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+    writeSecretsFile(place, await sops.encrypt(nested as Record<string, unknown>));
+  } else {
+    await sops.set(names, value);
+  }
+  const changed = readSecretsFile(place) !== before;
+  place.person.tell(
+    changed
+      ? `${names.join("/")} is stored in ${SECRETS_FILE}. Commit it; the machine has it after the merge.`
+      : `${names.join("/")} has this value already; ${SECRETS_FILE} is unchanged.`,
+  );
+  return changed;
+}
+
+/** Asked before the value is: without this computer's key a new file could not be opened here again. */
+export function requireOwnKey(place: Workplace): void {
+  const named = recipientsIn(readSopsConfig(place));
+  if (adminKeys(place.around).some(({ recipient }) => named.includes(recipient))) return;
+  throw new Refusal(`${SOPS_CONFIG} does not name a key of this computer. Run \`npm run secrets -- init\` first.`);
+}
+
+function checkedName(name: string | undefined): string[] {
+  const names = (name ?? "").split("/");
+  if (names.every((part) => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(part)) && names[0] !== "sops") return names;
+  throw new Refusal(
+    `NAME: got ${JSON.stringify(name ?? "")}; allowed: letters, digits, "_", "-" and ".", in groups separated by "/", ` +
+      `and not "sops". The value is no argument: it is asked for, or read from standard input.`,
+  );
+}
+
+/** `echo` and editors end a line; a value of several lines, such as a key, keeps its last one. */
+function withoutLineEnd(value: string): string {
+  const line = value.replace(/\r?\n$/, "");
+  return line.includes("\n") ? value : line;
+}

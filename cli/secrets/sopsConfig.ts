@@ -1,0 +1,137 @@
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, Scalar, type YAMLMap, YAMLSeq } from "yaml";
+import { Refusal } from "./refusal";
+import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
+
+/** Someone who can open the secrets. */
+export interface Recipient {
+  /** `age1…` */
+  recipient: string;
+  /** Whose it is, for the comment. */
+  whose: string;
+}
+
+const HEADER = ` Who can open ${SECRETS_FILE}. sops reads this file when it encrypts; after a change by hand, run
+ \`npm run secrets -- init\`, which encrypts the file's key for everybody named here.`;
+
+/** The text of .sops.yaml with these recipients beside those that it has. The rest of the text stays. */
+export function withRecipients(text: string, added: Recipient[]): string {
+  const missing = added.filter(({ recipient }) => !recipientsIn(text).includes(recipient));
+  if (missing.length === 0 && text !== "") return text;
+  const document = parsed(text);
+  const rule = ruleFor(document) ?? newRule(document);
+  const age = ageOf(document, rule);
+  if (age.seq === undefined) {
+    age.scalar!.value = [...namesIn(age.scalar!.value), ...missing.map(({ recipient }) => recipient)].join(",");
+  } else {
+    for (const { recipient, whose } of missing) {
+      const item = new Scalar(recipient);
+      item.comment = ` ${whose}`;
+      age.seq.add(item);
+    }
+  }
+  return printed(document);
+}
+
+/** The text of .sops.yaml without these recipients. */
+export function withoutRecipients(text: string, removed: string[]): string {
+  const document = parsed(text);
+  const rule = ruleFor(document);
+  if (rule === undefined) return text;
+  const age = ageOf(document, rule);
+  if (age.seq === undefined) {
+    age.scalar!.value = namesIn(age.scalar!.value)
+      .filter((name) => !removed.includes(name))
+      .join(",");
+  } else {
+    age.seq.items = age.seq.items.filter((item) => !removed.includes(valueOf(document, item)));
+  }
+  return printed(document);
+}
+
+/** Whom .sops.yaml has the secrets encrypted for with age. */
+export function recipientsIn(text: string): string[] {
+  const document = parsed(text);
+  const rule = ruleFor(document);
+  if (rule === undefined) return [];
+  const age = ageOf(document, rule);
+  return age.seq === undefined
+    ? namesIn(age.scalar!.value)
+    : age.seq.items.flatMap((item) => namesIn(valueOf(document, item)));
+}
+
+function parsed(text: string): Document {
+  const document = parseDocument(text);
+  const error = document.errors[0];
+  if (error !== undefined) throw new Refusal(`${SOPS_CONFIG} is not YAML: ${error.message}`);
+  return document;
+}
+
+/** Lines are not folded: a recipient stays findable. */
+function printed(document: Document): string {
+  return document.toString({ lineWidth: 0 });
+}
+
+/** The first rule whose pattern fits, as sops looks for it; a rule without a pattern fits every file. */
+function ruleFor(document: Document): YAMLMap | undefined {
+  const rules = document.get("creation_rules");
+  if (!isSeq(rules)) return undefined;
+  return rules.items.find((rule): rule is YAMLMap => {
+    if (!isMap(rule)) return false;
+    const pattern = rule.get("path_regex");
+    return typeof pattern !== "string" || pattern === "" || expression(pattern).test(SECRETS_FILE);
+  });
+}
+
+function expression(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern);
+  } catch {
+    throw new Refusal(
+      `${SOPS_CONFIG}: path_regex ${JSON.stringify(pattern)} is not understood here. Write it more simply.`,
+    );
+  }
+}
+
+function newRule(document: Document): YAMLMap {
+  const isNew = document.contents === null;
+  if (isNew) document.commentBefore = HEADER;
+  const rule = document.createNode({
+    path_regex: `${SECRETS_FILE.replaceAll(".", "\\.")}$`,
+    key_groups: [{ age: [] }],
+  }) as YAMLMap;
+  if (!isSeq(document.get("creation_rules"))) document.set("creation_rules", document.createNode([]));
+  (document.get("creation_rules") as YAMLSeq).add(rule);
+  return rule;
+}
+
+/** Where a rule keeps its age recipients: in a list, or in one text with commas. */
+function ageOf(document: Document, rule: YAMLMap): { seq?: YAMLSeq; scalar?: Scalar } {
+  const groups = rule.get("key_groups");
+  if (isSeq(groups) && groups.items.length > 1) {
+    throw new Refusal(
+      `${SOPS_CONFIG} has several key groups for ${SECRETS_FILE}. Change it by hand: see docs/secrets.md.`,
+    );
+  }
+  const holder = isSeq(groups) && isMap(groups.items[0]) ? groups.items[0] : rule;
+  const age = holder.get("age", true);
+  if (isSeq(age)) {
+    age.flow = false;
+    return { seq: age };
+  }
+  if (isScalar(age) && typeof age.value === "string") return { scalar: age };
+  const seq = new YAMLSeq(document.schema);
+  holder.set("age", seq);
+  return { seq };
+}
+
+function valueOf(document: Document, item: unknown): string {
+  const node = isAlias(item) ? item.resolve(document) : item;
+  return isScalar(node) ? String(node.value) : "";
+}
+
+function namesIn(text: unknown): string[] {
+  return String(text)
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
