@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import { marker, postComment } from "./preview/github";
+import { HELP, type Options, readOptions, UsageError } from "./preview/options";
+import { comparePackages } from "./preview/packages";
+import type { Preview } from "./preview/preview";
+import { readPreview } from "./preview/read";
+import { type Comparisons, previewReport } from "./preview/report";
+import { visible } from "./render/safeText";
+import { GITHUB_LIMIT, toMarkdown } from "./render/markdown";
+import { toTerminal } from "./render/terminal";
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (options === undefined) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const read = readPreview(readInput(options.preview), { exitCode: options.exitCode, log: readLog(options.log) });
+  const preview = { ...read, project: read.project || options.project, stack: read.stack || options.stack };
+  await show(preview, options);
+  // The verdict is the preview's, whatever became of the comment.
+  return options.exitCode ?? (preview.failed ? 1 : 0);
+}
+
+async function show(preview: Preview, { output, target, run }: Options): Promise<void> {
+  const report = previewReport(preview, await compareSystems(preview), run);
+  if (output === "terminal") {
+    process.stdout.write(toTerminal(report, { colours: process.stdout.isTTY === true }));
+    return;
+  }
+  const mark = marker(preview.project, preview.stack);
+  const text = toMarkdown(report, GITHUB_LIMIT - mark.length - 1);
+  if (output === "markdown") {
+    process.stdout.write(text);
+    return;
+  }
+  if ("missing" in target) {
+    warn(`No comment was written: it needs ${target.missing.join(", ")}. --print shows it here instead.`);
+    return;
+  }
+  const { posted, message } = await postComment(target, mark, text);
+  if (posted) console.error(message);
+  else warn(`No comment was written: ${message}`);
+}
+
+async function compareSystems({ systems }: Preview): Promise<Comparisons> {
+  const comparisons: Comparisons = new Map();
+  for (const { name, before, after } of systems) {
+    if (before === undefined || after === undefined || before === after) continue;
+    comparisons.set(name, await comparePackages(before, after));
+  }
+  return comparisons;
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (error) {
+    throw new UsageError(`--preview ${file} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function readLog(file: string | undefined): string | undefined {
+  try {
+    return file === undefined ? undefined : readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** GitHub shows such lines on the run's page. */
+function warn(message: string): void {
+  console.error(process.env["GITHUB_ACTIONS"] === "true" ? `::warning::${visible(message)}` : message);
+}
+
+main().then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    console.error(error instanceof UsageError ? `${error.message}\nSee npm run preview-comment -- --help` : error);
+    process.exitCode = 2;
+  },
+);

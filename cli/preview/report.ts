@@ -1,0 +1,148 @@
+import { changeCounts, changeParts } from "../render/changeList";
+import {
+  type Block,
+  code,
+  count,
+  fold,
+  heading,
+  type Inline,
+  type Item,
+  lines,
+  link,
+  paragraph,
+  type Part,
+  type Report,
+  strong,
+  text,
+} from "../render/document";
+import { shortened, shortenedLines } from "../render/safeText";
+import { evaluationFailure, messageLines, usefulLines } from "./errors";
+import type { Diagnostic, PolicyResult, Preview } from "./preview";
+import { machinePart } from "./machine";
+import type { PackageComparison } from "./packages";
+
+/** Where the preview ran, as far as that is known. */
+export interface RunInfo {
+  url?: string | undefined;
+  commit?: string | undefined;
+}
+
+/** What packages each system gains and loses, by the name of its deployment. */
+export type Comparisons = Map<string, PackageComparison>;
+
+/** Says what a preview found: the verdict first, then what is destroyed, then the rest. */
+export function previewReport(preview: Preview, comparisons: Comparisons = new Map(), run: RunInfo = {}): Report {
+  const changes = changeParts(preview.changes);
+  const destroyed = changes.slice(0, 1);
+  const rest = changes.slice(1);
+  return {
+    head: [
+      heading(...verdict(preview)),
+      ...errorBlocks(preview),
+      ...incompleteNote(preview),
+      ...unchangedNote(preview),
+    ],
+    parts: [
+      policyPart(preview.policies),
+      ...destroyed,
+      ...preview.systems.map((system) => machinePart(system, comparisons.get(system.name))),
+      ...rest,
+      warningPart(preview.warnings),
+    ],
+    foot: footer(run),
+  };
+}
+
+function verdict(preview: Preview): Inline[] {
+  const { project, stack, changes, failed, policies } = preview;
+  const place = project === "" ? [text("Preview: ")] : [code(`${project}/${stack}`), text(": ")];
+  const blocked = policies.filter(({ mandatory }) => mandatory).length;
+  if (failed && preview.errors.length === 0 && blocked > 0) {
+    return [text("❌ "), ...place, text(`blocked by ${count(blocked, "mandatory policy", "mandatory policies")}`)];
+  }
+  if (failed) return [text("❌ "), ...place, text("the preview failed")];
+  const counts = changeCounts(changes);
+  if (counts === "") return [text("✅ "), ...place, text("nothing changes")];
+  const grave = changes.some(({ operation }) => ["replace", "delete", "forget"].includes(operation));
+  const graveWords = /\b(replaced|deleted|forgotten)\b/.test(counts);
+  return [text(grave && graveWords ? "⚠️ " : "🔷 "), ...place, text(counts)];
+}
+
+/** Errors that are shown in full; the others are counted. */
+const MOST_ERRORS = 5;
+
+function errorBlocks({ errors }: Preview): Block[] {
+  const shown = errors.slice(0, MOST_ERRORS).flatMap(errorBlock);
+  const more = errors.length - MOST_ERRORS;
+  return more > 0
+    ? [...shown, paragraph(text(`… and ${count(more, "more error")}; the run's log has all of them.`))]
+    : shown;
+}
+
+function errorBlock({ message, resource }: Diagnostic): Block[] {
+  const evaluation = evaluationFailure(message);
+  const useful = (evaluation ?? usefulLines(message)).map((line) => shortened(line, 300));
+  const whole = messageLines(message).map((line) => shortened(line, 300));
+  const title =
+    evaluation !== undefined
+      ? [strong("The flake does not evaluate"), text(", so the system cannot be built or deployed. Nix says:")]
+      : [strong("Error"), ...(resource === undefined ? [] : [text(" of "), code(shortened(resource, 100))]), text(":")];
+  const more =
+    useful.length > 12 || whole.length > useful.length + 1
+      ? [fold([text(`The whole message (${count(whole.length, "line")})`)], lines("text", shortenedLines(whole, 60)))]
+      : [];
+  return [paragraph(...title), lines("text", shortenedLines(useful, 12)), ...more];
+}
+
+function incompleteNote({ failed, changes }: Preview): Block[] {
+  if (!failed || changes.length === 0) return [];
+  return [paragraph(text("What follows is what was compared before the failure; it may not be complete."))];
+}
+
+function unchangedNote({ failed, unchanged, changes }: Preview): Block[] {
+  if (failed || unchanged === undefined || changes.length > 0) return [];
+  return [
+    paragraph(text(`All ${count(unchanged, "resource and component", "resources and components")} stay as they are.`)),
+  ];
+}
+
+function policyPart(policies: PolicyResult[]): Part {
+  const sorted = [...policies].sort((one, other) => Number(other.mandatory) - Number(one.mandatory));
+  return { title: [text("Policies")], items: sorted.map(policyItem) };
+}
+
+function policyItem({ mandatory, pack, policy, message, resource }: PolicyResult): Item {
+  const where = resource === undefined ? [] : [text(", about "), code(shortened(resource, 100))];
+  const sentence = paragraph(
+    strong(mandatory ? "Mandatory" : "Advisory"),
+    text(": "),
+    code(shortened(`${pack}/${policy}`, 200)),
+    ...where,
+  );
+  const shown = messageLines(message).map((line) => shortened(line, 300));
+  return { blocks: [sentence, lines("text", shortenedLines(shown, 12))], brief: [sentence], label: "policy results" };
+}
+
+function warningPart(warnings: Diagnostic[]): Part {
+  return {
+    title: undefined,
+    items: warnings.map(({ message, resource }) => {
+      const shown = usefulLines(message).map((line) => shortened(line, 1000));
+      const about = resource === undefined ? [] : [text(" about "), code(shortened(resource, 100))];
+      const summary = [text("Warning"), ...about];
+      return {
+        blocks: [fold(summary, lines("text", shortenedLines(shown, 20)))],
+        brief: [paragraph(...summary)],
+        label: "warnings",
+      };
+    }),
+  };
+}
+
+function footer({ url, commit }: RunInfo): Block[] {
+  const inlines = [
+    ...(url === undefined ? [] : [link("The run and its log", url)]),
+    ...(commit === undefined ? [] : [text(url === undefined ? "Commit " : " · commit "), code(commit.slice(0, 7))]),
+  ];
+  return inlines.length === 0 ? [] : [paragraph(...inlines)];
+}

@@ -1,0 +1,163 @@
+/**
+ * Records previews of the real program by a real engine, with the rehearsal's emulated providers, into recorded/.
+ * Run by hand where `pulumi` is on PATH: `npx tsx test/preview/record.ts`. The specs read what it wrote.
+ */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import type { Written } from "../rehearsal/emulators/command";
+import { serve } from "../rehearsal/emulators/serve";
+import { copyProject, ROOT } from "../rehearsal/project";
+import { createWorld } from "../rehearsal/world";
+
+const RECORDED = path.join(__dirname, "recorded");
+
+const DERIVATIONS = {
+  before: "/nix/store/6vj9bn1hq0lq4vxp5c0m8c9c8k2r7s3d-nixos-system-nixos-26.05.20260902.a5cc6f2.drv",
+  after: "/nix/store/w1z0kdl2f3a9m7h5y8i4r6x2c1b0n9vq-nixos-system-nixos-26.05.20260902.a5cc6f2.drv",
+};
+
+/** What Nix says of a machine.nix without the semicolon of its first setting. */
+const BROKEN = [
+  "error: syntax error, unexpected '=', expecting ';'",
+  "",
+  "       at /nix/store/kq4p9x3m2s8v7c1d0z5w6y2r4n8b3f1a-source/machine.nix:9:18:",
+  "",
+  '            8|   networking.hostName = "nixos"',
+  "            9|   services.nginx = {",
+  "             |                  ^",
+  "           10|     enable = true;",
+  "",
+].join("\n");
+
+let evaluation: string | undefined = DERIVATIONS.before;
+
+/** Deployments and evaluations need a machine and the network; only their answers matter here. */
+function standIn(command: string): Written {
+  if (!command.includes("evaluate")) {
+    return {
+      stdout: JSON.stringify({ systemPath: systemOf(evaluation!), changed: true, rebooted: false }),
+      stderr: "",
+    };
+  }
+  if (evaluation === undefined) {
+    throw new Error(`exit status 1: running "${command}":\n${BROKEN}`);
+  }
+  return { stdout: evaluation, stderr: "" };
+}
+
+function systemOf(derivation: string): string {
+  return derivation.replace(/\.drv$/, "");
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(path.join(tmpdir(), "record-"));
+  const project = copyProject(folder);
+  writeFileSync(
+    path.join(project, "nix/repository.json"),
+    JSON.stringify({ owner: "example", name: "server", branch: "main", access: "deploy-key" }),
+  );
+  writeFileSync(path.join(project, "Pulumi.dev.yaml"), "config:\n  aws:region: us-east-1\n");
+  mkdirSync(path.join(folder, "state"));
+
+  const world = createWorld("example", { directory: project, environment: {}, standIn });
+  const served = await Promise.all(
+    Object.entries(world.providers).map(async ([name, provider]) => ({ name, ...(await serve(provider)) })),
+  );
+  const environment = {
+    ...process.env,
+    PULUMI_HOME: path.join(folder, "home"),
+    PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
+    PULUMI_CONFIG_PASSPHRASE: randomBytes(16).toString("hex"),
+    PULUMI_DEBUG_PROVIDERS: served.map(({ name, port }) => `${name}:${port}`).join(","),
+    PULUMI_DEBUG_COMMANDS: "true",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  };
+  const pulumi = (...args: string[]) =>
+    new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve, reject) => {
+      const child = spawn("pulumi", [...args, "--non-interactive"], { cwd: project, env: environment });
+      let [stdout, stderr] = ["", ""];
+      child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+      child.on("error", reject);
+      child.on("close", (status) => resolve({ status, stdout, stderr }));
+    });
+  const must = async (...args: string[]) => {
+    const { status, stdout, stderr } = await pulumi(...args);
+    if (status !== 0) throw new Error(`pulumi ${args.join(" ")} failed:\n${stdout}${stderr}`);
+  };
+  const record = async (name: string, ...args: string[]) => {
+    const log = path.join(folder, `${name}.events`);
+    const { status, stdout } = await pulumi("preview", "--json", "--event-log", log, ...args);
+    const scrub = (text: string) => text.replaceAll(project, "/project").replaceAll(ROOT, "/project");
+    write(`${name}.json`, [JSON.parse(scrub(stdout))]);
+    write(
+      `${name}.events.jsonl`,
+      scrub(readFileSync(log, "utf8"))
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Json)
+        .filter(isFitToKeep),
+    );
+    console.log(`${name}: exit code ${status}`);
+  };
+
+  try {
+    mkdirSync(RECORDED, { recursive: true });
+    await must("stack", "init", "dev");
+    await record("create");
+    // The warning about plans is in the first recording; nine of them say no more.
+    await must("config", "set", "pulumi-nixos:plan", "paid");
+    await must("up", "--yes", "--skip-preview");
+    await record("no-effect");
+    evaluation = DERIVATIONS.after;
+    await record("page");
+    evaluation = DERIVATIONS.before;
+    await record("instance-type", "-c", "pulumi-nixos:instanceType=t3.medium");
+    await must("config", "rm", "pulumi-nixos:instanceType");
+    await record("replace", "-c", `pulumi-nixos:amiId=${world.ec2.images[0]!.id}`);
+    await must("config", "rm", "pulumi-nixos:amiId");
+    await record("network", "-c", `pulumi-nixos:subnetId=${world.ec2.subnets.at(-1)!.id}`);
+    await must("config", "rm", "pulumi-nixos:subnetId");
+    await record("delete", "-c", "pulumi-nixos:protection=off");
+    await must("config", "rm", "pulumi-nixos:protection");
+    evaluation = undefined;
+    await record("broken-flake");
+  } finally {
+    for (const server of served) server.stop();
+    world.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+type Json = Record<string, unknown>;
+
+/** Debug messages hold private keys in plain text, and the rest of what is dropped is of this computer only. */
+function isFitToKeep(event: Json): boolean {
+  const diagnostic = event["diagnosticEvent"] as { severity: string } | undefined;
+  if (event["resOutputsEvent"] !== undefined) return false;
+  return diagnostic?.severity !== "debug" && !isAboutThisComputer(diagnostic);
+}
+
+function isAboutThisComputer(diagnostic: unknown): boolean {
+  return /using pulumi-resource-\S+ from \$PATH/.test(JSON.stringify(diagnostic ?? ""));
+}
+
+/** What no reader looks at, and what differs from computer to computer. */
+const DROPPED = ["stackTrace", "sourcePosition", "dependencies", "propertyDependencies", "created", "modified"];
+
+function write(file: string, values: unknown[]): void {
+  const text = values.map((value) =>
+    JSON.stringify(value, (key, member: unknown) => {
+      if (DROPPED.includes(key)) return undefined;
+      return key === "diagnostics" ? (member as unknown[]).filter((one) => !isAboutThisComputer(one)) : member;
+    }),
+  );
+  if (/BEGIN [A-Z ]*PRIVATE KEY/.test(text.join())) throw new Error(`${file} would hold a private key.`);
+  writeFileSync(path.join(RECORDED, file), text.join("\n") + "\n");
+}
+
+void main();
