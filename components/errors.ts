@@ -27,25 +27,36 @@ export function problemList(subject: string, problems: string[]): string {
  * output can only be checked once it is known; then it fails before the resource that uses it is created.
  */
 export class ArgumentChecks {
-  private readonly problems: string[] = [];
-
   constructor(
     private readonly component: pulumi.ComponentResource,
     private readonly subject: string,
+    private readonly part?: string,
+    private readonly problems: string[] = [],
   ) {}
+
+  /**
+   * For a composite that checks the arguments of a part before it makes its first one: problems are among its own, and
+   * outputs are left to the part, or each would fail twice.
+   */
+  of(part: string): ArgumentChecks {
+    return new ArgumentChecks(this.component, this.subject, part, this.problems);
+  }
 
   /** Checks a value now, or when it becomes known; returns what resources are to use in its place. */
   input<T>(property: string, value: pulumi.Input<T>, check: Check<T>): pulumi.Input<T> {
-    if (!pulumi.Output.isInstance(value) && !(value instanceof Promise)) {
-      this.problems.push(...check(property, value));
-      return value;
-    }
+    if (isPlain(value)) return this.plain(property, value, check);
+    if (this.part !== undefined) return value;
     const output = pulumi.output(value) as pulumi.Output<T>;
     return output.apply((known) => {
       const problems = check(property, known);
       if (problems.length > 0) throw this.error(problems);
       return known;
     });
+  }
+
+  /** Checks a value now if it is plain; an output is left to the part of a composite that uses it. */
+  ifPlain<T>(property: string, value: pulumi.Input<T>, check: Check<T>): void {
+    if (isPlain(value)) this.plain(property, value, check);
   }
 
   /** Checks each element of a list, like `input`. */
@@ -55,7 +66,7 @@ export class ArgumentChecks {
 
   /** Checks a value that must be plain, because it decides which resources exist. */
   plain<T>(property: string, value: T, check: Check<T>): T {
-    this.problems.push(...check(property, value));
+    this.problems.push(...check(this.part === undefined ? property : `${this.part}.${property}`, value));
     return value;
   }
 
@@ -67,4 +78,8 @@ export class ArgumentChecks {
   private error(problems: string[]): Error {
     return new pulumi.ResourceError(problemList(this.subject, problems), this.component, true);
   }
+}
+
+function isPlain<T>(value: pulumi.Input<T>): value is T {
+  return !pulumi.Output.isInstance(value) && !(value instanceof Promise);
 }

@@ -154,6 +154,18 @@ export class NixosDeployment extends pulumi.ComponentResource {
 
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
+/** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
+export function checkDeploymentSettings(checks: ArgumentChecks, args: DeploymentSettings) {
+  return {
+    flake: checks.input("flake", args.flake ?? "path:./nix#default", flakeRef),
+    buildOn: checks.input("buildOn", args.buildOn ?? "host", buildPlace),
+    confirmSeconds: checks.input("confirmSeconds", args.confirmSeconds ?? 60, seconds),
+    switchSeconds: checks.input("switchSeconds", args.switchSeconds ?? 600, seconds),
+    waitSeconds: checks.input("waitSeconds", args.waitSeconds ?? 600, seconds),
+    extraArguments: checks.inputs("extraArguments", args.extraArguments ?? [], oneWord),
+  };
+}
+
 function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploymentArgs) {
   const checks = new ArgumentChecks(component, `NixosDeployment ${JSON.stringify(name)}`);
   const checked = {
@@ -165,12 +177,7 @@ function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploy
       args.machinePublicKey === undefined
         ? ""
         : checks.input("machinePublicKey", args.machinePublicKey, ed25519PublicKey),
-    flake: checks.input("flake", args.flake ?? "path:./nix#default", flakeRef),
-    buildOn: checks.input("buildOn", args.buildOn ?? "host", buildPlace),
-    confirmSeconds: checks.input("confirmSeconds", args.confirmSeconds ?? 60, seconds),
-    switchSeconds: checks.input("switchSeconds", args.switchSeconds ?? 600, seconds),
-    waitSeconds: checks.input("waitSeconds", args.waitSeconds ?? 600, seconds),
-    extraArguments: checks.inputs("extraArguments", args.extraArguments ?? [], oneWord),
+    ...checkDeploymentSettings(checks, args),
   };
   checks.refuseProblems();
   return checked;

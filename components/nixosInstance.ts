@@ -167,10 +167,10 @@ export class NixosInstance extends pulumi.ComponentResource {
 
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
-function checkedArgs(component: NixosInstance, name: string, args: NixosInstanceArgs) {
-  const checks = new ArgumentChecks(component, `NixosInstance ${JSON.stringify(name)}`);
+/** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
+export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettings) {
   const everyone = { ipv4: ["0.0.0.0/0"], ipv6: ["::/0"] };
-  const checked = {
+  return {
     release: checks.input("release", args.release ?? DEFAULT_RELEASE, nixosRelease),
     amiId: args.amiId === undefined ? undefined : checks.input("amiId", args.amiId, amiId),
     instanceType: checks.input("instanceType", args.instanceType ?? "t3.small", x86InstanceType),
@@ -181,6 +181,13 @@ function checkedArgs(component: NixosInstance, name: string, args: NixosInstance
     httpIpv4: checks.inputs("httpCidrBlocks", args.httpCidrBlocks ?? everyone.ipv4, cidrOf("ipv4")),
     httpIpv6: checks.inputs("httpIpv6CidrBlocks", args.httpIpv6CidrBlocks ?? everyone.ipv6, cidrOf("ipv6")),
     httpPorts: (args.httpPorts ?? [80]).map((value, index) => checks.plain(`httpPorts[${index}]`, value, port)),
+  };
+}
+
+function checkedArgs(component: NixosInstance, name: string, args: NixosInstanceArgs) {
+  const checks = new ArgumentChecks(component, `NixosInstance ${JSON.stringify(name)}`);
+  const checked = {
+    ...checkMachineSettings(checks, args),
     identityKey: checks.input("identityKey", args.identityKey, ed25519PrivateKey),
     hostKey: checks.input("hostKey", args.hostKey, ed25519PrivateKey),
   };

@@ -134,14 +134,10 @@ interface RepositoryFacts {
 
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
-function checkedArgs(component: ProtectedRepository, name: string, args: ProtectedRepositoryArgs) {
-  const checks = new ArgumentChecks(component, `ProtectedRepository ${JSON.stringify(name)}`);
+/** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
+export function checkRepositorySettings(checks: ArgumentChecks, args: RepositorySettings) {
   const checked = {
     create: args.create ?? true,
-    owner: checks.input("owner", args.owner, ownerName),
-    name: checks.input("name", args.name, repositoryName),
-    branch: checks.input("branch", args.branch ?? "main", branchName),
-    access: checks.input("access", args.access ?? "deploy-key", accessKind),
     visibility: checks.input("visibility", args.visibility ?? "private", visibility),
     protection: checks.plain("protection", args.protection ?? "branch", protection),
     requiredChecks: checks.plain("requiredChecks", args.requiredChecks ?? REQUIRED_CHECKS, requiredCheckNames),
@@ -149,17 +145,31 @@ function checkedArgs(component: ProtectedRepository, name: string, args: Protect
     enforceAdmins: args.enforceAdmins ?? false,
     onDestroy: checks.plain("onDestroy", args.onDestroy ?? "archive", onDestroy),
     plan: checks.plain("plan", args.plan ?? "unknown", ownerPlan),
+  };
+  if (needsPaidPlan(checked)) checks.plain("plan", checked.plan, protectionIsAllowed);
+  return checked;
+}
+
+function checkedArgs(component: ProtectedRepository, name: string, args: ProtectedRepositoryArgs) {
+  const checks = new ArgumentChecks(component, `ProtectedRepository ${JSON.stringify(name)}`);
+  const checked = {
+    owner: checks.input("owner", args.owner, ownerName),
+    name: checks.input("name", args.name, repositoryName),
+    branch: checks.input("branch", args.branch ?? "main", branchName),
+    access: checks.input("access", args.access ?? "deploy-key", accessKind),
+    ...checkRepositorySettings(checks, args),
     deployPublicKey:
       args.deployPublicKey === undefined
         ? undefined
         : checks.input("deployPublicKey", args.deployPublicKey, ed25519PublicKey),
   };
-  if (checked.visibility === "private" && checked.protection !== "off" && checked.create) {
-    checks.plain("plan", checked.plan, protectionIsAllowed);
-    warnOfUnknownPlan(component, checked.plan);
-  }
   checks.refuseProblems();
+  if (needsPaidPlan(checked)) warnOfUnknownPlan(component, checked.plan);
   return checked;
+}
+
+function needsPaidPlan(settings: { visibility: pulumi.Input<string>; protection: string; create: boolean }): boolean {
+  return settings.visibility === "private" && settings.protection !== "off" && settings.create;
 }
 
 const WAY_OUT =
