@@ -9,20 +9,17 @@ import { SshKeyPair } from "../../components";
 import { ageRecipient } from "../../components/age";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
-import { cloudResources, only, plainTextsOf, run } from "../support/mocks";
+import { cloudResources, only, plainTextsOf, run, table } from "../support/mocks";
 import { secret } from "../support/wire";
 
 describe("SshKeyPair", () => {
   it("makes one key and one EC2 key pair, both its children", async () => {
     const { resources } = await run(cloud(), () => new SshKeyPair("key"));
-    assert.deepEqual(
-      resources.map(({ type, name, parent }) => [type, name, parent]),
-      [
-        ["nixos:index:SshKeyPair", "key", ""],
-        ["tls:index/privateKey:PrivateKey", "key", "key"],
-        ["aws:ec2/keyPair:KeyPair", "key-key-pair", "key"],
-      ],
-    );
+    assert.deepEqual(table(resources), [
+      "aws:ec2/keyPair:KeyPair key-key-pair in key",
+      "nixos:index:SshKeyPair key in -",
+      "tls:index/privateKey:PrivateKey key in key",
+    ]);
   });
 
   it("makes an ed25519 key", async () => {

@@ -33,8 +33,8 @@ describe("age keys of an SSH key", () => {
     const key = newKey();
     const expected = createHash("sha512").update(seedOf(key.privateKeyOpenssh)).digest().subarray(0, 32);
     // The bits that Ed25519 and X25519 both force.
-    expected[0] = expected[0]! & 248;
-    expected[31]! = (expected[31]! & 127) | 64;
+    expected.writeUInt8(expected.readUInt8(0) & 248, 0);
+    expected.writeUInt8((expected.readUInt8(31) & 127) | 64, 31);
     const identity = bytesOf(ageIdentity(key.privateKeyOpenssh).toLowerCase());
     assert.equal(Buffer.from(identity).toString("hex"), expected.toString("hex"));
   });

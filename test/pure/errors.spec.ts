@@ -48,10 +48,10 @@ describe("ArgumentChecks", () => {
   it("reports all problems of plain values in one error of the component", async () => {
     const { error } = await refusal(cloud(), () => {
       const checks = new ArgumentChecks(new Part("it"), "It");
-      checks.input("a", 1, even);
-      checks.input("b", 2, even);
+      void checks.input("a", 1, even);
+      void checks.input("b", 2, even);
       checks.plain("c", 3, even);
-      checks.inputs("d", [4, 5], even);
+      void checks.inputs("d", [4, 5], even);
       checks.refuseProblems();
     });
     assert.ok(pulumi.ResourceError.isInstance(error));
@@ -62,7 +62,7 @@ describe("ArgumentChecks", () => {
         "  - c: got 3; allowed: an even number.\n" +
         "  - d[1]: got 5; allowed: an even number.",
     );
-    assert.equal((error as pulumi.ResourceError).hideStack, true);
+    assert.equal(error.hideStack, true);
   });
 
   it("says nothing when there is no problem", async () => {
@@ -87,6 +87,25 @@ describe("ArgumentChecks", () => {
       const { error } = await refusal(cloud(), () => new ArgumentChecks(new Part("it"), "It").input("a", input, even));
       assert.equal(error.message, "It has 1 problem:\n  - a: got 1; allowed: an even number.");
     }
+  });
+
+  it("names the part that a composite checks before it makes it", async () => {
+    const { error } = await refusal(cloud(), () => {
+      const checks = new ArgumentChecks(new Part("it"), "It");
+      checks.ifPlain("a", 1, even);
+      void checks.of("part").inputs("b", [2, 3], even);
+      checks.refuseProblems();
+    });
+    assert.deepEqual(error.message.match(/- [^:]+/g), ["- a", "- part.b[1]"]);
+  });
+
+  it("leaves outputs to the part that uses them", async () => {
+    await run(cloud(), () => {
+      const checks = new ArgumentChecks(new Part("it"), "It");
+      checks.ifPlain("a", pulumi.output(1), even);
+      void checks.of("part").input("b", pulumi.output(1), even);
+      checks.refuseProblems();
+    });
   });
 
   it("does not fail on an output that a preview cannot know", async () => {

@@ -10,8 +10,9 @@ const REPOSITORY = JSON.stringify({ owner: "octo", name: "server", branch: "main
 const project = "pulumi-nixos";
 
 function read(own: Record<string, string> = {}, others: Record<string, string> = {}, repository = REPOSITORY) {
-  const keys = Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]);
-  return stackConfig({ ...Object.fromEntries(keys), ...others }, project, repository);
+  const config: Record<string, string> = { ...others };
+  for (const [key, value] of Object.entries(own)) config[`${project}:${key}`] = value;
+  return stackConfig(config, project, repository);
 }
 
 function problemsOf(

@@ -97,9 +97,15 @@ export async function refusal(answers: Answers, program: () => unknown): Promise
   return { ...outcome, error };
 }
 
-/** The resources that a provider would have been asked for: what "before any cloud call" is about. */
+/** The resources that a provider would have been asked for, in no order: what "before any cloud call" is about. */
 export function cloudResources(resources: Registered[]): string[] {
-  return resources.filter((resource) => resource.custom).map(({ type, name }) => `${type} ${name}`);
+  const custom = resources.filter((resource) => resource.custom);
+  return custom.map(({ type, name }) => `${type} ${name}`).sort();
+}
+
+/** Type, name and parent of every resource, in no order: the engine gets them as their inputs become known. */
+export function table(resources: Registered[]): string[] {
+  return resources.map(({ type, name, parent }) => `${type} ${name} in ${parent === "" ? "-" : parent}`).sort();
 }
 
 /** The one resource of a type, or of a type and a name. */
@@ -135,6 +141,8 @@ async function observe<T>(answers: Answers, program: () => T | Promise<T>, previ
     await within(settled(recorder, failures), LIMIT, "the program");
   } finally {
     restore();
+    // What waits for a failed output waits for ever; the runtime would report it as leaked when the tests end.
+    if (failures.length > 0) await pulumi.runtime.setMocks(recorder);
   }
   const { resources, invokes, warnings } = recorder;
   return { result, failures, resources, invokes, warnings };
@@ -216,8 +224,13 @@ class Recorder implements pulumi.runtime.Mocks {
 
   call({ token, inputs }: pulumi.runtime.MockCallArgs): Values {
     const answer = this.answers.invokes[token];
-    if (answer === undefined) throw new Error(`No mock for the invoke ${token}.`);
-    return answer(revealed(fromWire(inputs)) as Values);
+    try {
+      if (answer === undefined) throw new Error(`No mock for the invoke ${token}.`);
+      return answer(revealed(fromWire(inputs)) as Values);
+    } catch (error) {
+      // The runtime shows the details of a gRPC error, which is what a real engine sends.
+      throw Object.assign(error as Error, { details: (error as Error).message });
+    }
   }
 
   private record(request: RegisterResourceRequest, urn: string): void {

@@ -1,0 +1,288 @@
+/**
+ * ProtectedRepository against mocks: every resource that it registers, with every input, for each way to use it.
+ * Cannot prove: what GitHub allows an account on its plan, or that the checks are ever reported.
+ */
+import assert from "node:assert/strict";
+import { Provider } from "@pulumi/github";
+import * as pulumi from "@pulumi/pulumi";
+import { ProtectedRepository, type ProtectedRepositoryArgs } from "../../components";
+import { awaited } from "../support/awaited";
+import { cloud } from "../support/cloud";
+import { newKey } from "../support/keys";
+import { cloudResources, only, refusal, run, table } from "../support/mocks";
+
+const REPOSITORY = "github:index/repository:Repository";
+const RULE = "github:index/branchProtection:BranchProtection";
+const RULESET = "github:index/repositoryRuleset:RepositoryRuleset";
+const DEPLOY_KEY = "github:index/repositoryDeployKey:RepositoryDeployKey";
+const LOOKUP = "github:index/getRepository:getRepository";
+
+const base: ProtectedRepositoryArgs = { owner: "octo", name: "server", plan: "paid" };
+const deployPublicKey = newKey().publicKeyOpenssh.trim();
+
+function repository(args: Partial<ProtectedRepositoryArgs> = {}) {
+  return run(cloud(), () => new ProtectedRepository("repo", { ...base, ...args }));
+}
+
+describe("ProtectedRepository", () => {
+  it("registers repository, rule and deploy key, all its children", async () => {
+    const { resources } = await repository({ deployPublicKey });
+    assert.deepEqual(table(resources), [
+      `${RULE} repo-protection in repo`,
+      `${REPOSITORY} repo in repo`,
+      `${DEPLOY_KEY} repo-deploy-key in repo`,
+      "nixos:index:ProtectedRepository repo in -",
+    ]);
+  });
+
+  it("makes a private repository of that very name, empty, with tidy merges", async () => {
+    const { resources } = await repository();
+    assert.deepEqual(only(resources, REPOSITORY).inputs, {
+      name: "server",
+      description: "Configuration of a NixOS server that keeps itself up to date from this repository",
+      visibility: "private",
+      autoInit: false,
+      hasIssues: true,
+      hasProjects: false,
+      hasWiki: false,
+      allowMergeCommit: true,
+      allowSquashMerge: true,
+      allowRebaseMerge: true,
+      allowUpdateBranch: true,
+      allowAutoMerge: true,
+      deleteBranchOnMerge: true,
+      archiveOnDestroy: true,
+    });
+  });
+
+  for (const visibility of ["public", "internal"]) {
+    it(`makes a repository that is ${visibility}`, async () => {
+      const { resources } = await repository({ visibility });
+      assert.equal(only(resources, REPOSITORY).inputs["visibility"], visibility);
+    });
+  }
+
+  const ends: [string, boolean, object][] = [
+    ["archive", true, {}],
+    ["retain", false, { retainOnDelete: true }],
+    ["delete", false, {}],
+  ];
+  for (const [onDestroy, archived, options] of ends) {
+    it(`ends with ${onDestroy}`, async () => {
+      const made = only((await repository({ onDestroy })).resources, REPOSITORY);
+      assert.equal(made.inputs["archiveOnDestroy"], archived);
+      assert.deepEqual(made.options, options);
+    });
+  }
+
+  it("protects main by a rule with the two checks, strict, without reviews", async () => {
+    const { resources } = await repository();
+    assert.deepEqual(only(resources, RULE).inputs, {
+      repositoryId: "node-of-server",
+      pattern: "main",
+      requiredStatusChecks: [{ strict: true, contexts: ["Evaluate flake.nix", "nixosConfig default"] }],
+      enforceAdmins: false,
+      allowsForcePushes: false,
+      allowsDeletions: false,
+    });
+  });
+
+  it("takes branch, checks, reviews and administrators into the rule", async () => {
+    const { resources } = await repository({
+      branch: "release/26.05",
+      requiredChecks: ["build"],
+      requiredReviews: 2,
+      enforceAdmins: true,
+    });
+    const { inputs } = only(resources, RULE);
+    assert.equal(inputs["pattern"], "release/26.05");
+    assert.deepEqual(inputs["requiredStatusChecks"], [{ strict: true, contexts: ["build"] }]);
+    assert.deepEqual(inputs["requiredPullRequestReviews"], [
+      { requiredApprovingReviewCount: 2, dismissStaleReviews: true },
+    ]);
+    assert.equal(inputs["enforceAdmins"], true);
+  });
+
+  it("protects by a ruleset instead, which lets the first push create the branch", async () => {
+    const { resources } = await repository({ protection: "ruleset" });
+    assert.deepEqual(cloudResources(resources), [`${REPOSITORY} repo`, `${RULESET} repo-ruleset`]);
+    assert.deepEqual(only(resources, RULESET).inputs, {
+      repository: "server",
+      name: "repo",
+      target: "branch",
+      enforcement: "active",
+      conditions: { refName: { includes: ["refs/heads/main"], excludes: [] } },
+      bypassActors: [{ actorId: 5, actorType: "RepositoryRole", bypassMode: "always" }],
+      rules: {
+        deletion: true,
+        nonFastForward: true,
+        requiredStatusChecks: {
+          requiredChecks: [{ context: "Evaluate flake.nix" }, { context: "nixosConfig default" }],
+          strictRequiredStatusChecksPolicy: true,
+          doNotEnforceOnCreate: true,
+        },
+      },
+    });
+  });
+
+  it("takes branch, reviews and administrators into the ruleset", async () => {
+    const { resources } = await repository({
+      protection: "ruleset",
+      branch: "live",
+      requiredReviews: 1,
+      enforceAdmins: true,
+    });
+    const { conditions, bypassActors, rules } = only(resources, RULESET).inputs;
+    assert.deepEqual(conditions, { refName: { includes: ["refs/heads/live"], excludes: [] } });
+    assert.deepEqual(bypassActors, []);
+    assert.deepEqual((rules as { pullRequest: unknown }).pullRequest, {
+      requiredApprovingReviewCount: 1,
+      dismissStaleReviewsOnPush: true,
+    });
+  });
+
+  it("protects nothing when protection is off", async () => {
+    const { resources } = await repository({ protection: "off" });
+    assert.deepEqual(cloudResources(resources), [`${REPOSITORY} repo`]);
+  });
+
+  it("adopts a repository without changing it", async () => {
+    const { resources, invokes } = await repository({ create: false, deployPublicKey });
+    assert.deepEqual(cloudResources(resources), [`${RULE} repo-protection`, `${DEPLOY_KEY} repo-deploy-key`]);
+    assert.deepEqual(invokes, [{ token: LOOKUP, args: { fullName: "octo/server" }, provider: "" }]);
+    assert.equal(only(resources, RULE).inputs["repositoryId"], "node-of-server");
+    assert.equal(only(resources, DEPLOY_KEY).inputs["repository"], "server");
+  });
+
+  it("looks nothing up when it makes the repository", async () => {
+    assert.deepEqual((await repository()).invokes, []);
+  });
+
+  it("lets one key read, and nothing more", async () => {
+    const { resources } = await repository({ deployPublicKey, deployKeyTitle: "the machine" });
+    assert.deepEqual(only(resources, DEPLOY_KEY).inputs, {
+      repository: "server",
+      title: "the machine",
+      key: deployPublicKey,
+      readOnly: true,
+    });
+  });
+
+  it("names the deploy key after the resource unless told otherwise", async () => {
+    const { resources } = await repository({ deployPublicKey });
+    assert.equal(only(resources, DEPLOY_KEY).inputs["title"], "repo");
+  });
+
+  it("makes no deploy key without a public key", async () => {
+    const { resources } = await repository();
+    assert.deepEqual(cloudResources(resources), [`${RULE} repo-protection`, `${REPOSITORY} repo`]);
+  });
+
+  it("registers exactly its outputs", async () => {
+    const { resources } = await repository();
+    assert.deepEqual(only(resources, "nixos:index:ProtectedRepository").outputs, {
+      fullName: "octo/server",
+      sshUrl: "git@github.com:octo/server.git",
+      httpUrl: "https://github.com/octo/server",
+      upgradeFlake: "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default",
+    });
+  });
+
+  it("has the same outputs for a repository that it adopted", async () => {
+    const made = only((await repository()).resources, "nixos:index:ProtectedRepository").outputs;
+    const adopted = only((await repository({ create: false })).resources, "nixos:index:ProtectedRepository").outputs;
+    assert.deepEqual(adopted, made);
+  });
+
+  it("upgrades by HTTPS where a token gives access", async () => {
+    const { result } = await repository({ access: "token" });
+    assert.equal(await awaited(result.upgradeFlake), "github:octo/server/main?dir=nix#default");
+  });
+
+  it("warns once, in plain words, that a free plan cannot protect a private repository", async () => {
+    const { warnings } = await repository({ plan: "unknown" });
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0]!, /GitHub protects branches of private repositories on paid plans only/);
+    assert.match(warnings[0]!, /visibility: "public".*protection: "off".*plan to "paid"/);
+  });
+
+  const quiet: [string, Partial<ProtectedRepositoryArgs>][] = [
+    ["a paid plan", { plan: "paid" }],
+    ["a public repository", { plan: "unknown", visibility: "public" }],
+    ["no protection", { plan: "free", protection: "off" }],
+    ["a public repository on a free plan", { plan: "free", visibility: "public" }],
+    ["a repository that is adopted", { plan: "unknown", create: false }],
+  ];
+  for (const [what, args] of quiet) {
+    it(`says nothing about plans for ${what}`, async () => assert.deepEqual((await repository(args)).warnings, []));
+  }
+
+  it("passes an explicit provider on to every resource and lookup", async () => {
+    const answers = cloud();
+    answers.resources["pulumi:providers:github"] = () => ({});
+    const { resources, invokes } = await run(answers, () => {
+      const github = new Provider("elsewhere", { owner: "octo" });
+      new ProtectedRepository("made", { ...base, deployPublicKey }, { providers: { github } });
+      new ProtectedRepository("found", { ...base, create: false, protection: "ruleset" }, { providers: { github } });
+    });
+    const used = [...resources.filter(({ parent, custom }) => custom && parent !== ""), ...invokes];
+    assert.equal(used.length, 5);
+    for (const { provider } of used) assert.match(provider, /::elsewhere::elsewhere-id$/);
+  });
+
+  it("registers the same in a preview as in an update", async () => {
+    const names = async (preview: boolean) => {
+      const program = () => new ProtectedRepository("repo", { ...base, deployPublicKey });
+      return table((await run(cloud(), program, preview)).resources);
+    };
+    assert.deepEqual(await names(true), await names(false));
+  });
+
+  it("lets two of them live in one stack", async () => {
+    const { resources } = await run(cloud(), () => [
+      new ProtectedRepository("a", base),
+      new ProtectedRepository("b", { ...base, name: "other" }),
+    ]);
+    assert.equal(cloudResources(resources).length, 4);
+  });
+
+  const bad: [string, Partial<ProtectedRepositoryArgs>, string][] = [
+    ["an owner with illegal characters", { owner: "oc_to" }, 'owner: got "oc_to"; allowed: a GitHub user'],
+    ["a name with illegal characters", { name: "ser ver" }, 'name: got "ser ver"; allowed: a GitHub repository name'],
+    ["a branch with a wildcard", { branch: "rel/*" }, 'branch: got "rel/*"; allowed: a branch name'],
+    ["another visibility", { visibility: "secret" }, 'visibility: got "secret"; allowed: "private"'],
+    ["another kind of protection", { protection: "none" }, 'protection: got "none"; allowed: "branch"'],
+    ["no required checks", { requiredChecks: [] }, "requiredChecks: got []; allowed: at least one"],
+    ["an empty required check", { requiredChecks: ["a", ""] }, 'requiredChecks: got ["a",""]; allowed: at least one'],
+    ["a required check twice", { requiredChecks: ["a", "a"] }, 'requiredChecks: got ["a","a"]; allowed: at least one'],
+    ["seven reviews", { requiredReviews: 7 }, "requiredReviews: got 7; allowed: a whole number of reviews from 0 to 6"],
+    ["another end", { onDestroy: "keep" }, 'onDestroy: got "keep"; allowed: "archive"'],
+    ["another plan", { plan: "pro" }, 'plan: got "pro"; allowed: "free"'],
+    ["another kind of access", { access: "ssh" }, 'access: got "ssh"; allowed: "deploy-key"'],
+    ["a deploy key of another type", { deployPublicKey: "ssh-rsa AAAA" }, 'deployPublicKey: got "ssh-rsa AAAA"'],
+    [
+      "a private repository on a free plan",
+      { plan: "free" },
+      "plan: GitHub refuses to protect branches of a private repository on a free plan. Make the repository public",
+    ],
+  ];
+  for (const [what, args, message] of bad) {
+    it(`refuses ${what} before any cloud call`, async () => {
+      const program = () => new ProtectedRepository("repo", { ...base, ...args });
+      const { error, resources, invokes } = await refusal(cloud(), program);
+      assert.ok(pulumi.ResourceError.isInstance(error));
+      assert.ok(error.message.startsWith(`ProtectedRepository "repo" has 1 problem:\n  - ${message}`), error.message);
+      assert.deepEqual(cloudResources(resources), []);
+      assert.deepEqual(invokes, []);
+    });
+  }
+
+  it("makes no deploy key of an output that turns out to be no ed25519 key", async () => {
+    const { error, resources } = await refusal(
+      cloud(),
+      () => new ProtectedRepository("repo", { ...base, deployPublicKey: pulumi.output("ssh-rsa AAAA") }),
+    );
+    assert.match(error.message, /deployPublicKey: got "ssh-rsa AAAA"/);
+    assert.ok(!cloudResources(resources).includes(`${DEPLOY_KEY} repo-deploy-key`));
+  });
+});
