@@ -22,7 +22,10 @@ log() {
 
 # The JSON object in a file; an empty one where the file is missing or was damaged.
 read_json() { # FILE
-  jq -c --slurp 'if length == 1 and (.[0] | type) == "object" then .[0] else {} end' "$1" 2>/dev/null || echo '{}'
+  local text
+  text=$(jq -c 'select(type == "object")' "$1" 2>/dev/null) || text=
+  [[ $text == '{'* && $text != *$'\n'* ]] || text='{}'
+  printf '%s\n' "$text"
 }
 
 # Replaces a file whole, so that nobody reads half of one and a power cut leaves the old or the new.

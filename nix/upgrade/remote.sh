@@ -49,7 +49,7 @@ ask_git() {
   *"Permission denied"*)
     answer_failing denied "The repository refuses the machine's key: the deploy key was removed, or is of another machine."
     ;;
-  *"Could not resolve hostname"* | *"Connection refused"* | *"Connection timed out"* | *"Network is unreachable"* | *"No route to host"*)
+  *"Could not resolve hostname"* | *"Connection refused"* | *"timed out"* | *"Network is unreachable"* | *"No route to host"*)
     answer_failing unreachable "The repository's server cannot be reached."
     ;;
   *"Identity file"*"not accessible"* | *"Load key"*)

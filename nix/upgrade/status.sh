@@ -11,12 +11,12 @@ chmod 755 "$UPGRADE_PUBLIC"
 
 reboot_needed=false
 for part in kernel kernel-modules initrd; do
-  booted=$(readlink -f "/run/booted-system/$part" || true)
-  [[ -n $booted && $booted != "$(readlink -f "/run/current-system/$part" || true)" ]] && reboot_needed=true
+  booted=$(readlink -e "/run/booted-system/$part") || continue
+  [[ $booted == "$(readlink -f "/run/current-system/$part")" ]] || reboot_needed=true
 done
 
 next=$(systemctl show --property NextElapseUSecRealtime --value nixos-upgrade.timer 2>/dev/null || true)
-next=$(date --date "$next" +%s 2>/dev/null || true)
+next=$(date --date "${next:-none}" +%s 2>/dev/null || true)
 
 status=$(jq -nc \
   --argjson now "$NOW" \

@@ -18,7 +18,8 @@ wanted=
 set_state() { # JQ PROGRAM [JQ ARGUMENTS…]
   local program=$1
   shift
-  state=$(jq -c --argjson now "$NOW" "$@" "$program" <<<"$state")
+  # Not the poll's begin: a build may have taken an hour.
+  state=$(jq -c --argjson now "$(date +%s)" "$@" "$program" <<<"$state")
   replace_file "$STATE_FILE" 600 <<<"$state"
 }
 
@@ -43,7 +44,7 @@ fail() { # KIND MESSAGE
 
 # The revision itself does not work: not again until the branch moves or the time has passed.
 fail_revision() { # KIND MESSAGE SYSTEM
-  local retry=$((NOW + UPGRADE_RETRY_SECONDS))
+  local retry=$(($(date +%s) + UPGRADE_RETRY_SECONDS))
   # A deployment's verdict stands until the branch moves.
   [[ $1 != rejected ]] || retry=null
   set_state '.failed = {revision: $revision, system: $system, kind: $kind, at: $now, retryAt: $retry}' \

@@ -1,0 +1,327 @@
+# The parts of nixpkgs' library that the modules use, and a small module system: options with their
+# types and defaults, mkIf, mkMerge, mkDefault and mkForce. See flake.nix for what it cannot show.
+let
+  inherit (builtins)
+    all
+    any
+    attrNames
+    concatLists
+    concatMap
+    elem
+    filter
+    foldl'
+    head
+    isAttrs
+    isBool
+    isFunction
+    isInt
+    isList
+    isPath
+    isString
+    length
+    listToAttrs
+    mapAttrs
+    match
+    tail
+    toJSON
+    ;
+
+  type = description: check: { inherit description check; };
+  property = kind: value: isAttrs value && value._type or null == kind;
+  isPlainSet =
+    value:
+    isAttrs value && !(value ? _type) && (value.type or null) != "derivation" && !(value ? outPath);
+
+  # What a value is, once its condition and priority are known: a list of { priority, value }.
+  discharge =
+    priority: value:
+    if property "if" value then
+      if value.condition then discharge priority value.content else [ ]
+    else if property "merge" value then
+      concatMap (discharge priority) value.contents
+    else if property "override" value then
+      discharge value.priority value.content
+    else
+      [ { inherit priority value; } ];
+
+  # The attribute of a value, its conditions and priorities pushed down to it unevaluated, so that a
+  # condition may depend on other options of the same set.
+  descend =
+    name: value:
+    if property "if" value then
+      map (mkIf value.condition) (descend name value.content)
+    else if property "merge" value then
+      concatMap (descend name) value.contents
+    else if property "override" value then
+      map (mkOverride value.priority) (descend name value.content)
+    else if value ? ${name} then
+      [ value.${name} ]
+    else
+      [ ];
+
+  combine =
+    path: definitions:
+    let
+      values = map (definition: definition.value) definitions;
+      lowest = foldl' (least: d: if d.priority < least then d.priority else least) 9999 definitions;
+      winners = map (d: d.value) (filter (d: d.priority == lowest) definitions);
+    in
+    if definitions != [ ] && all isPlainSet values then
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = combine "${path}.${name}" (
+            concatMap (d: if d.value ? ${name} then discharge d.priority d.value.${name} else [ ]) definitions
+          );
+        }) (attrNames (foldl' (a: b: a // b) { } values))
+      )
+    else if length winners == 1 then
+      head winners
+    else if all isList winners then
+      concatLists winners
+    else if winners != [ ] && all (value: value == head winners) winners then
+      head winners
+    else if winners != [ ] && all isString winners then
+      lib.concatStringsSep "\n" winners
+    else
+      throw "${path}: ${toString (length winners)} definitions do not fit together";
+
+  # The declared options, each with its value. Lists are joined, as everywhere.
+  fill =
+    path: options: contents:
+    mapAttrs (
+      name: option:
+      let
+        here = if path == "" then name else "${path}.${name}";
+        inside = concatMap (descend name) contents;
+        # A definition that a condition takes away leaves an empty set behind in a set of options.
+        definitions =
+          concatMap (discharge 100) inside
+          ++ (
+            if option ? default then
+              [
+                {
+                  priority = 1500;
+                  value = option.default;
+                }
+              ]
+            else
+              [ ]
+          );
+        value = combine here definitions;
+      in
+      if option._type or null != "option" then
+        fill here option inside
+      else if option.type.check value then
+        value
+      else
+        throw "The option ${here} is not of type ${option.type.description}: ${toJSON value}"
+    ) options;
+
+  undeclared =
+    path: options: value:
+    if isPlainSet value then
+      concatMap (
+        name:
+        let
+          here = "${path}.${name}";
+        in
+        if !(options ? ${name}) then
+          [ here ]
+        else if options.${name}._type or null == "option" then
+          [ ]
+        else
+          concatMap (undeclared here options.${name}) (map (d: d.value) (discharge 100 value.${name}))
+      ) (attrNames value)
+    else
+      [ ];
+
+  merge =
+    a: b:
+    a
+    // mapAttrs (
+      name: value: if a ? ${name} && !(a.${name} ? _type) then merge a.${name} value else value
+    ) b;
+
+  collect =
+    arguments: module:
+    let
+      loaded = if isPath module || isString module then import module else module;
+      plain = if isFunction loaded then loaded arguments else loaded;
+      body = removeAttrs plain [
+        "imports"
+        "options"
+        "config"
+      ];
+    in
+    concatMap (collect arguments) (plain.imports or [ ])
+    ++ [
+      {
+        options = plain.options or { };
+        config = plain.config or body;
+      }
+    ];
+
+  mkIf = condition: content: {
+    _type = "if";
+    inherit condition content;
+  };
+  mkOverride = priority: content: {
+    _type = "override";
+    inherit priority content;
+  };
+
+  # What of NixOS's own values the modules read.
+  nixos = {
+    assertions = [ ];
+    warnings = [ ];
+    system.autoUpgrade.enable = mkOverride 1500 false;
+    nix.package = mkOverride 1500 {
+      type = "derivation";
+      name = "nix";
+      outPath = "/stub/nix";
+    };
+    services.openssh = {
+      enable = mkOverride 1500 false;
+      ports = mkOverride 1500 [ 22 ];
+    };
+    # As sops-nix declares a secret.
+    sops.secrets.github-access-token.path = mkOverride 1500 "/run/secrets/github-access-token";
+  };
+
+  evalModules =
+    modules:
+    let
+      parts = concatMap (collect arguments) modules;
+      options = foldl' merge { } (map (part: part.options) parts);
+      contents = [ nixos ] ++ map (part: part.config) parts;
+      names = attrNames (foldl' (a: b: a // b) { } (concatMap sets contents));
+      # The sets behind a value's properties, whether their conditions hold or not.
+      sets =
+        value:
+        if property "if" value then
+          sets value.content
+        else if property "merge" value then
+          concatMap sets value.contents
+        else
+          [ value ];
+      free = listToAttrs (
+        map (name: {
+          inherit name;
+          value = combine name (concatMap (discharge 100) (concatMap (descend name) contents));
+        }) (filter (name: !(options ? ${name})) names)
+      );
+      config = free // fill "" options contents;
+      arguments = {
+        inherit config lib options;
+        pkgs = (import ./packages.nix).x86_64-linux;
+        modulesPath = toString ./modules;
+      };
+      wrong = concatMap (undeclared "continuousDeployment" options.continuousDeployment) (
+        map (d: d.value) (concatMap (discharge 100) (concatMap (descend "continuousDeployment") contents))
+      );
+      failed = map (a: a.message) (filter (a: !a.assertion) config.assertions);
+    in
+    {
+      inherit options;
+      config = if wrong != [ ] then throw "There is no option ${head wrong}" else config;
+      inherit failed;
+    };
+
+  lib = {
+    inherit
+      all
+      any
+      attrNames
+      concatLists
+      concatMap
+      elem
+      filter
+      head
+      length
+      listToAttrs
+      mapAttrs
+      tail
+      evalModules
+      mkIf
+      mkOverride
+      ;
+    mkOption = option: option // { _type = "option"; };
+    mkMerge = contents: {
+      _type = "merge";
+      inherit contents;
+    };
+    mkDefault = mkOverride 1000;
+    mkForce = mkOverride 50;
+    literalExpression = text: text;
+    literalMD = text: text;
+
+    optional = condition: value: if condition then [ value ] else [ ];
+    optionals = condition: values: if condition then values else [ ];
+    optionalString = condition: text: if condition then text else "";
+    optionalAttrs = condition: set: if condition then set else { };
+    boolToString = value: if value then "true" else "false";
+    concatStringsSep = builtins.concatStringsSep;
+    importJSON = file: builtins.fromJSON (builtins.readFile file);
+    genAttrs =
+      names: f:
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = f name;
+        }) names
+      );
+    nameValuePair = name: value: { inherit name value; };
+    mapAttrs' = f: set: listToAttrs (map (name: f name set.${name}) (attrNames set));
+    getExe = program: "${program}/bin/${program.meta.mainProgram}";
+
+    types = {
+      str = type "string" isString;
+      lines = type "lines" isString;
+      bool = type "boolean" isBool;
+      path = type "path" (value: isPath value || (isString value && match "/.*" value != null));
+      port = type "port" (value: isInt value && value >= 0 && value <= 65535);
+      ints.positive = type "positive integer" (value: isInt value && value > 0);
+      ints.unsigned = type "unsigned integer" (value: isInt value && value >= 0);
+      strMatching =
+        pattern: type "string matching ${pattern}" (value: isString value && match pattern value != null);
+      enum = values: type "one of ${toJSON values}" (value: elem value values);
+      nullOr = inner: type "null or ${inner.description}" (value: value == null || inner.check value);
+      attrsOf =
+        inner:
+        type "set of ${inner.description}" (
+          value: isAttrs value && all inner.check (builtins.attrValues value)
+        );
+      listOf = inner: type "list of ${inner.description}" (value: isList value && all inner.check value);
+    };
+
+    # The system is one derivation that holds what our modules ask for, as text.
+    nixosSystem =
+      { modules }:
+      let
+        evaluated = evalModules modules;
+        parts = removeAttrs evaluated.config [
+          "continuousDeployment"
+          "assertions"
+          "warnings"
+        ];
+      in
+      if evaluated.failed != [ ] then
+        throw "Failed assertions: ${builtins.concatStringsSep "; " evaluated.failed}"
+      else
+        evaluated
+        // {
+          config = evaluated.config // {
+            system = evaluated.config.system // {
+              build.toplevel = derivation {
+                name = "nixos-system-stub";
+                system = "x86_64-linux";
+                builder = "/bin/sh";
+                configuration = toJSON parts;
+              };
+            };
+          };
+        };
+  };
+in
+lib

@@ -1,0 +1,45 @@
+# Packages that are only names. A shell application keeps what it was made of.
+let
+  package = name: {
+    type = "derivation";
+    inherit name;
+    pname = name;
+    outPath = "/stub/${name}";
+    meta.mainProgram = name;
+  };
+  packages =
+    builtins.listToAttrs (
+      map
+        (name: {
+          inherit name;
+          value = package name;
+        })
+        [
+          "bash"
+          "coreutils"
+          "curl"
+          "gitMinimal"
+          "gnugrep"
+          "gnused"
+          "jq"
+          "nftables"
+          "nixfmt"
+          "nixfmt-tree"
+          "nixos-rebuild-ng"
+          "openssh"
+          "systemd"
+          "util-linux"
+        ]
+    )
+    // {
+      path = ./.;
+      stdenv.hostPlatform.system = "x86_64-linux";
+      writeShellApplication = application: package application.name // { inherit application; };
+    };
+in
+{
+  x86_64-linux = packages;
+  aarch64-linux = packages;
+  x86_64-darwin = packages;
+  aarch64-darwin = packages;
+}

@@ -1,0 +1,6 @@
+# A stand-in for sops-nix; what it declares is in ../nixpkgs/lib.nix.
+{
+  outputs = _: {
+    nixosModules.sops = { };
+  };
+}

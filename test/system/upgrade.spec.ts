@@ -1,0 +1,543 @@
+// The machine upgrading itself: the real programs of nix/upgrade under a real systemd, a real Nix, a real git repository
+// behind a real SSH server that has GitHub's name. What they cannot prove: that NixOS's own switch-to-configuration
+// behaves like the stub's, and how much memory a real evaluation takes.
+import assert from "node:assert/strict";
+import { assertSystem, activations, canRunMachine, until } from "../bench";
+import { requireOrSkip } from "../require";
+import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
+
+/** A bench for the tests of a suite, in their order; skips the suite with the reason where there can be none. */
+function useUpgradeBench(): () => UpgradeBench {
+  let bench: UpgradeBench | undefined;
+  before(async function () {
+    const reason = canRunMachine();
+    requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
+    bench = await startUpgradeBench();
+  });
+  after(() => bench?.stop());
+  return () => bench!;
+}
+
+const lsRemote = "git ls-remote ssh://git@github.com/octocat/site refs/heads/main";
+
+describe("upgrade: from the first push on", () => {
+  const bench = useUpgradeBench();
+
+  it("waits for the first push, which is no failure", async () => {
+    assert.equal(await bench().poll(), true);
+    const { state, healthy, summary, revision } = await bench().status();
+    assert.deepEqual(
+      { state, healthy, summary, revision },
+      { state: "waiting", healthy: true, summary: "Waiting for the first push to the repository.", revision: null },
+    );
+    assert.equal(await bench().current(), bench().machine.initialSystem);
+  });
+
+  it("installs what is pushed, and records the revision that runs", async () => {
+    const revision = await bench().push();
+    assert.equal(await bench().poll(), true);
+    const status = await bench().status();
+    assert.equal(status.state, "current");
+    assert.equal(status.revision, revision);
+    assert.equal(status.commit, `https://github.com/octocat/site/commit/${revision}`);
+    assert.ok(Date.parse(status.since ?? "") > Date.now() - 60_000, status.since ?? "no time");
+    await assertSystem(bench().machine, await bench().current());
+  });
+
+  it("activates before it makes the new system the one that boots", async () => {
+    const system = await bench().current();
+    assert.deepEqual(await activations(bench().machine), [`test ${system}`, `boot ${system}`]);
+  });
+
+  it("asks once while nothing changes: no evaluation, no activation", async () => {
+    const before = await activations(bench().machine);
+    await bench().calls();
+    assert.equal(await bench().poll(), true);
+    assert.deepEqual(await bench().calls(), [lsRemote]);
+    assert.deepEqual(await activations(bench().machine), before);
+  });
+
+  it("takes over a revision that does not change the system, without activating it", async () => {
+    const before = await activations(bench().machine);
+    const revision = await bench().push({ readmeOnly: true });
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, revision);
+    assert.deepEqual(await activations(bench().machine), before);
+  });
+
+  it("undoes what was installed by hand when the branch says otherwise", async () => {
+    const wanted = await bench().current();
+    await bench().machine.output(`${bench().machine.initialSystem}/bin/switch-to-configuration test`);
+    assert.equal(await bench().poll(), true);
+    assert.equal(await bench().current(), wanted);
+  });
+
+  it("is started by its timer", async () => {
+    const revision = await bench().push();
+    await bench().machine.output("systemctl start nixos-upgrade.timer");
+    await until("the timer to install it", async () => (await bench().status()).revision === revision, 20);
+    await until(
+      "its end",
+      async () => (await bench().machine.run("systemctl is-active -q nixos-upgrade.service")).code !== 0,
+      10,
+    );
+    const { nextTry } = await bench().status();
+    assert.ok(Math.abs(Date.parse(nextTry ?? "") - Date.now()) < 10_000, nextTry ?? "no time");
+    await bench().machine.output("systemctl stop nixos-upgrade.timer");
+  });
+});
+
+describe("upgrade: revisions that do not work", () => {
+  const bench = useUpgradeBench();
+  let good: string;
+  let system: string;
+
+  beforeEach(async () => {
+    good = await bench().push();
+    assert.equal(await bench().poll(), true);
+    system = await bench().current();
+  });
+
+  /** The poll failed for this reason, and the machine is as it was. */
+  async function assertStayed(kind: string, revision: string): Promise<void> {
+    const status = await bench().status();
+    assert.deepEqual(
+      { kind: status.lastError?.kind, state: status.state, healthy: status.healthy, wanted: status.wanted },
+      { kind, state: "failing", healthy: false, wanted: revision },
+    );
+    assert.equal(status.revision, good);
+    await assertSystem(bench().machine, system);
+  }
+
+  it("an evaluation error is not tried again until the branch moves", async () => {
+    const broken = await bench().push({ behaviour: "evaluationError" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("evaluation", broken);
+    assert.match(await bench().journal(), /the repository's evaluation error/);
+
+    await bench().calls();
+    assert.equal(await bench().poll(), false);
+    assert.deepEqual(await bench().calls(), [lsRemote]);
+    await assertStayed("evaluation", broken);
+
+    const mended = await bench().push();
+    assert.equal(await bench().poll(), true);
+    const status = await bench().status();
+    assert.deepEqual([status.state, status.revision, status.lastError], ["current", mended, null]);
+  });
+
+  it("a revision that failed is tried again when its hour is over", async () => {
+    await bench().push({ behaviour: "buildError" });
+    assert.equal(await bench().poll(), false);
+    const next = Date.parse((await bench().status()).nextTry ?? "");
+    assert.ok(next > Date.now() + 3_500_000 && next < Date.now() + 3_700_000, String(next));
+
+    await bench().machine.output(
+      `state=/var/lib/nixos-upgrade/state.json; jq '.failed.retryAt = now - 1' $state >/tmp/state && cp /tmp/state $state`,
+    );
+    await bench().calls();
+    assert.equal(await bench().poll(), false);
+    assert.match((await bench().calls()).join("\n"), /nix-store --realise/);
+  });
+
+  it("a build error leaves the machine alone", async () => {
+    const broken = await bench().push({ behaviour: "buildError" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("build", broken);
+    assert.match(await bench().journal(), /the bench's build error/);
+  });
+
+  it("a failed activation is taken back, and never was the system that boots", async () => {
+    const broken = await bench().push({ behaviour: "activationFails" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("activation", broken);
+    const tail = (await activations(bench().machine)).slice(-2);
+    assert.match(tail[0] ?? "", /^test /);
+    assert.equal(tail[1], `test ${system}`);
+  });
+
+  it("an activation that hangs is ended and taken back", async () => {
+    await bench().set({ UPGRADE_SWITCH_SECONDS: "2" });
+    const broken = await bench().push({ behaviour: "activationHangs" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("activation", broken);
+    await bench().set({ UPGRADE_SWITCH_SECONDS: "60" });
+  });
+
+  it("a boot loader that cannot be installed is taken back", async () => {
+    const broken = await bench().push({ behaviour: "bootloaderFails" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("activation", broken);
+  });
+
+  it("a unit that newly fails takes the system back; its name is not for everybody", async () => {
+    const broken = await bench().push({ behaviour: "failedUnits" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("health", broken);
+    assert.match(await bench().journal(), /bench-broken\.service has failed/);
+    const page = await bench().machine.output("cat /run/nixos-upgrade/public/*");
+    assert.doesNotMatch(page, /bench-broken|nix\/store/);
+
+    await bench().set({ UPGRADE_DETAILS: "true" });
+    await bench().poll();
+    assert.match(
+      await bench().machine.output("cat /run/nixos-upgrade/public/status.html"),
+      /bench-broken\.service has failed/,
+    );
+    await bench().set({ UPGRADE_DETAILS: "false" });
+  });
+
+  it("a unit that had failed before is not the new system's fault", async () => {
+    await bench().machine.run("systemd-run --quiet --unit=old-trouble /bin/false; sleep 0.3");
+    const revision = await bench().push();
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, revision);
+    await bench().machine.output("systemctl reset-failed");
+  });
+
+  it("a system that cuts off SSH is taken back", async () => {
+    const broken = await bench().push({ behaviour: "cutsOffSsh" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("health", broken);
+    assert.match(await bench().journal(), /no SSH server answers/);
+    await bench().machine.output("systemctl is-active sshd.service");
+  });
+
+  it("the new system's own check decides what it must serve", async () => {
+    const broken = await bench().push({ health: "#!/bin/sh\ncat >/dev/null; echo 'the shop is closed'; exit 1\n" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("health", broken);
+    assert.match(await bench().journal(), /not healthy: the shop is closed/);
+  });
+
+  it("a system that can no longer read the repository is taken back, and the old way still works", async () => {
+    const health = `#!/bin/sh
+export UPGRADE_IDENTITY=/etc/upgrade/another-key
+sed 's|^export UPGRADE_IDENTITY=.*||' /etc/upgrade/bin/nixos-upgrade-remote >/run/other/nixos-upgrade-remote
+chmod +x /run/other/nixos-upgrade-remote
+PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
+    await bench().machine.output(
+      "mkdir -p /run/other; ssh-keygen -q -t ed25519 -N '' -f /etc/upgrade/another-key <<<y",
+    );
+    const broken = await bench().push({ health });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("health", broken);
+    assert.match(await bench().journal(), /the repository cannot be read: The repository refuses the machine's key/);
+    const mended = await bench().push();
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, mended);
+  });
+
+  it("a system that would switch upgrades off is refused unless it says so", async () => {
+    const silent = await bench().push({ behaviour: "switchesOff" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("switches-off", silent);
+    assert.match(await bench().journal(), /continuousDeployment\.upgrade\.enable = false/);
+
+    const explicit = await bench().push({ behaviour: "saysOff" });
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, explicit);
+  });
+
+  it("a forced push is refused without the option, and not with it", async () => {
+    const first = await bench().machine.output("git -C /srv/work rev-list --max-parents=0 HEAD");
+    const rewritten = await bench().push({ onto: first });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("rewritten", rewritten);
+
+    await bench().set({ UPGRADE_ALLOW_REWRITTEN_HISTORY: "true" });
+    const again = await bench().push({ onto: first });
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, again);
+    await bench().set({ UPGRADE_ALLOW_REWRITTEN_HISTORY: "false" });
+  });
+
+  it("a branch that is put back to an older revision does not move the machine backwards", async () => {
+    const parent = await bench().machine.output("git -C /srv/work rev-parse HEAD^");
+    await bench().machine.output("git -C /srv/work push --quiet --force origin HEAD^:main; chown -R git: /srv/git");
+    assert.equal(await bench().poll(), false);
+    await assertStayed("rewritten", parent);
+    await bench().machine.output("git -C /srv/work push --quiet --force origin HEAD:main; chown -R git: /srv/git");
+    assert.equal(await bench().poll(), true);
+  });
+
+  it("a revision below one that failed is installed when it leads on from what runs", async () => {
+    await bench().push({ behaviour: "buildError" });
+    assert.equal(await bench().poll(), false);
+    const other = await bench().push({ onto: good });
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, other);
+  });
+});
+
+describe("upgrade: a repository that cannot be read", () => {
+  const bench = useUpgradeBench();
+  let good: string;
+
+  before(async () => {
+    good = await bench().push();
+    assert.equal(await bench().poll(), true);
+  });
+
+  async function assertFailing(kind: string, message: RegExp): Promise<void> {
+    const system = await bench().current();
+    assert.equal(await bench().poll(), false);
+    const status = await bench().status();
+    assert.deepEqual([status.state, status.lastError?.kind, status.revision], ["failing", kind, good]);
+    assert.match(await bench().journal(), message);
+    await assertSystem(bench().machine, system);
+  }
+
+  it("a removed deploy key: Nix alone reports success with the old revision, the upgrade fails", async () => {
+    const { machine } = bench();
+    const nix = `GIT_SSH_COMMAND='ssh -F none -i /var/lib/id_ed25519 -o UserKnownHostsFile=/etc/upgrade/known_hosts' \\
+      nix flake metadata --refresh --json "git+ssh://git@github.com/octocat/site?ref=main&dir=nix" | jq -r .revision`;
+    assert.equal(await machine.output(nix), good);
+    await machine.output("mv /etc/githost/authorized_keys /etc/githost/removed");
+    try {
+      const silent = await machine.run(nix);
+      assert.deepEqual([silent.code, silent.stdout.trim()], [0, good]);
+      await assertFailing("denied", /refuses the machine's key/);
+    } finally {
+      await machine.output("mv /etc/githost/removed /etc/githost/authorized_keys");
+    }
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).state, "current");
+  });
+
+  it("a renamed repository", async () => {
+    await bench().machine.output("mv /srv/git/octocat/site.git /srv/git/octocat/renamed.git");
+    await assertFailing("not-found", /was renamed/);
+    await bench().machine.output("mv /srv/git/octocat/renamed.git /srv/git/octocat/site.git");
+  });
+
+  it("a server that is down, and one that is frozen", async () => {
+    await bench().machine.output("systemctl stop githost.service");
+    await assertFailing("unreachable", /cannot be reached/);
+    await bench().machine.output(
+      "systemctl start githost.service; sleep 0.3; systemctl kill --signal=STOP githost.service",
+    );
+    await assertFailing("unreachable", /cannot be reached/);
+    await bench().machine.output("systemctl kill --signal=CONT githost.service");
+  });
+
+  it("a server with another host key", async () => {
+    await bench().machine.output(`cp /etc/upgrade/known_hosts /tmp/pinned
+      echo "github.com $(ssh-keygen -y -f /var/lib/id_ed25519)" >/etc/upgrade/known_hosts`);
+    await assertFailing("host-key", /not one of GitHub's published keys/);
+    await bench().machine.output("cp /tmp/pinned /etc/upgrade/known_hosts");
+  });
+
+  it("a branch that was deleted", async () => {
+    await bench().machine.output("git -C /srv/git/octocat/site.git update-ref -d refs/heads/main");
+    await assertFailing("branch-gone", /The branch main is gone/);
+    await bench().machine.output("git -C /srv/work push --quiet origin main; chown -R git: /srv/git");
+    assert.equal(await bench().poll(), true);
+  });
+});
+
+describe("upgrade: beside deployments and after interruptions", () => {
+  const bench = useUpgradeBench();
+  let system: string;
+
+  beforeEach(async () => {
+    await bench().push();
+    assert.equal(await bench().poll(), true);
+    system = await bench().current();
+  });
+
+  const hold = (expression: string) =>
+    bench().machine.output(`mkdir -p /run/nixos-deploy; echo ${expression} >/run/nixos-deploy/hold`);
+
+  it("does nothing while a deployment holds it, and goes on when the lease has ended", async () => {
+    const revision = await bench().push();
+    await hold("$(($(date +%s) + 300))");
+    await bench().calls();
+    assert.equal(await bench().poll(), true);
+    assert.deepEqual(await bench().calls(), []);
+    assert.equal((await bench().status()).state, "held");
+    assert.equal(await bench().current(), system);
+
+    await hold("$(($(date +%s) - 1))");
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, revision);
+  });
+
+  it("does not take garbage for a lease", async () => {
+    for (const garbage of ["tomorrow", "99999999999", "''"]) {
+      await hold(garbage);
+      const revision = await bench().push();
+      assert.equal(await bench().poll(), true, garbage);
+      assert.equal((await bench().status()).revision, revision, garbage);
+    }
+  });
+
+  it("stops before the switch when a deployment began while it was building", async () => {
+    const revision = await bench().push({ behaviour: "slowBuild" });
+    const poll = bench().poll();
+    await until("the build", async () => (await bench().status()).phase === "building", 10);
+    await hold("$(($(date +%s) + 300))");
+    assert.equal(await poll, true);
+    assert.equal(await bench().current(), system);
+    await bench().machine.output("rm /run/nixos-deploy/hold");
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, revision);
+  });
+
+  for (const known of [true, false]) {
+    it(`leaves alone what a deployment rolled back until the branch moves (revision ${known ? "known" : "unknown"})`, async () => {
+      const rejected = await bench().push();
+      const path = await bench().machine.output(
+        `drv=$(nix eval --raw 'git+file:///srv/work?dir=nix#nixosConfigurations.default.config.system.build.toplevel.drvPath')
+         nix-store --query --outputs "$drv"`,
+      );
+      await bench().machine.output(
+        `mkdir -p /var/lib/nixos-deploy; echo "${path} ${known ? rejected : "-"}" >/var/lib/nixos-deploy/rejected`,
+      );
+      assert.equal(await bench().poll(), false);
+      assert.equal((await bench().status()).lastError?.kind, "rejected");
+      // Not after its hour either.
+      await bench().machine.output("touch -d '2 hours ago' /var/lib/nixos-upgrade/state.json");
+      assert.equal(await bench().poll(), false);
+      assert.equal(await bench().current(), system);
+
+      const moved = await bench().push({ readmeOnly: true });
+      assert.equal(await bench().poll(), true);
+      assert.deepEqual([(await bench().status()).revision, await bench().current()], [moved, path]);
+      await bench().machine.output("rm /var/lib/nixos-deploy/rejected");
+    });
+  }
+
+  it("is killed in the middle of a switch: the switch ends whole, the next poll finishes the job", async () => {
+    const revision = await bench().push({ behaviour: "slowActivation" });
+    const poll = bench().poll();
+    await until("the switch", async () => (await bench().status()).phase === "switching", 10);
+    await until(
+      "its unit",
+      async () =>
+        (await bench().machine.run("systemctl is-active -q nixos-rebuild-switch-to-configuration")).code === 0,
+      10,
+    );
+    await bench().machine.output("systemctl kill --signal=KILL nixos-upgrade.service");
+    assert.equal(await poll, false);
+    // While the switch is still at work the poll keeps out of its way.
+    assert.equal(await bench().poll(), true);
+    await until("the switch's end", async () => (await bench().current()) !== system, 15);
+    await until(
+      "its unit's end",
+      async () =>
+        (await bench().machine.run("systemctl is-active -q nixos-rebuild-switch-to-configuration")).code !== 0,
+      10,
+    );
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, revision);
+    await assertSystem(bench().machine, await bench().current());
+  });
+
+  it("goes down in the middle of a switch: the last good system boots, and the revision counts as failed", async () => {
+    const revision = await bench().push({ behaviour: "slowActivation" });
+    const poll = bench().poll();
+    await until("the switch", async () => (await bench().status()).phase === "switching", 10);
+    // What a power cut leaves: both programs gone, and after the boot the system that the boot loader knows.
+    await bench().machine.output(
+      "systemctl kill --signal=KILL nixos-upgrade.service nixos-rebuild-switch-to-configuration.service",
+    );
+    await poll;
+    await assertSystem(bench().machine, system);
+    assert.equal(await bench().poll(), false);
+    const status = await bench().status();
+    assert.deepEqual([status.lastError?.kind, status.wanted], ["interrupted", revision]);
+    await assertSystem(bench().machine, system);
+  });
+
+  it("survives a state file that was damaged", async () => {
+    await bench().machine.output(
+      "echo '{\"running\":' >/var/lib/nixos-upgrade/state.json; echo >/var/lib/nixos-upgrade/pending.json",
+    );
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).state, "current");
+  });
+});
+
+describe("upgrade: the freshness probe", () => {
+  const bench = useUpgradeBench();
+  const probe = () => bench().poll("nixos-upgrade-freshness.service");
+  const age = (program: string) =>
+    bench().machine.output(`f=/var/lib/nixos-upgrade/probe.json; jq '${program}' $f >/tmp/probe && cp /tmp/probe $f`);
+
+  before(async () => {
+    // The boot of this computer, which is the machine's too, must not excuse anything.
+    await bench().set({
+      UPGRADE_FRESH_SECONDS: "5",
+      UPGRADE_ON_FAILURE: 'printf "%s\\n" "$UPGRADE_PROBLEM" >>/run/told',
+    });
+    await bench().push();
+    assert.equal(await bench().poll(), true);
+  });
+
+  const told = async () =>
+    (await bench().machine.output("cat /run/told 2>/dev/null || true")).split("\n").filter(Boolean);
+
+  it("is content with a machine that is up to date", async () => {
+    assert.equal(await probe(), true);
+    assert.equal((await bench().status()).state, "current");
+    assert.deepEqual(await told(), []);
+  });
+
+  it("gives a new revision its time", async () => {
+    await bench().push({ behaviour: "buildError" });
+    assert.equal(await probe(), true);
+  });
+
+  it("fails, turns the page red and tells somebody once when the machine stays behind", async () => {
+    assert.equal(await bench().poll(), false);
+    await age(".begun -= 3600 | .behindSince -= 3600");
+    assert.equal(await probe(), false);
+    const status = await bench().status();
+    assert.deepEqual([status.state, status.healthy], ["stale", false]);
+    assert.match(await bench().machine.output("cat /run/nixos-upgrade/public/status.html"), /class="status bad"/);
+    await until("the command", async () => (await told()).length === 1, 5);
+    assert.match(
+      (await told())[0] ?? "",
+      /^The branch is at [0-9a-f]{40}, this machine runs [0-9a-f]{40}, for 6\d minutes\.$/,
+    );
+    assert.equal(await probe(), false);
+    await until(
+      "the alert's end",
+      async () => (await bench().machine.run("systemctl is-active -q nixos-upgrade-alert")).code !== 0,
+      5,
+    );
+    assert.equal((await told()).length, 1);
+  });
+
+  it("is content again when the machine has caught up", async () => {
+    await bench().push();
+    assert.equal(await bench().poll(), true);
+    assert.equal(await probe(), true);
+    assert.equal((await bench().status()).state, "current");
+  });
+
+  it("notices by itself that the repository cannot be read, though the upgrade is stopped", async () => {
+    await bench().machine.output("systemctl stop githost.service");
+    assert.equal(await probe(), true);
+    await age(".begun -= 3600 | .contact -= 3600");
+    assert.equal(await probe(), false);
+    assert.match(
+      await bench().journal("nixos-upgrade-freshness.service"),
+      /could not be read for 6\d minutes: The repository's server cannot be reached/,
+    );
+    await bench().machine.output("systemctl start githost.service");
+  });
+
+  it("notices an upgrade that no longer looks", async () => {
+    assert.equal(await probe(), true);
+    await bench().machine.output(
+      "f=/var/lib/nixos-upgrade/state.json; jq '.check -= 3600' $f >/tmp/state && cp /tmp/state $f",
+    );
+    assert.equal(await probe(), false);
+    assert.match(
+      await bench().journal("nixos-upgrade-freshness.service"),
+      /has not asked the repository for 6\d minutes/,
+    );
+  });
+});

@@ -1,0 +1,19 @@
+# Builds the stub system into $out, with what the upgrade looks at in a real one. Run by Nix with /bin/sh.
+# shellcheck shell=sh disable=SC2154 # the variables are those of the derivation
+
+# shellcheck source=/dev/null
+. "$buildSystem"
+
+mkdir -p "$out/etc/nixos-upgrade"
+case $behaviour in
+switchesOff) ;;
+saysOff) : >"$out/etc/nixos-upgrade/off" ;;
+*)
+  mkdir -p "$out/etc/systemd/system/timers.target.wants"
+  : >"$out/etc/systemd/system/timers.target.wants/nixos-upgrade.timer"
+  ;;
+esac
+if [ -s "$health" ]; then
+  cp "$health" "$out/etc/nixos-upgrade/health"
+  chmod +x "$out/etc/nixos-upgrade/health"
+fi

@@ -1,0 +1,43 @@
+import fs from "node:fs";
+import path from "node:path";
+import { evaluateModules, flakeFolder } from "../../nix/evaluate";
+
+/** A program of nix/upgrade as the module makes it: its name, its settings and its text. */
+export interface Program {
+  name: string;
+  environment: Record<string, string>;
+  text: string;
+}
+
+/** A unit's settings as the module makes them. */
+export interface Units {
+  services: Record<string, { serviceConfig: Record<string, unknown>; environment?: Record<string, string> }>;
+}
+
+/** The programs that the modules put on a machine with this configuration. */
+export function programs(configuration: object): Program[] {
+  const applications = evaluateModules(
+    `let programs = import ${flakeFolder}/upgrade {
+       inherit (e) lib; pkgs = (import ${path.join(__dirname, "../../nix/nixpkgs/packages.nix")}).x86_64-linux;
+       nix = e.config.nix.package;
+       settings = e.config.continuousDeployment.upgrade.settings;
+     }; in map (name: programs.\${name}.application) (builtins.attrNames programs)`,
+    configuration,
+  ) as { name: string; runtimeEnv: Record<string, string>; text: string }[];
+  return applications.map(({ name, runtimeEnv, text }) => ({ name, environment: runtimeEnv, text }));
+}
+
+/** A program as nixpkgs' writeShellApplication writes it, its settings replaced where the bench differs. */
+export function script(program: Program, settings: Record<string, string>): string {
+  const environment = { ...program.environment, ...settings };
+  const exports = Object.entries(environment).map(([name, value]) => `export ${name}=${quote(value)}`);
+  return ["#!/bin/bash", "set -o errexit", "set -o nounset", "set -o pipefail", ...exports, program.text].join("\n");
+}
+
+/** A word of a shell command. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The file that every program sources. */
+export const commonFile = fs.readFileSync(path.join(flakeFolder, "upgrade/common.sh"), "utf8");
