@@ -28,7 +28,11 @@ say state "$(cat /var/lib/nixos-upgrade/state.json 2>/dev/null)"
 
 say system "$(readlink -f /run/current-system)"
 say now "$(date +%s)"
-# Names only. A link to a folder that is not there lists nothing.
-say secrets "$(ls /run/secrets 2>/dev/null | tr '\n' ' ')"
+# Names only.
+secrets=
+for file in /run/secrets/*; do
+  [[ ! -e $file ]] || secrets+="${file##*/} "
+done
+say secrets "$secrets"
 say failed-units "$(systemctl list-units --failed --plain --no-legend 2>/dev/null | awk '{print $1}' | tr '\n' ' ')"
 say disk "$(df --output=pcent /nix/store 2>/dev/null | tail -n 1 | tr -d ' %')"

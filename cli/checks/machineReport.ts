@@ -7,8 +7,8 @@ export type MachineFacts = Record<string, string>;
 
 /** What the machine is compared with. */
 export interface Expected {
-  /** age recipient of the machine, from the stack's outputs. */
-  ageRecipient: string;
+  /** age recipients of the machine's key, from the stack's outputs: several during a rotation. */
+  ageRecipients: string[];
   access: string;
   branch: string;
   /** The branch's newest revision; empty if it could not be asked. */
@@ -32,7 +32,7 @@ export function machineReport(facts: MachineFacts, expected: Expected): Result[]
   return [keyFile(facts, expected), ...upgrades, secrets(facts, expected), failedUnits(facts), disk(facts)];
 }
 
-function keyFile(facts: MachineFacts, { ageRecipient: recipient }: Expected): Result {
+function keyFile(facts: MachineFacts, { ageRecipients }: Expected): Result {
   const file = "/var/lib/id_ed25519";
   if (!facts["key-mode"]) {
     return failed(
@@ -47,7 +47,7 @@ function keyFile(facts: MachineFacts, { ageRecipient: recipient }: Expected): Re
       `${file} holds no private key`,
       "`pulumi up` and a restart of the machine write it again.",
     );
-  if (recipientOf(facts["key-public"]) !== recipient) {
+  if (!ageRecipients.includes(recipientOf(facts["key-public"]))) {
     return failed(
       "key file",
       `${file} is another key than the stack's`,

@@ -6,6 +6,8 @@ export interface StackOutputs {
   publicIp: string;
   hostPublicKey: string;
   ageRecipient: string;
+  /** Several during a rotation of the key. */
+  ageRecipients: string[];
 }
 
 export interface Stack {
@@ -47,9 +49,13 @@ export async function readStack(around: Surroundings, stack: string): Promise<St
   if (program === undefined) return { reason: "there is no Pulumi CLI to ask", privateKey };
   const ran = await output("--json");
   if (ran.code !== 0) return { reason: failureOf("pulumi", ran).replace(/^error: /, ""), privateKey };
-  const { publicIp, hostPublicKey, ageRecipient } = parse(ran.stdout);
+  const { publicIp, hostPublicKey, ageRecipient, ageRecipients } = parse(ran.stdout);
   return publicIp && hostPublicKey && ageRecipient
-    ? { outputs: { publicIp, hostPublicKey, ageRecipient }, reason: "", privateKey }
+    ? {
+        outputs: { publicIp, hostPublicKey, ageRecipient, ageRecipients: ageRecipients ?? [ageRecipient] },
+        reason: "",
+        privateKey,
+      }
     : { reason: `the stack ${stack} has no machine yet`, privateKey };
 }
 

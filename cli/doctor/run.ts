@@ -125,7 +125,7 @@ async function machineSection(
       privateKey,
     },
     {
-      ageRecipient: stack.outputs.ageRecipient,
+      ageRecipients: stack.outputs.ageRecipients,
       access,
       branch,
       revision: commit.status === 200 ? textField(commit.body, "sha") : "",

@@ -1,0 +1,376 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import { checkAws } from "../../cli/checks/aws";
+import { checkGit, checkOrigin, githubRepository } from "../../cli/checks/git";
+import { githubClient } from "../../cli/checks/githubClient";
+import { checkGithubOwner } from "../../cli/checks/githubOwner";
+import { checkGithubUser } from "../../cli/checks/githubUser";
+import { checkHostKeys, pinnedKeys } from "../../cli/checks/hostKeys";
+import { checkNix } from "../../cli/checks/nix";
+import { checkNode } from "../../cli/checks/node";
+import { checkPulumi } from "../../cli/checks/pulumi";
+import { checkReports, checkWorkflows } from "../../cli/checks/requiredChecks";
+import { failed, printed, type Result } from "../../cli/checks/result";
+import { checkSecretsFile } from "../../cli/checks/secretsFile";
+import { checkSops } from "../../cli/checks/sops";
+import { checkSsh } from "../../cli/checks/ssh";
+import { TOKEN, World } from "./world";
+
+const one = (result: Result) => `${result.outcome} ${result.subject}: ${result.found}`;
+const all = (results: Result[]) => results.map(one).join("\n");
+
+// GitHub and AWS are a local server, and the programs are scripts: that they still answer like this is not shown here.
+describe("checks", () => {
+  let world: World;
+  beforeEach(async () => {
+    world = (await World.start()).everythingWorks();
+  });
+  afterEach(() => world.stop());
+
+  it("prints what a program said without its control characters", () => {
+    const text = printed([failed("x", "a\u001b[31mb\rc\u202e", "d")]);
+    assert.equal(text, "  FAIL  x  a?[31mb?c?\n           -> d");
+  });
+
+  describe("Node", () => {
+    it("takes what package.json takes", () => {
+      assert.equal(checkNode(world.surroundings({}, { nodeVersion: "20.20.0" })).outcome, "ok");
+      const old = checkNode(world.surroundings({}, { nodeVersion: "20.19.9" }));
+      assert.equal(one(old), "failed Node: 20.19.9; needed: >=20.20");
+    });
+  });
+
+  describe("programs", () => {
+    it("names each that is missing, and what to do", async () => {
+      const around = world.surroundings();
+      for (const name of ["nix", "ssh", "sops", "pulumi", "git"]) world.without(name);
+      const results = [
+        ...(await checkNix(around)),
+        await checkSsh(around),
+        await checkSops(around),
+        ...(await checkPulumi(around)),
+        ...(await checkGit(around, "main")),
+      ];
+      assert.equal(
+        all(results),
+        [
+          "failed Nix: nix was not found on PATH",
+          "failed ssh: ssh was not found on PATH",
+          "note sops: not on PATH",
+          "failed Pulumi: not found",
+          "failed git: git was not found on PATH",
+        ].join("\n"),
+      );
+      assert.ok(results.every(({ remedy }) => remedy !== undefined));
+    });
+
+    it("ends a program that hangs, with what it started", async () => {
+      world.program("ssh", "sleep 60 & wait");
+      const started = Date.now();
+      const ran = await world.surroundings().run("ssh", ["-V"], { timeoutSeconds: 0.3 });
+      assert.equal(ran.timedOut, true);
+      // It returns when nobody holds the pipe any more: sleep is gone too.
+      assert.ok(Date.now() - started < 15_000);
+    });
+  });
+
+  describe("Nix", () => {
+    it("notes flakes that are off", async () => {
+      world.program(
+        "nix",
+        'case $1 in --version) echo "nix (Nix) 2.28.3" ;; *) echo "error: disabled" >&2; exit 1 ;; esac',
+      );
+      assert.match(all(await checkNix(world.surroundings())), /^note flakes: off in your own nix\.conf$/m);
+    });
+
+    it("refuses a Nix from before flakes", async () => {
+      world.program("nix", 'echo "nix (Nix) 2.3.16"');
+      assert.match(all(await checkNix(world.surroundings())), /^failed flakes: .*2\.3\.16/m);
+    });
+
+    it("says on Apple Silicon what evaluates and what is built elsewhere", async () => {
+      const results = await checkNix(world.surroundings({}, { platform: "darwin", arch: "arm64" }));
+      const note = results.find(({ subject }) => subject === "platform");
+      assert.match(note?.found ?? "", /^Apple Silicon: evaluates nix\/, but cannot build x86_64-linux/);
+      assert.match(note?.remedy ?? "", /built by the machine \(buildOn: host, the default\) or by a Linux builder/);
+    });
+  });
+
+  describe("git", () => {
+    it("is content with a clean repository", async () => {
+      assert.match(all(await checkGit(world.surroundings(), "main")), /^ok git: git version .*\nok commits: .*$/);
+    });
+
+    it("notes another branch and files that are not committed", async () => {
+      world.git("checkout", "--quiet", "-b", "topic");
+      world.write("new.txt", "");
+      const text = all(await checkGit(world.surroundings(), "main"));
+      assert.match(text, /^note branch: topic is checked out; the machine follows main$/m);
+      assert.match(text, /^note commits: 1 file is not committed$/m);
+    });
+
+    it("refuses a folder inside of another repository, and none", async () => {
+      world.write("inner/x", "");
+      const inner = world.surroundings({}, { folder: path.join(world.project, "inner") });
+      assert.match(all(await checkGit(inner, "main")), /^failed git: this folder is inside another repository/);
+      const outside = world.surroundings({}, { folder: world.folder });
+      assert.match(all(await checkGit(outside, "main")), /^failed git: fatal: not a git repository/);
+    });
+
+    for (const [url, outcome] of [
+      ["git@github.com:octo/server.git", "ok"],
+      ["https://user:secret@github.com/Octo/Server", "ok"],
+      ["ssh://git@ssh.github.com:443/octo/server.git", "ok"],
+      ["git@github.com:octo/other.git", "failed"],
+      ["work:octo/server.git", "note"],
+    ] as const) {
+      it(`compares the origin ${url.replace("user:secret@", "…@")}`, async () => {
+        world.git("remote", "add", "origin", url);
+        const result = await checkOrigin(world.surroundings(), "octo", "server");
+        assert.equal(result.outcome, outcome, one(result));
+        assert.ok(!one(result).includes("secret"));
+      });
+    }
+
+    it("asks for a remote where there is none", async () => {
+      const result = await checkOrigin(world.surroundings(), "octo", "server");
+      assert.equal(result.remedy, "git remote add origin git@github.com:octo/server.git");
+    });
+
+    it("does not take another host for GitHub", () => {
+      assert.equal(githubRepository("https://github.com.example.org/octo/server"), undefined);
+      assert.equal(githubRepository("https://example.org/github.com/octo/server"), undefined);
+    });
+  });
+
+  describe("AWS", () => {
+    it("signs a request with the keys of the environment, and never sends the secret", async () => {
+      const result = await checkAws(world.surroundings({ AWS_SESSION_TOKEN: "session" }), "eu-west-1", "");
+      assert.equal(one(result), "ok AWS: arn:aws:iam::123456789012:user/t (keys of the environment)");
+      const [request] = world.requests;
+      const signature =
+        /^AWS4-HMAC-SHA256 Credential=AKIATEST\/\d{8}\/eu-west-1\/sts\/aws4_request, SignedHeaders=.*, Signature=[0-9a-f]{64}$/;
+      assert.match(request?.headers.authorization ?? "", signature);
+      assert.equal(request?.headers["x-amz-security-token"], "session");
+      assert.equal(request?.body, "Action=GetCallerIdentity&Version=2011-06-15");
+      assert.ok(!JSON.stringify(world.requests).includes("secretOfTheTest"));
+    });
+
+    for (const [code, status, remedy] of [
+      ["InvalidClientTokenId", 403, /does not exist, was deleted/],
+      ["SignatureDoesNotMatch", 403, /does not belong to AWS_ACCESS_KEY_ID, or this computer's clock/],
+      ["ExpiredToken", 403, /expired/],
+      ["InternalFailure", 500, /fault at AWS/],
+    ] as const) {
+      it(`says what to do after ${code}`, async () => {
+        world.replies.set("/sts/", { status, body: { Error: { Code: code } } });
+        const result = await checkAws(world.surroundings(), "us-east-1", "");
+        assert.equal(one(result), `failed AWS: AWS refuses the keys of the environment (${status} ${code})`);
+        assert.match(result.remedy ?? "", remedy);
+      });
+    }
+
+    it("does not wait for ever", async () => {
+      world.replies.set("/sts/", "hang");
+      const result = await checkAws(world.surroundings(), "us-east-1", "");
+      assert.match(one(result), /^failed AWS: 127\.0\.0\.1:\d+: no answer within 0\.5 s$/);
+    });
+
+    const NO_KEYS = { AWS_ACCESS_KEY_ID: "", AWS_SECRET_ACCESS_KEY: "" };
+
+    it("leaves profiles to the AWS CLI", async () => {
+      world.program("aws", 'echo "{ \\"Arn\\": \\"arn:of:$AWS_PROFILE\\" }"');
+      const result = await checkAws(world.surroundings(NO_KEYS), "us-east-1", "work");
+      assert.equal(one(result), "ok AWS: arn:of:work (AWS CLI, profile work)");
+    });
+
+    it("says what it looked at", async () => {
+      world.write("../.aws/credentials", "[default]\n");
+      const result = await checkAws(world.surroundings(NO_KEYS), "us-east-1", "");
+      assert.match(
+        one(result),
+        /AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; .*credentials is there, but can be tried only with the AWS CLI; there is no AWS CLI$/,
+      );
+    });
+
+    it("says that half of the keys is missing", async () => {
+      const result = await checkAws(world.surroundings({ AWS_SECRET_ACCESS_KEY: "" }), "us-east-1", "");
+      assert.match(one(result), /only one is set/);
+    });
+  });
+
+  describe("GitHub", () => {
+    const client = (env: NodeJS.ProcessEnv = {}) => githubClient(world.surroundings(env));
+    const owner = async (name: string) => {
+      const github = await client();
+      return checkGithubOwner(github, await checkGithubUser(github), name, "server");
+    };
+
+    it("takes the token of the GitHub CLI where the environment has none", async () => {
+      world.program("gh", `[[ $* == "auth token --hostname github.com" ]] && echo ${TOKEN}`);
+      const user = await checkGithubUser(await client({ GITHUB_TOKEN: "" }));
+      assert.match(all(user.results), /^ok GitHub: octo \(token from the GitHub CLI\)$/m);
+    });
+
+    it("asks for a token where there is none, and sends nothing", async () => {
+      const user = await checkGithubUser(await client({ GITHUB_TOKEN: "" }));
+      assert.match(all(user.results), /^failed GitHub: no usable token/);
+      assert.equal(world.requests.length, 0);
+    });
+
+    it("refuses a token of several lines without printing it", async () => {
+      const user = await checkGithubUser(await client({ GITHUB_TOKEN: `${TOKEN}\nx` }));
+      assert.match(all(user.results), /^failed GitHub: no usable token/);
+      assert.ok(!all(user.results).includes(TOKEN));
+    });
+
+    it("asks for the scope repo of a classic token", async () => {
+      world.replies.set("/user", { body: { login: "octo" }, headers: { "x-oauth-scopes": "gist, public_repo" } });
+      const user = await checkGithubUser(await client());
+      assert.match(all(user.results), /^failed GitHub scopes: gist, public_repo$/m);
+    });
+
+    it("notes that a fine-grained token does not tell, and when it ends", async () => {
+      const soon = new Date(Date.now() + 3 * 86400 * 1000)
+        .toISOString()
+        .replace("T", " ")
+        .replace(/\.\d+Z/, " UTC");
+      const headers = { "github-authentication-token-expiration": soon };
+      world.replies.set("/user", { body: { login: "octo" }, headers });
+      const user = await checkGithubUser(await client());
+      assert.match(all(user.results), /^note GitHub scopes: a fine-grained token/m);
+      assert.match(all(user.results), new RegExp(`^note GitHub token: ends at ${soon}$`, "m"));
+    });
+
+    it("notes that somebody else's account takes only what exists", async () => {
+      world.replies.set("/users/mona", { body: { type: "User" } });
+      assert.match(all((await owner("mona")).results), /^note owner: mona is another user than the token's, octo$/m);
+    });
+
+    for (const [setting, deployKeys, outcome] of [
+      [true, "allowed", "ok"],
+      [false, "forbidden", "note"],
+      [undefined, "unknown", "note"],
+    ] as const) {
+      it(`tells deploy keys from an organization's setting ${setting}`, async () => {
+        world.organization("acme", { plan: { name: "team" }, deploy_keys_enabled_for_repositories: setting });
+        const facts = await owner("acme");
+        assert.equal(facts.deployKeys, deployKeys);
+        assert.equal(facts.plan, "paid");
+        assert.match(all(facts.results), new RegExp(`^${outcome} deploy keys:`, "m"));
+      });
+    }
+
+    it("refuses a repository that is archived, or that the token may not administer", async () => {
+      world.replies.set("/repos/octo/server", { body: { archived: true } });
+      assert.match(all((await owner("octo")).results), /^failed repository: octo\/server is archived/m);
+      world.replies.set("/repos/octo/server", { body: { permissions: { admin: false } } });
+      assert.match(all((await owner("octo")).results), /^failed repository: the token may not administer/m);
+    });
+
+    it("does not take a fault for a repository that is not there", async () => {
+      world.replies.set("/repos/octo/server", { status: 500 });
+      const facts = await owner("octo");
+      assert.equal(facts.repository, undefined);
+      assert.match(all(facts.results), /^failed repository: octo\/server: GitHub answers with status 500$/m);
+    });
+  });
+
+  describe("host keys", () => {
+    const published = () => pinnedKeys(world.read("nix/upgrade/github-known-hosts"));
+    const check = async (keys: string[]) => {
+      world.replies.set("/meta", { body: { ssh_keys: keys } });
+      return one(await checkHostKeys(await githubClient(world.surroundings()), world.project));
+    };
+
+    it("are those that GitHub publishes", async () => {
+      assert.equal(published().length, 3);
+      assert.match(await check(published()), /^ok host keys: the 3 of/);
+    });
+
+    it("refuses one that GitHub does not publish", async () => {
+      assert.match(
+        await check(published().slice(1)),
+        /^failed host keys: .* has 1 that GitHub does not publish: ssh-ed25519$/,
+      );
+    });
+
+    it("asks for one that is missing", async () => {
+      assert.match(
+        await check([...published(), "ssh-new AAAA"]),
+        /^failed host keys: GitHub publishes 1 that .* has not: ssh-new$/,
+      );
+    });
+
+    it("are not compared where GitHub does not answer", async () => {
+      const result = await checkHostKeys(await githubClient(world.surroundings()), world.project);
+      assert.equal(result.outcome, "skipped");
+    });
+  });
+
+  describe("required checks", () => {
+    const REQUIRED = ["Evaluate flake.nix", "nixosConfig default"];
+    const reports = async () => {
+      const github = await githubClient(world.surroundings());
+      return one(await checkReports(github, "octo/server", "main", REQUIRED));
+    };
+    const at = "/repos/octo/server/commits/main";
+
+    it("are jobs of this project's workflows", () => {
+      assert.equal(checkWorkflows(world.project, REQUIRED).outcome, "ok");
+      assert.match(one(checkWorkflows(world.project, ["Lint"])), /^note workflows: no job .* is named "Lint"$/);
+    });
+
+    it("were reported, as check runs or as statuses", async () => {
+      world.replies.set(`${at}/check-runs`, { body: { check_runs: [{ name: REQUIRED[0] }] } });
+      world.replies.set(`${at}/status`, { body: { statuses: [{ context: REQUIRED[1] }] } });
+      assert.match(await reports(), /^ok required checks: all 2/);
+    });
+
+    it("lock the branch when one of them was not", async () => {
+      world.replies.set(`${at}/check-runs`, { body: { check_runs: [{ name: REQUIRED[0] }] } });
+      assert.match(await reports(), /^failed required checks: "nixosConfig default": not reported/);
+    });
+
+    it("cannot have been before the first push", async () => {
+      world.replies.set(`${at}/check-runs`, { status: 409, body: { message: "Git Repository is empty." } });
+      assert.match(await reports(), /^skipped required checks: nothing was pushed to main yet$/);
+    });
+  });
+
+  describe("secrets", () => {
+    it("refuses secrets in plain text, and a private key in nix/", () => {
+      world.write("nix/secrets.yaml", "a: b\n");
+      world.write("nix/id_ed25519", "");
+      const text = all(checkSecretsFile(world.project, "deploy-key"));
+      assert.match(text, /^failed secrets: nix\/secrets\.yaml: it is not encrypted/m);
+      assert.match(text, /^failed secrets: nix\/id_ed25519: it looks like a private key/m);
+    });
+
+    it("asks for the token's file only once there is a machine", () => {
+      assert.equal(checkSecretsFile(world.project, "token")[0]?.outcome, "skipped");
+      assert.equal(checkSecretsFile(world.project, "token", "age1machine")[0]?.outcome, "failed");
+    });
+  });
+
+  describe("Pulumi", () => {
+    it("shows who is logged in where", async () => {
+      assert.equal(all(await checkPulumi(world.surroundings())), "ok Pulumi: v3.200.0\nok Pulumi state: t at file://~");
+    });
+
+    it("asks for a login", async () => {
+      world.program(
+        "pulumi",
+        '[[ $1 == version ]] && echo v3 || { echo "error: PULUMI_ACCESS_TOKEN must be set" >&2; exit 1; }',
+      );
+      const [, state] = await checkPulumi(world.surroundings());
+      assert.equal(one(state!), "failed Pulumi state: not logged in (PULUMI_ACCESS_TOKEN must be set)");
+    });
+
+    it("prefers an installed CLI to the one that its package downloads", async () => {
+      world.write("node_modules/.bin/pulumi", "");
+      const PATH = `${path.join(world.project, "node_modules", ".bin")}:${world.bin}`;
+      assert.match(all(await checkPulumi(world.surroundings({ PATH }))), /^ok Pulumi: v3\.200\.0$/m);
+    });
+  });
+});

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { doctor } from "../../cli/doctor/run";
+import { World } from "./world";
+
+const SECRET_LINE = "bm90LWEta2V5LWJ1dC1pdC1tdXN0LW5vdC1iZS1wcmludGVk";
+const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+// The ssh here is a script; test/system/doctor.spec.ts has a real one, and a machine behind it.
+describe("doctor", () => {
+  let world: World;
+  beforeEach(async () => {
+    world = (await World.start()).everythingWorks();
+    world.write(
+      "nix/repository.json",
+      JSON.stringify({ owner: "octo", name: "server", branch: "main", access: "deploy-key" }),
+    );
+    world.git("commit", "--quiet", "--all", "--message", "set up");
+    world.git("remote", "add", "origin", "git@github.com:octo/server.git");
+  });
+  afterEach(() => world.stop());
+
+  const run = (...argv: string[]) => doctor(argv, world.surroundings({ XDG_RUNTIME_DIR: world.folder }), world.say);
+
+  /** A stack with a machine. */
+  function withMachine(): void {
+    const outputs = { publicIp: "203.0.113.9", hostPublicKey: KEY, ageRecipient: "age1x" };
+    const output = `[[ $* == *--json* ]] && echo '${JSON.stringify(outputs)}' || echo ${SECRET_LINE}`;
+    world.program("pulumi", world.pulumiScript('{"user":"t","url":"file://~"}', output));
+  }
+
+  it("skips the machine before the first update, and fails for nothing else", async () => {
+    assert.equal(await run(), 0, world.said);
+    assert.match(world.said, /skip {2}machine {2}no stack named dev found\. `npx pulumi up` makes it\./);
+    assert.match(world.said, /^\d+ ok, \d+ notes, 0 failed, \d+ skipped$/m);
+  });
+
+  it("changes nothing in the project", async () => {
+    await run();
+    assert.equal(world.git("status", "--porcelain"), "");
+  });
+
+  it("fails when a check does", async () => {
+    world.replies.set("/user", { status: 401 });
+    assert.equal(await run(), 1);
+    assert.match(world.said, /FAIL {2}GitHub /);
+  });
+
+  it("refuses flags that it does not know", async () => {
+    assert.equal(await run("--fix"), 2);
+    assert.equal(await run("--port", "x"), 2);
+    assert.equal(world.requests.length, 0);
+  });
+
+  it("says why it cannot log in, prints no key and leaves none behind", async () => {
+    withMachine();
+    world.program(
+      "ssh",
+      `[[ $1 == -V ]] || { echo "root@203.0.113.9: Permission denied (publickey)." >&2; exit 255; }`,
+    );
+    assert.equal(await run(), 1);
+    assert.match(world.said, /FAIL {2}login {2}root@203\.0\.113\.9, port 22: .*Permission denied/);
+    assert.ok(!world.said.includes(SECRET_LINE));
+    assert.deepEqual(
+      readdirSync(world.folder).filter((name) => name.startsWith("pulumi-nixos")),
+      [],
+    );
+  });
+
+  it("gives ssh the key in a file that only its owner reads, and the pinned host key", async () => {
+    withMachine();
+    const look = `
+      [[ $1 == -V ]] && exit 0
+      folder=$(dirname "$2"); stat -c '%a %n' "$folder" "$folder"/* >${world.folder}/modes
+      cat "$folder/known_hosts" >>${world.folder}/modes; printf '%s ' "$@" >>${world.folder}/modes
+      printf 'timer\\tactive\\n'`;
+    world.program("ssh", look);
+    await run("--host", "127.0.0.1", "--port", "2222");
+    const seen = readFileSync(`${world.folder}/modes`, "utf8");
+    assert.match(seen, /^700 /);
+    assert.match(seen, /^600 .*\/id$/m);
+    assert.ok(seen.includes(` ${KEY}\n`), seen);
+    assert.ok(!seen.includes(SECRET_LINE));
+    assert.match(world.said, /ok {4}timer/);
+  });
+
+  it("asks for the secret only when there is a machine to log in to", async () => {
+    world.program("pulumi", `echo "$@" >>${world.folder}/calls; ${world.pulumiScript("{}")}`);
+    await run();
+    const calls = readFileSync(`${world.folder}/calls`, "utf8");
+    assert.match(calls, /^stack output --json /m);
+    assert.ok(!calls.includes("--show-secrets"));
+  });
+});

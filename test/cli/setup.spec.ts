@@ -1,0 +1,363 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { setup } from "../../cli/setup/run";
+import type { Prompts } from "../../cli/setup/prompts";
+import { answering, TOKEN, World } from "./world";
+
+// The prompts themselves (keys, colours) are a library's and are not under test here.
+describe("setup", () => {
+  let world: World;
+  beforeEach(async () => {
+    world = (await World.start()).everythingWorks();
+  });
+  afterEach(() => world.stop());
+
+  const run = (argv: string[], prompts?: Prompts, env: NodeJS.ProcessEnv = {}) =>
+    setup(argv, world.surroundings(env), { say: world.say, prompts });
+  const YES = ["--yes", "--owner", "octo", "--repository", "server", "--visibility", "public", "--ssh", "everyone"];
+  const repository = () => JSON.parse(world.read("nix/repository.json")) as Record<string, unknown>;
+  const filesBefore = () => [world.read("nix/repository.json"), world.read("Pulumi.dev.yaml")];
+
+  describe("by flags", () => {
+    it("writes both files, and says what comes next", async () => {
+      assert.equal(await run(YES), 0, world.said);
+      assert.deepEqual(JSON.parse(world.read("nix/repository.json")), {
+        owner: "octo",
+        name: "server",
+        branch: "main",
+        access: "deploy-key",
+      });
+      assert.equal(
+        world.read("Pulumi.dev.yaml"),
+        `config:
+  aws:region: us-east-1
+  pulumi-nixos:instanceType: t3.small
+  github:owner: octo
+  pulumi-nixos:visibility: public
+  pulumi-nixos:plan: free
+`,
+      );
+      assert.match(world.said, /Next:\n {2}npx pulumi up\n {2}git push -u origin HEAD\n$/);
+    });
+
+    it("shows the difference before it writes", async () => {
+      await run(YES);
+      assert.match(world.said, /^-\s*"owner": "",\n-\s*"name": "pulumi-nixos",\n\+\s*"owner": "octo",$/m);
+      assert.match(world.said, /^\+ {2}github:owner: octo$/m);
+    });
+
+    it("changes nothing when it runs again", async () => {
+      await run(YES);
+      const files = filesBefore();
+      world.said = "";
+      assert.equal(await run(["--yes"]), 0, world.said);
+      assert.deepEqual(filesBefore(), files);
+      assert.match(world.said, /The files say all of this already/);
+    });
+
+    it("goes on creating the repository that the stack has created meanwhile", async () => {
+      await run(YES);
+      world.replies.set("/repos/octo/server", { body: { visibility: "public" } });
+      assert.equal(await run(["--yes"]), 0, world.said);
+      assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /createRepository/);
+    });
+
+    it("keeps comments, order and keys that it does not know", async () => {
+      const text = `# ours
+encryptionsalt: v1:abc # of the passphrase
+config:
+  # near our office
+  aws:region: eu-west-1
+  other:key:
+    secure: ${"A".repeat(200)}
+  pulumi-nixos:plan: paid
+`;
+      world.write("Pulumi.dev.yaml", text);
+      world.write(
+        "nix/repository.json",
+        '{"extra": [1, 2], "name": "x", "owner": "", "branch": "trunk", "access": "token"}',
+      );
+      world.replies.set("/user", { body: { login: "octo" }, headers: { "x-oauth-scopes": "repo" } });
+      const problem = await run(YES);
+      // An unknown field of repository.json is a problem of its own, found before anything is written.
+      assert.equal(problem, 2, world.said);
+      assert.match(world.said, /"extra"/);
+      world.write("nix/repository.json", '{"name": "x", "owner": "", "branch": "trunk", "access": "token"}');
+      assert.equal(await run(YES), 0, world.said);
+      assert.equal(world.read("Pulumi.dev.yaml"), `${text}  github:owner: octo\n  pulumi-nixos:visibility: public\n`);
+      assert.deepEqual(Object.entries(JSON.parse(world.read("nix/repository.json")) as object), [
+        ["name", "server"],
+        ["owner", "octo"],
+        ["branch", "trunk"],
+        ["access", "token"],
+      ]);
+    });
+
+    it("writes the file of a stack that has none", async () => {
+      assert.equal(await run([...YES, "--stack", "acme/pulumi-nixos/live", "--region", "eu-west-1"]), 0, world.said);
+      assert.match(world.read("Pulumi.live.yaml"), /^config:\n {2}aws:region: eu-west-1\n {2}github:owner: octo\n/);
+    });
+
+    it("splits networks by family and closes the other one", async () => {
+      const argv = [...YES.slice(0, -1), "203.0.113.0/24,198.51.100.7/32"];
+      assert.equal(await run(argv), 0, world.said);
+      const text = world.read("Pulumi.dev.yaml");
+      assert.match(text, /sshCidrBlocks: \[203\.0\.113\.0\/24, 198\.51\.100\.7\/32\]\n/);
+      assert.match(text, /sshIpv6CidrBlocks: \[\]\n/);
+    });
+
+    it("lists everything that is missing or wrong in one message, and writes nothing", async () => {
+      const files = filesBefore();
+      const argv = [
+        "--yes",
+        "--repository",
+        "a b",
+        "--instance-type",
+        "t4g.small",
+        "--ssh",
+        "10.0.0.1/8",
+        "--create",
+        "--adopt",
+      ];
+      assert.equal(await run(argv), 2);
+      for (const part of [
+        "--owner is missing",
+        "--visibility is missing",
+        '"a b"',
+        "t4g.small",
+        "10.0.0.0/8",
+        "only one of them",
+      ]) {
+        assert.ok(world.said.includes(part), `${part} in:\n${world.said}`);
+      }
+      assert.match(world.said, /^The command line has 6 problems:/);
+      assert.match(world.said, /Nothing was written\.\n$/);
+      assert.deepEqual(filesBefore(), files);
+      assert.equal(world.requests.length, 0);
+    });
+
+    it("refuses a flag that it does not know", async () => {
+      assert.equal(await run([...YES, "--protect"]), 2);
+      assert.match(world.said, /--protect/);
+    });
+
+    it("refuses to ask without a terminal", async () => {
+      assert.equal(await run([]), 2);
+      assert.match(world.said, /no terminal.*--yes/);
+    });
+
+    it("refuses files that it cannot understand, and leaves them", async () => {
+      world.write("Pulumi.dev.yaml", "config: [");
+      assert.equal(await run(YES), 2);
+      assert.match(world.said, /Pulumi\.dev\.yaml: is not YAML/);
+      assert.equal(world.read("Pulumi.dev.yaml"), "config: [");
+    });
+
+    it("refuses a configuration that the update would refuse", async () => {
+      world.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:instancetype: t3.small\n");
+      assert.equal(await run(YES), 2);
+      assert.match(world.said, /Did you mean pulumi-nixos:instanceType/);
+      assert.equal(repository()["owner"], "");
+    });
+
+    it("leaves no temporary file behind", async () => {
+      await run(YES);
+      assert.deepEqual(
+        readdirSync(world.project).filter((file) => file.endsWith(".new")),
+        [],
+      );
+    });
+
+    it("never prints the token or the keys", async () => {
+      world.replies.set("/user", { status: 401, body: { message: `Bad credentials ${TOKEN.slice(0, 4)}` } });
+      world.replies.set("/sts/", { status: 403, body: { Error: { Code: "SignatureDoesNotMatch" } } });
+      await run(YES);
+      assert.ok(!world.said.includes(TOKEN) && !world.said.includes("secretOfTheTest"), world.said);
+      const [user] = world.requests.filter(({ path }) => path === "/user");
+      assert.equal(user?.headers.authorization, `Bearer ${TOKEN}`);
+    });
+  });
+
+  describe("GitHub's rules", () => {
+    const privately = YES.map((word) => (word === "public" ? "private" : word));
+
+    it("refuses a protected private repository on a free plan, and names the ways out", async () => {
+      const files = filesBefore();
+      assert.equal(await run(privately), 2);
+      assert.match(world.said, /--visibility public, or --protection off, or a paid plan/);
+      assert.deepEqual(filesBefore(), files);
+    });
+
+    it("takes it with protection off", async () => {
+      assert.equal(await run([...privately, "--protection", "off"]), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /protection: off\n/);
+    });
+
+    it("takes it on a paid plan, which it writes down", async () => {
+      world.replies.set("/user", {
+        body: { login: "octo", plan: { name: "pro" } },
+        headers: { "x-oauth-scopes": "repo" },
+      });
+      assert.equal(await run(privately), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /pulumi-nixos:plan: paid\n/);
+    });
+
+    it("does not overwrite a plan that GitHub does not tell", async () => {
+      world.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:plan: paid\n");
+      world.replies.set("/user", { body: { login: "octo" }, headers: { "x-oauth-scopes": "repo" } });
+      assert.equal(await run(privately), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /pulumi-nixos:plan: paid\n/);
+      assert.match(world.said, /note {2}plan/);
+    });
+
+    it("reads with a token where the organization forbids deploy keys", async () => {
+      world.organization("acme", { plan: { name: "team" }, deploy_keys_enabled_for_repositories: false });
+      assert.equal(await run([...YES, "--owner", "acme"]), 0, world.said);
+      assert.equal(repository()["access"], "token");
+      assert.match(world.said, /npx pulumi up\n {2}npm run secrets init && npm run secrets token\n/);
+    });
+
+    it("refuses the deploy key that was asked for there", async () => {
+      world.organization("acme", { deploy_keys_enabled_for_repositories: false });
+      assert.equal(await run([...YES, "--owner", "acme", "--access", "deploy-key"]), 2);
+      assert.match(world.said, /forbids deploy keys/);
+    });
+
+    it("adopts a repository that is there, and needs no visibility for --adopt", async () => {
+      world.replies.set("/repos/octo/server", { body: { visibility: "public", permissions: { admin: true } } });
+      const argv = ["--yes", "--owner", "octo", "--repository", "server", "--ssh", "everyone", "--adopt"];
+      assert.equal(await run(argv), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /createRepository: false\n/);
+    });
+
+    it("says that a repository to be created is there already", async () => {
+      world.replies.set("/repos/octo/server", { body: { visibility: "public", permissions: { admin: true } } });
+      assert.equal(await run([...YES, "--create"]), 1);
+      assert.match(world.said, /octo\/server is to be created, but is there/);
+    });
+
+    for (const [name, reply, part] of [
+      ["401", { status: 401 }, /refuses the token \(401\)/],
+      [
+        "403",
+        { status: 403, body: { message: "Resource not accessible" } },
+        /forbids this to the token \(403: Resource/,
+      ],
+      ["403 of the limit", { status: 403, headers: { "x-ratelimit-remaining": "0" } }, /limit of requests is used up/],
+      ["403 of single sign-on", { status: 403, headers: { "x-github-sso": "required" } }, /single sign-on/],
+      ["404", { status: 404 }, /does not know it/],
+      ["500", { status: 500 }, /answers with status 500/],
+      ["silence", "hang", /no answer within 0\.5 s/],
+    ] as const) {
+      it(`writes all the same after ${name}, and fails with what to do`, async () => {
+        world.replies.set("/user", reply);
+        assert.equal(await run(YES), 1);
+        assert.match(world.said, part);
+        assert.match(world.said, /Before `npx pulumi up`:\n.*GitHub/);
+        assert.equal(repository()["owner"], "octo");
+      });
+    }
+  });
+
+  describe("actions", () => {
+    it("does none with --yes alone", async () => {
+      await run(YES);
+      assert.equal(world.git("remote"), "");
+      assert.equal(world.git("log", "--format=%s"), "start");
+    });
+
+    it("adds the remote and commits the two files alone", async () => {
+      world.write("other.txt", "not ours");
+      world.git("add", "other.txt");
+      assert.equal(await run([...YES, "--add-remote", "--commit"]), 0, world.said);
+      assert.equal(world.git("remote", "get-url", "origin"), "git@github.com:octo/server.git");
+      assert.equal(
+        world.git("show", "--format=%s", "--name-only", "HEAD"),
+        "Set up the stack\n\nPulumi.dev.yaml\nnix/repository.json",
+      );
+      assert.equal(world.git("status", "--porcelain"), "A  other.txt");
+    });
+
+    it("keeps another origin as upstream", async () => {
+      world.git("remote", "add", "origin", "https://github.com/somebody/template.git");
+      await run([...YES, "--add-remote"]);
+      assert.equal(world.git("remote", "get-url", "upstream"), "https://github.com/somebody/template.git");
+      assert.equal(world.git("remote", "get-url", "origin"), "git@github.com:octo/server.git");
+    });
+
+    it("creates and selects another stack", async () => {
+      assert.equal(await run([...YES, "--stack", "live", "--region", "us-east-1", "--init-stack"]), 0, world.said);
+      const log = readFileSync(path.join(world.folder, "pulumi.log"), "utf8");
+      assert.match(log, /^stack select --create live /);
+    });
+  });
+
+  describe("with questions", () => {
+    const ANSWERS = {
+      "GitHub user": "",
+      "GitHub repository": "server",
+      "not found. Create": "create",
+      "Who may see": "public",
+      "AWS region": "eu-west-1",
+      "instance type": "t3.medium",
+      "Who may log in": "networks",
+      Networks: "203.0.113.0/24, 2001:db8::/32",
+      "Write this": true,
+      remote: true,
+      Commit: true,
+    };
+
+    it("asks, shows, writes, and commits", async () => {
+      const prompts = answering(ANSWERS);
+      assert.equal(await run([], prompts), 0, world.said);
+      // The owner that was offered is the token's user.
+      assert.equal(repository()["owner"], "octo");
+      const text = world.read("Pulumi.dev.yaml");
+      assert.match(text, /aws:region: eu-west-1\n/);
+      assert.match(text, /instanceType: t3\.medium\n/);
+      assert.match(text, /sshIpv6CidrBlocks: \["?2001:db8::\/32"?\]\n/);
+      assert.equal(world.git("status", "--porcelain"), "");
+      assert.ok(world.said.indexOf("+  github:owner: octo") > 0);
+    });
+
+    it("writes nothing when the difference is refused", async () => {
+      const files = filesBefore();
+      assert.equal(await run([], answering({ ...ANSWERS, "Write this": false })), 2);
+      assert.deepEqual(filesBefore(), files);
+      assert.equal(world.git("log", "--format=%s"), "start");
+    });
+
+    it("writes nothing when somebody leaves in the middle", async () => {
+      const files = filesBefore();
+      const leaving = answering(ANSWERS);
+      leaving.choose = () => Promise.reject(Object.assign(new Error("left"), { name: "ExitPromptError" }));
+      assert.equal(await run([], leaving), 2);
+      assert.deepEqual(filesBefore(), files);
+    });
+
+    it("does not ask what a flag says", async () => {
+      const prompts = answering(ANSWERS);
+      await run(["--owner", "octo", "--region", "us-west-2"], prompts);
+      assert.ok(!prompts.asked.some((question) => /GitHub user|AWS region/.test(question)), prompts.asked.join("\n"));
+    });
+
+    it("offers the ways out of a free plan", async () => {
+      const answers = { ...ANSWERS, "Who may see": "private", "On a free plan": "off" };
+      assert.equal(await run([], answering(answers)), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /protection: off\n/);
+    });
+
+    it("asks again for a machine with too little memory", async () => {
+      const prompts = answering({ ...ANSWERS, "1 GiB": false });
+      let asked = 0;
+      const text = prompts.text.bind(prompts);
+      prompts.text = (question, usual, check) =>
+        question.includes("instance type") && asked++ === 0
+          ? Promise.resolve("t3.micro")
+          : text(question, usual, check);
+      await run([], prompts);
+      assert.match(world.read("Pulumi.dev.yaml"), /instanceType: t3\.medium\n/);
+    });
+  });
+});
