@@ -115,15 +115,18 @@ export async function replaceMachine(stage: Stage, before: Run): Promise<Run> {
   const run = await stage.driver.update(options);
   const [instance, address, deployment] = [TYPES.instance, TYPES.eip, TYPES.command].map((type) => only(run, type));
   verdicts.program("address and deployment are told of the new machine, nobody else is", () => {
-    const changed = changedInputs(before, run).map(({ urn, properties }) => [urn, ...properties]);
-    assert.deepEqual(
-      new Map(changed.map(([urn, ...properties]) => [urn, properties])),
-      new Map([
-        [address!.urn, ["instance"]],
-        [deployment!.urn, ["triggers"]],
-      ]),
-    );
+    const changed = changedInputs(before, run).map(({ urn, properties }): [string, string[]] => [urn, properties]);
+    const expected = new Map([
+      // The image is frozen for a machine's life, not longer.
+      [instance!.urn, ["ami"]],
+      [address!.urn, ["instance"]],
+      [deployment!.urn, ["triggers"]],
+    ]);
+    assert.deepEqual(new Map(changed), expected);
     assert.notEqual(instance!.id, only(before, TYPES.instance).id);
+  });
+  verdicts.program("the new machine starts from the image that is the newest now", () => {
+    assert.equal(plainInputs(instance!)["ami"], newestImage(world));
   });
   verdicts.program("the address moves to the new machine", () => {
     assert.equal(run.outputs["publicIp"], before.outputs["publicIp"]);
@@ -167,11 +170,7 @@ export async function destroy(stage: Stage): Promise<Run | undefined> {
 function checkMachine({ world, verdicts }: Stage, run: Run): void {
   const instance = plainInputs(only(run, TYPES.instance));
   verdicts.program("the machine starts from the newest official image of its release", () => {
-    const official = world.ec2.images.filter(
-      ({ name, architecture }) => name.startsWith("nixos/26.05") && architecture === "x86_64",
-    );
-    const newest = official.sort((one, other) => other.created.localeCompare(one.created))[0]!;
-    assert.equal(instance["ami"], newest.id);
+    assert.equal(instance["ami"], newestImage(world));
   });
   verdicts.program("its metadata need a token, its disk is encrypted", () => {
     assert.equal((instance["metadataOptions"] as { httpTokens: string }).httpTokens, "required");
@@ -183,6 +182,13 @@ function checkMachine({ world, verdicts }: Stage, run: Run): void {
     assert.ok(!userData.includes("\r"), "it has a carriage return");
     assert.ok(Buffer.byteLength(userData) < 16384, `it has ${Buffer.byteLength(userData)} bytes`);
   });
+}
+
+function newestImage({ ec2 }: World): string {
+  const official = ec2.images.filter(
+    ({ name, architecture }) => name.startsWith("nixos/26.05") && architecture === "x86_64",
+  );
+  return official.sort((one, other) => other.created.localeCompare(one.created))[0]!.id;
 }
 
 function checkKeys({ driver, verdicts, world }: Stage, run: Run): void {
@@ -246,9 +252,9 @@ function publicHalf(privateKey: string | undefined): string {
   return sshpk.parsePrivateKey(privateKey, "ssh-private").toPublic().toString("ssh").split(" ").slice(0, 2).join(" ");
 }
 
-/** Asserts what an engine changed; everything else must have stayed the same. */
+/** Asserts what an engine changed; every other resource of a provider must have stayed the same. */
 function assertChanged(run: Run, expected: [urn: string, operation: string][]): void {
-  const steps = (run.operations ?? []).filter(({ operation }) => operation !== "same");
+  const steps = run.operations!.filter(({ custom, operation }) => custom && operation !== "same");
   const changed = new Map(steps.map((step) => [step.urn, wholeOperation(step)]));
   assert.deepEqual(changed, new Map(expected));
 }

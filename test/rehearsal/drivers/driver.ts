@@ -17,6 +17,7 @@ export interface RecordedResource {
 export interface Operation {
   urn: string;
   type: string;
+  custom: boolean;
   /** In the engine's words: same, create, update, delete, replace, create-replacement, delete-replaced, read. */
   operation: string;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc";
 import { parse, stringify } from "yaml";
@@ -14,7 +14,9 @@ const SECONDS = 120;
 
 /** The parts of the engine's event log and of its exported state that are read here. */
 interface EngineEvent {
-  resourcePreEvent?: { metadata: { op: string; urn: string; type: string } };
+  resourcePreEvent?: {
+    metadata: { op: string; urn: string; type: string; new?: { custom?: boolean }; old?: { custom?: boolean } };
+  };
   diagnosticEvent?: { severity: string; message: string };
 }
 interface ExportedResource {
@@ -123,19 +125,15 @@ export class EngineDriver implements Driver {
     ];
     const options = { directory: this.project, environment: this.environment, seconds: SECONDS };
     const { code, stdout, stderr } = await finished(this.cli, [command, ...args, ...common], options);
-    const events = existsSync(log) ? readFileSync(log, "utf8") : "";
-    const parsed = events
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as EngineEvent);
+    const events = takeEvents(log);
     if (code !== 0)
-      throw new Error(refusal(parsed) ?? `pulumi ${command} ended with code ${code}:\n${stdout}${stderr}`);
-    const operations = parsed.flatMap(({ resourcePreEvent }) => {
+      throw new Error(refusal(events) ?? `pulumi ${command} ended with code ${code}:\n${stdout}${stderr}`);
+    const operations = events.flatMap(({ resourcePreEvent }): Operation[] => {
       if (resourcePreEvent === undefined || resourcePreEvent.metadata.type.startsWith("pulumi:providers:")) return [];
-      const { op, urn, type } = resourcePreEvent.metadata;
-      return [{ urn, type, operation: op }];
+      const { op, urn, type, old, new: current } = resourcePreEvent.metadata;
+      return [{ urn, type, operation: op, custom: (current ?? old)?.custom ?? false }];
     });
-    return { operations, log: `${stdout}\n${stderr}\n${events}` };
+    return { operations, log: [stdout, stderr, ...events.map((event) => JSON.stringify(event))].join("\n") };
   }
 
   private async exported(): Promise<{ resources: RecordedResource[]; outputs: Properties }> {
@@ -157,6 +155,20 @@ export class EngineDriver implements Driver {
     const stack = resources.find(({ type }) => type === "pulumi:pulumi:Stack");
     return { resources, outputs: stack?.outputs ?? {} };
   }
+}
+
+/**
+ * Reads the engine's events and removes their file. The SDK's debug messages, which the terminal does not show either,
+ * are left out: they repeat what a provider answered, secrets included.
+ */
+function takeEvents(file: string): EngineEvent[] {
+  if (!existsSync(file)) return [];
+  const events = readFileSync(file, "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as EngineEvent);
+  rmSync(file);
+  return events.filter(({ diagnosticEvent }) => diagnosticEvent?.severity !== "debug");
 }
 
 /** A value as the configuration file has it: the engine checks the types that Pulumi.yaml gives. */

@@ -186,35 +186,36 @@ class Registrations implements runtime.Mocks {
 
   /** Creates, keeps, updates or replaces the resource, as its provider's answers ask for. */
   private async settle(resource: RecordedResource, request: RegisterResourceRequest): Promise<void> {
-    const { urn, type, name } = resource;
+    const { urn, type } = resource;
     const provider = this.provider(type);
     const old = this.known.get(urn);
+    const given = { ...resource.inputs };
     for (const property of old === undefined ? [] : request.getIgnorechangesList()) {
       resource.inputs[property] = old!.inputs[property];
     }
-    const { inputs, failures } = provider.check(type, name, old?.inputs ?? {}, resource.inputs);
-    if (failures.length > 0) {
-      throw new Error(`${urn}: ${failures.map(({ property, reason }) => `${property}: ${reason}`).join("; ")}`);
-    }
-    resource.inputs = inputs;
-    const difference = old && provider.diff(type, old.inputs, inputs);
+    resource.inputs = checked(provider, resource, old?.inputs ?? {});
+    const difference = old && provider.diff(type, old.inputs, resource.inputs);
     const asked =
       this.options.replace === urn || replacedOn(request.getReplaceonchangesList(), difference?.changes ?? []);
-    const replace = difference !== undefined && (difference.replaces.length > 0 || asked);
-    if (old === undefined || replace) {
-      if (replace && difference.deleteBeforeReplace && !this.preview)
-        await provider.delete(type, old!.id!, old!.outputs);
-      else if (replace) this.replaced.push(old!);
-      const created = await provider.create(type, name, inputs, this.preview);
-      resource.id = created.id === "" ? undefined : created.id;
-      resource.outputs = created.state;
-      return;
+    if (old === undefined || difference === undefined) return this.create(resource, provider);
+    if (difference.replaces.length > 0 || asked) {
+      if (difference.deleteBeforeReplace && !this.preview) await provider.delete(type, old.id!, old.outputs);
+      else this.replaced.push(old);
+      // Like an engine: a new resource is made of the program's own inputs, also of those whose changes are ignored.
+      resource.inputs = checked(provider, { ...resource, inputs: given }, {});
+      return this.create(resource, provider);
     }
     resource.id = old.id;
     resource.outputs =
-      difference!.changes.length === 0
+      difference.changes.length === 0
         ? old.outputs
-        : await provider.update(type, old.id!, old.outputs, old.inputs, inputs, this.preview);
+        : await provider.update(type, old.id!, old.outputs, old.inputs, resource.inputs, this.preview);
+  }
+
+  private async create(resource: RecordedResource, provider: Operations): Promise<void> {
+    const { id, state } = await provider.create(resource.type, resource.name, resource.inputs, this.preview);
+    resource.id = id === "" ? undefined : id;
+    resource.outputs = state;
   }
 
   private provider(token: string): Operations {
@@ -222,6 +223,13 @@ class Registrations implements runtime.Mocks {
     if (provider === undefined) throw new Error(`There is no emulator of the provider of ${token}.`);
     return provider;
   }
+}
+
+/** The inputs as the provider completes them; throws what its check refuses. */
+function checked(provider: Operations, { urn, type, name, inputs }: RecordedResource, old: Properties): Properties {
+  const answer = provider.check(type, name, old, inputs);
+  if (answer.failures.length === 0) return answer.inputs;
+  throw new Error(`${urn}: ${answer.failures.map(({ property, reason }) => `${property}: ${reason}`).join("; ")}`);
 }
 
 /** Whether the resource's options (`triggers[*]`) ask for a replacement when these paths change. */
