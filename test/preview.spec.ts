@@ -1,0 +1,99 @@
+/**
+ * The whole program in a preview, where nothing that a provider will answer is known.
+ * Cannot prove: what an engine shows, which also compares with the last state.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import { DERIVATION, IMAGES } from "./support/cloud";
+import { only, plainTextsOf, type Registered, table } from "./support/mocks";
+import { Project } from "./support/program";
+import { Secret, UNKNOWN } from "./support/wire";
+
+describe("a preview of the program", () => {
+  const project = new Project();
+  after(() => project.remove());
+
+  for (const [what, config] of [
+    ["the defaults", {}],
+    [
+      "other choices",
+      {
+        "pulumi-nixos:createRepository": "false",
+        "pulumi-nixos:protection": "ruleset",
+        "pulumi-nixos:amiId": "ami-12345678",
+        "pulumi-nixos:subnetId": "subnet-12345678",
+        "pulumi-nixos:separateMachineKey": "true",
+        "pulumi-nixos:keyGenerations": "[1,2]",
+      },
+    ],
+  ] as const) {
+    it(`registers the same resources as an update, with ${what}`, async () => {
+      const preview = await project.run({ config, preview: true });
+      const update = await project.run({ config });
+      assert.deepEqual(table(preview.resources), table(update.resources));
+    });
+
+    it(`registers the same inputs as an update where they are known, with ${what}`, async () => {
+      const preview = await project.run({ config, preview: true });
+      const update = await project.run({ config });
+      const places = (resources: Registered[]) =>
+        resources.flatMap(({ type, name, inputs }) => known(inputs).map((place) => `${type} ${name} ${place}`)).sort();
+      const inPreview = places(preview.resources);
+      assert.ok(inPreview.length > 50);
+      const inUpdate = new Set(places(update.resources));
+      assert.deepEqual(
+        inPreview.filter((place) => !inUpdate.has(place)),
+        [],
+      );
+    });
+
+    it(`makes the same calls as an update, with ${what}`, async () => {
+      const tokens = async (preview: boolean) =>
+        (await project.run({ config, preview })).invokes.map(({ token }) => token).sort();
+      assert.deepEqual(await tokens(true), await tokens(false));
+    });
+  }
+
+  it("knows the image, the evaluated system and the repository's address for upgrades", async () => {
+    const { resources } = await project.run({ preview: true });
+    assert.equal(only(resources, "aws:ec2/instance:Instance").inputs["ami"], IMAGES[0]);
+    const outputs = only(resources, "pulumi:pulumi:Stack").outputs!;
+    assert.equal(outputs["derivation"], DERIVATION);
+    assert.equal(outputs["upgradeFlake"], "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default");
+  });
+
+  it("does not know what only an update makes", async () => {
+    const { resources } = await project.run({ preview: true });
+    const outputs = only(resources, "pulumi:pulumi:Stack").outputs!;
+    for (const name of ["publicIp", "publicDns", "url", "instanceId", "hostPublicKey", "ageRecipient"]) {
+      assert.equal(outputs[name], UNKNOWN, name);
+    }
+  });
+
+  it("shows no private key, known or not, in plain", async () => {
+    const outcome = await project.run({ preview: true });
+    const machine = only(outcome.resources, "aws:ec2/instance:Instance").inputs;
+    assert.ok(machine["userData"] === UNKNOWN || machine["userData"] instanceof Secret);
+    assert.deepEqual(
+      plainTextsOf(outcome).filter((text) => text.includes("PRIVATE KEY")),
+      [],
+    );
+  });
+
+  it("is no branch in the program: nothing asks whether this is a preview", () => {
+    const files = [...readdirSync("components").map((file) => path.join("components", file)), "index.ts"];
+    const asking = files.filter((file) => file.endsWith(".ts") && /isDryRun/.test(readFileSync(file, "utf8")));
+    assert.ok(files.length > 15);
+    assert.deepEqual(asking, []);
+  });
+});
+
+/** Every known value among inputs that no key enters, with its place. Keys differ from run to run. */
+function known(value: unknown, place = ""): string[] {
+  if (value === UNKNOWN || value instanceof Secret) return [];
+  if (typeof value === "object" && value !== null) {
+    return Object.entries(value).flatMap(([key, part]) => known(part, `${place}.${key}`));
+  }
+  return [`${place}=${JSON.stringify(value)}`];
+}

@@ -1,0 +1,104 @@
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
+import { type Cloud, cloud } from "./cloud";
+import { refusal, type Refusal, run, type Run } from "./mocks";
+
+const ROOT = path.resolve(__dirname, "../..");
+
+/** One key of the configuration, as Pulumi.yaml describes it. */
+export interface ConfigKey {
+  type: string;
+  items?: { type: string };
+  description?: string;
+  default?: unknown;
+}
+
+/** The configuration's schema in Pulumi.yaml. */
+export function configSchema(): Record<string, ConfigKey> {
+  const { config } = parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8")) as {
+    config: Record<string, ConfigKey>;
+  };
+  return config;
+}
+
+/** What the engine gives a program that configures nothing: the defaults of Pulumi.yaml, texts as they are, else JSON. */
+export function defaultConfig(): Record<string, string> {
+  const values = Object.entries(configSchema()).map(([key, { default: value }]): [string, string] => [
+    `pulumi-nixos:${key}`,
+    typeof value === "string" ? value : JSON.stringify(value),
+  ]);
+  return Object.fromEntries(values);
+}
+
+/** What varies between the runs of the program. */
+export interface Choices {
+  /** Keys of the project, as the engine hands them over; beside the defaults of Pulumi.yaml. */
+  config?: Record<string, string>;
+  repository?: { owner: string; name: string; branch: string; access: string };
+  preview?: boolean;
+}
+
+/** A copy of the program in a folder of its own, with a repository.json that is filled in. */
+export class Project {
+  readonly folder = realpathSync(mkdtempSync(path.join(tmpdir(), "program-spec-")));
+
+  constructor() {
+    for (const part of ["index.ts", "components"]) {
+      cpSync(path.join(ROOT, part), path.join(this.folder, part), { recursive: true });
+    }
+    mkdirSync(path.join(this.folder, "nix"));
+    symlinkSync(path.join(ROOT, "node_modules"), path.join(this.folder, "node_modules"));
+  }
+
+  /** Runs the real index.ts, whole, in its project's folder. */
+  async run(choices: Choices = {}): Promise<Run<Record<string, unknown>> & { cloud: Cloud }> {
+    const answers = cloud();
+    const outcome = await this.inside(choices, (program) => run(answers, program, choices.preview));
+    return { ...outcome, cloud: answers };
+  }
+
+  /** Runs the real index.ts, which must fail. */
+  refusal(choices: Choices = {}): Promise<Refusal> {
+    return this.inside(choices, (program) => refusal(cloud(), program));
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
+  private async inside<T>(choices: Choices, use: (program: () => Promise<Record<string, unknown>>) => Promise<T>) {
+    const repository = choices.repository ?? { owner: "octo", name: "server", branch: "main", access: "deploy-key" };
+    writeFileSync(path.join(this.folder, "nix/repository.json"), JSON.stringify(repository));
+    const before = process.cwd();
+    process.chdir(this.folder);
+    try {
+      return await use(async () => {
+        pulumi.runtime.setAllConfig({ ...defaultConfig(), ...choices.config });
+        return (await pulumi.runtime.runInPulumiStack(() => Promise.resolve(this.load()))) as Record<string, unknown>;
+      });
+    } finally {
+      process.chdir(before);
+      pulumi.runtime.setAllConfig({});
+    }
+  }
+
+  /** The program's module, evaluated again in each run. */
+  private load(): unknown {
+    for (const file of Object.keys(require.cache)) {
+      if (file.startsWith(this.folder + path.sep) && !file.includes("node_modules")) delete require.cache[file];
+    }
+    return require(path.join(this.folder, "index.ts")) as unknown;
+  }
+}
