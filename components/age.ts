@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { bech32 } from "@scure/base";
 import * as sshpk from "sshpk";
@@ -19,8 +19,9 @@ export function ageRecipient(publicKeyOpenssh: string): string {
 export function ageIdentity(privateKeyOpenssh: string): string {
   const key = sshpk.parsePrivateKey(privateKeyOpenssh, "ssh-private");
   if (key.type !== "ed25519") throw new Error(`An age identity needs an ed25519 private key; this one is ${key.type}.`);
-  const scalar = ed25519.utils.toMontgomerySecret(keyPart(key, "k"));
-  return bech32.encodeFromBytes("age-secret-key-", scalar).toUpperCase();
+  // Not clamped, as ssh-to-age leaves it; X25519 forces those bits itself, so that both forms open the same files.
+  const secret = createHash("sha512").update(keyPart(key, "k")).digest().subarray(0, 32);
+  return bech32.encodeFromBytes("age-secret-key-", secret).toUpperCase();
 }
 
 /** A new age identity (`AGE-SECRET-KEY-1…`), as age-keygen makes one. */
@@ -30,14 +31,15 @@ export function newAgeIdentity(): string {
 
 /** The recipient (`age1…`) of an age identity, as `age-keygen -y` says it. */
 export function recipientOfIdentity(identity: string): string {
-  const { prefix, bytes } = bech32.decodeToBytes(identity.trim().toLowerCase());
-  if (prefix !== "age-secret-key-" || bytes.length !== 32) throw new Error("This is not an age identity.");
+  // The strict decoder's error would quote the identity.
+  const bytes = bytesOf("age-secret-key-", identity.trim().toLowerCase());
+  if (bytes === undefined) throw new Error("This is not an age identity.");
   return bech32.encodeFromBytes("age", x25519.getPublicKey(bytes));
 }
 
 /** An age recipient of the kind that a machine opens with its SSH key. */
 export const x25519Recipient: Check<string> = (property, value) => {
-  if (isX25519Recipient(value)) return [];
+  if (bytesOf("age", value) !== undefined) return [];
   const allowed = 'an age recipient, "age1…" with 62 characters';
   if (!value.startsWith("ssh-")) return [problem(property, shown(value), allowed)];
   return [problem(property, shown(value), allowed, `sops-nix does not open "ssh-…" recipients.${converted(value)}`)];
@@ -51,9 +53,12 @@ function converted(publicKeyOpenssh: string): string {
   }
 }
 
-function isX25519Recipient(value: string): boolean {
-  const decoded = bech32.decodeUnsafe(value);
-  return decoded?.prefix === "age" && bech32.fromWordsUnsafe(decoded.words)?.length === 32;
+/** The 32 bytes of a bech32 text with this beginning, or undefined when it is none. */
+function bytesOf(prefix: string, text: string): Uint8Array | undefined {
+  const decoded = bech32.decodeUnsafe(text);
+  if (decoded === undefined || decoded.prefix !== prefix) return undefined;
+  const bytes = bech32.fromWordsUnsafe(decoded.words);
+  return bytes instanceof Uint8Array && bytes.length === 32 ? bytes : undefined;
 }
 
 /** The bytes of one part of a key. The library's types name the key types here, where it holds the parts. */

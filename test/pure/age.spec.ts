@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
 import { bech32 } from "@scure/base";
-import { ageIdentity, ageRecipient } from "../../components/age";
+import { ageIdentity, ageRecipient, newAgeIdentity, recipientOfIdentity, x25519Recipient } from "../../components/age";
 import { requireOrSkip } from "../require";
 import { hasCommand } from "../support/commands";
 import { newKey, seedOf } from "../support/keys";
@@ -29,12 +29,9 @@ describe("age keys of an SSH key", () => {
     }
   });
 
-  it("have as identity the start of SHA-512 of the seed, which is how ssh-to-age and OpenSSL expand a key", () => {
+  it("have as identity the start of SHA-512 of the seed, as ssh-to-age takes it: no bit forced", () => {
     const key = newKey();
     const expected = createHash("sha512").update(seedOf(key.privateKeyOpenssh)).digest().subarray(0, 32);
-    // The bits that Ed25519 and X25519 both force.
-    expected.writeUInt8(expected.readUInt8(0) & 248, 0);
-    expected.writeUInt8((expected.readUInt8(31) & 127) | 64, 31);
     const identity = bytesOf(ageIdentity(key.privateKeyOpenssh).toLowerCase());
     assert.equal(Buffer.from(identity).toString("hex"), expected.toString("hex"));
   });
@@ -77,6 +74,61 @@ describe("age keys of an SSH key", () => {
     assert.equal(ageRecipient(key.publicKeyOpenssh), run([], key.publicKeyOpenssh));
     assert.equal(ageIdentity(key.privateKeyOpenssh), run(["-private-key"], key.privateKeyOpenssh));
   });
+});
+
+describe("an age key of one's own", () => {
+  it("is another one each time", () => {
+    assert.notEqual(newAgeIdentity(), newAgeIdentity());
+  });
+
+  it("has the recipient that age-keygen -y says", function () {
+    requireOrSkip(this, "sops", hasCommand("age-keygen"), "age-keygen is not on PATH (Debian: apt-get install age)");
+    const identity = newAgeIdentity();
+    const recipient = execFileSync("age-keygen", ["-y"], { input: `${identity}\n` });
+    assert.equal(recipientOfIdentity(identity), recipient.toString().trim());
+  });
+
+  it("is refused when it is none or mistyped, without showing it", () => {
+    const identity = newAgeIdentity();
+    const mistyped = identity.slice(0, -1) + (identity.endsWith("Q") ? "P" : "Q");
+    for (const text of [recipientOfIdentity(identity), mistyped, ""]) {
+      assert.throws(() => recipientOfIdentity(text), { message: "This is not an age identity." });
+    }
+  });
+});
+
+describe("an age recipient", () => {
+  it("is taken in the converted form", () => {
+    assert.deepEqual(x25519Recipient("recipient", ageRecipient(newKey().publicKeyOpenssh)), []);
+  });
+
+  it("is refused as a raw SSH key, with the converted form as the way out", () => {
+    const { publicKeyOpenssh } = newKey();
+    const [message] = x25519Recipient("recipient", publicKeyOpenssh.trim());
+    assert.match(message!, /sops-nix does not open "ssh-…" recipients/);
+    assert.ok(message!.endsWith(`This key's recipient is ${ageRecipient(publicKeyOpenssh)}.`), message);
+  });
+
+  it("is refused as an SSH key that has no such form", () => {
+    assert.match(
+      x25519Recipient("recipient", "ssh-rsa AAAAB3NzaC1yc2E=")[0]!,
+      /Only ed25519 keys have an age recipient/,
+    );
+  });
+
+  for (const [what, value] of [
+    ["with a wrong letter", "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"],
+    ["of another length", bech32.encodeFromBytes("age", new Uint8Array(31))],
+    ["with another beginning", bech32.encodeFromBytes("ape", new Uint8Array(32))],
+    ["with a line end", `${bech32.encodeFromBytes("age", new Uint8Array(32))}\n`],
+    ["that is empty", ""],
+  ] as const) {
+    it(`is refused ${what}`, () => {
+      assert.deepEqual(x25519Recipient("recipient", value), [
+        `recipient: got ${JSON.stringify(value)}; allowed: an age recipient, "age1…" with 62 characters.`,
+      ]);
+    });
+  }
 });
 
 function bytesOf(text: string): Uint8Array {
