@@ -79,7 +79,7 @@ async function check(folder: string, { environment, evaluation }: StoryOptions):
   const files = readdirSync(path.join(folder, "nix"), { recursive: true, encoding: "utf8" }).filter((file) =>
     file.endsWith(".nix"),
   );
-  return finished("nix-instantiate", ["--parse", ...files.map((file) => path.join("nix", file))], options);
+  return finished("nix-instantiate", ["--option", "store", "dummy://", "--parse", ...files.map((file) => path.join("nix", file))], options);
 }
 
 /** The verdicts that reach GitHub: what follows the evaluation passes exactly when it does. */
