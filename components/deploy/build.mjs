@@ -11,6 +11,7 @@ import { lastWords, sshTrouble } from "./ssh.mjs";
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
 
 const ATTEMPTS = 3;
+const FULL_DISK = /no space left on device/i;
 
 /**
  * Builds exactly what the preview showed, where it is to be built, and brings it to the machine; its path.
@@ -123,7 +124,7 @@ async function retried(deployment, program, args) {
   for (let attempt = 1; ; attempt++) {
     const result = await deployment.processes.run(program, args, { env: deployment.nixEnvironment });
     if (result.code === 0) return;
-    if (sshTrouble(result.stderr) === undefined) throw copyFailed(result.stderr);
+    if (FULL_DISK.test(result.stderr) || sshTrouble(result.stderr) === undefined) throw copyFailed(result.stderr);
     await pauseOrGiveUp(deployment, attempt, copyFailed(result.stderr));
   }
 }
@@ -141,7 +142,8 @@ async function pauseOrGiveUp({ processes, log }, attempt, error) {
 
 /** @param {string} stderr */
 function copyFailed(stderr) {
-  return new DeploymentError(`The build could not be copied: ${lastWords(stderr)}`, { advice: fullDiskAdvice(stderr) });
+  const cause = stderr.split("\n").find((line) => FULL_DISK.test(line)) ?? lastWords(stderr);
+  return new DeploymentError(`The build could not be copied: ${cause.trim()}`, { advice: fullDiskAdvice(stderr) });
 }
 
 /**
@@ -163,13 +165,13 @@ function buildFailed(stderr, { settings }) {
 export function buildErrorLine(message) {
   const lines = message.split("\n").map((line) => line.trim());
   const errors = lines.filter((line) => /^error:\s*\S/.test(line));
-  const first = errors.find((line) => /no space left on device/i.test(line)) ?? errors[0] ?? lastWords(message);
+  const first = errors.find((line) => FULL_DISK.test(line)) ?? errors[0] ?? lastWords(message);
   return `The build failed: ${first.replace(/^error:\s*/, "")}`;
 }
 
 /** @param {string} message */
 function fullDiskAdvice(message) {
-  return /no space left on device/i.test(message)
+  return FULL_DISK.test(message)
     ? [
         "A disk is full. On the machine, nix-collect-garbage --delete-older-than 14d frees what old systems use; or enlarge its root volume.",
       ]

@@ -101,11 +101,12 @@ export class Machine {
   }
 
   /**
+   * Asked once: whoever builds says when it begins again.
    * @param {string} derivation
    * @param {string[]} options of nix-store
    */
   build(derivation, options) {
-    return this.#ask("build.sh", ["build", derivation, ...options], { keepInput: true, timeoutSeconds: undefined });
+    return this.#once("build.sh", ["build", derivation, ...options], { keepInput: true, timeoutSeconds: undefined });
   }
 
   /**
