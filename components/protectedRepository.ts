@@ -225,10 +225,13 @@ function createRepository(component: ProtectedRepository, name: string, checked:
 
 /** Fails in the preview when the repository is not there or the token may not see it. */
 function adoptRepository(component: ProtectedRepository, checked: CheckedArgs): RepositoryFacts {
-  const found = github.getRepositoryOutput(
-    { fullName: pulumi.interpolate`${checked.owner}/${checked.name}` },
-    { parent: component },
-  );
+  const fullName = pulumi.interpolate`${checked.owner}/${checked.name}`;
+  const lookUp = github.getRepositoryOutput({ fullName }, { parent: component });
+  const found = pulumi.all([lookUp, fullName]).apply(([repository, wanted]) => {
+    // For a repository that it cannot see the provider answers with nothing, not with an error.
+    if (!repository.nodeId) throw missingRepository(component, wanted);
+    return repository;
+  });
   return {
     name: found.name,
     nodeId: found.nodeId,
@@ -236,6 +239,15 @@ function adoptRepository(component: ProtectedRepository, checked: CheckedArgs): 
     sshUrl: found.sshCloneUrl,
     httpUrl: found.htmlUrl,
   };
+}
+
+function missingRepository(component: ProtectedRepository, fullName: string): Error {
+  return new pulumi.ResourceError(
+    `GitHub shows no repository ${fullName} to this token, and create is false. ` +
+      `Set create to true to have it made, correct the name, or use a token that may see it.`,
+    component,
+    true,
+  );
 }
 
 function protect(

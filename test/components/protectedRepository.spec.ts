@@ -154,6 +154,15 @@ describe("ProtectedRepository", () => {
     assert.equal(only(resources, DEPLOY_KEY).inputs["repository"], "server");
   });
 
+  it("refuses to adopt a repository that the token cannot see, before any cloud call", async () => {
+    // The provider's answer for a missing repository is empty; it is no error.
+    const answers = { ...cloud(), invokes: { [LOOKUP]: () => ({}) } };
+    const adopt = () => new ProtectedRepository("repo", { ...base, create: false, deployPublicKey });
+    const { error, resources } = await refusal(answers, adopt);
+    assert.match(error.message, /GitHub shows no repository octo\/server to this token, and create is false\. /);
+    assert.deepEqual(cloudResources(resources), []);
+  });
+
   it("looks nothing up when it makes the repository", async () => {
     assert.deepEqual((await repository()).invokes, []);
   });
