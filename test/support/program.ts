@@ -8,6 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -15,6 +16,7 @@ import { parse } from "yaml";
 import { type Cloud, cloud } from "./cloud";
 import { refusal, type Refusal, run, type Run } from "./mocks";
 
+const load = createRequire(__filename);
 const ROOT = path.resolve(__dirname, "../..");
 
 /** One key of the configuration, as Pulumi.yaml describes it. */
@@ -96,9 +98,9 @@ export class Project {
 
   /** The program's module, evaluated again in each run. */
   private load(): unknown {
-    for (const file of Object.keys(require.cache)) {
-      if (file.startsWith(this.folder + path.sep) && !file.includes("node_modules")) delete require.cache[file];
+    for (const file of Object.keys(load.cache)) {
+      if (file.startsWith(this.folder + path.sep)) delete load.cache[file];
     }
-    return require(path.join(this.folder, "index.ts")) as unknown;
+    return load(path.join(this.folder, "index.ts")) as unknown;
   }
 }
