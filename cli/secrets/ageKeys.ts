@@ -25,9 +25,9 @@ export function adminKeys(around: Pick<Surroundings, "env" | "platform">): Admin
   const file = keyFile(around);
   const given = around.env["SOPS_AGE_KEY"];
   return [
-    ...(given ? recipientsIn(given).map((recipient) => ({ recipient, place: "SOPS_AGE_KEY" })) : []),
+    ...(given ? recipientsIn(given, "SOPS_AGE_KEY").map((recipient) => ({ recipient, place: "SOPS_AGE_KEY" })) : []),
     ...(fs.existsSync(file)
-      ? recipientsIn(fs.readFileSync(file, "utf8")).map((recipient) => ({ recipient, place: file }))
+      ? recipientsIn(fs.readFileSync(file, "utf8"), file).map((recipient) => ({ recipient, place: file }))
       : []),
   ];
 }
@@ -68,13 +68,21 @@ export function keyFileProblems(around: Pick<Surroundings, "env" | "platform">):
 }
 
 /** A key on hardware tells its recipient only in the comment above it, as its plugin writes it. */
-function recipientsIn(text: string): string[] {
+function recipientsIn(text: string, place: string): string[] {
   const found: string[] = [];
   let comment: string | undefined;
   for (const line of text.split(/\s*\n\s*/)) {
     comment = /^#.*\b(age1[a-z0-9]+)/.exec(line)?.[1] ?? comment;
-    if (line.startsWith("AGE-SECRET-KEY-1")) found.push(recipientOfIdentity(line));
+    if (line.startsWith("AGE-SECRET-KEY-1")) found.push(recipientOf(line, place));
     else if (/^AGE-(PLUGIN|SECRET-KEY-PQ)-/.test(line) && comment !== undefined) found.push(comment);
   }
   return found;
+}
+
+function recipientOf(identity: string, place: string): string {
+  try {
+    return recipientOfIdentity(identity);
+  } catch {
+    throw new Refusal(`${place}: a line that begins "AGE-SECRET-KEY-1" is not an age key; sops would refuse the file.`);
+  }
 }
