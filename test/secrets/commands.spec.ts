@@ -1,0 +1,189 @@
+/**
+ * What the subcommands refuse before they call sops, and how the command line is read.
+ * Cannot prove: what sops does (test/system/secrets.spec.ts), or how the questions look at a terminal.
+ */
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { main } from "../../cli/secrets/main";
+import { set } from "../../cli/secrets/set";
+import { token, tokenLine, tokenLineProblems } from "../../cli/secrets/token";
+import { init } from "../../cli/secrets/init";
+import { secretsResults } from "../../cli/secrets/check";
+import { edit } from "../../cli/secrets/edit";
+import { rotate } from "../../cli/secrets/rotate";
+import { ageRecipient } from "../../components/age";
+import { newKey } from "../support/keys";
+import { SecretsProject } from "../support/secrets";
+
+describe("npm run secrets", () => {
+  let project: SecretsProject;
+  let errors: string;
+  const write = process.stderr.write.bind(process.stderr);
+
+  beforeEach(() => {
+    project = new SecretsProject();
+    // Nothing on PATH: whatever is refused here is refused without a program.
+    project.around.env["PATH"] = "";
+    errors = "";
+  });
+  afterEach(() => {
+    process.stderr.write = write;
+    project.remove();
+  });
+
+  async function run(...args: string[]): Promise<number> {
+    process.stderr.write = (text: string | Uint8Array) => ((errors += text.toString()), true);
+    try {
+      return await main(
+        args,
+        () => project.place,
+        () => project.person,
+      );
+    } finally {
+      process.stderr.write = write;
+    }
+  }
+
+  it("says how it is used, and fails, without a subcommand", async () => {
+    assert.equal(await run(), 2);
+    assert.match(project.person.told.join(), /npm run secrets -- set NAME/);
+  });
+
+  it("says how it is used on --help", async () => {
+    assert.equal(await run("--help"), 0);
+  });
+
+  it("names the subcommands when it does not know one", async () => {
+    assert.equal(await run("sett"), 1);
+    assert.equal(errors, 'got "sett"; allowed: init, set, token, edit, check, rotate. --help says what they do.\n');
+  });
+
+  it("refuses a value as an argument, without repeating it", async () => {
+    for (const args of [
+      ["set", "password", "hunter2"],
+      ["token", "hunter2"],
+    ]) {
+      errors = "";
+      assert.equal(await run(...args), 1);
+      assert.match(errors, /A value is never an argument/);
+      assert.ok(!errors.includes("hunter2"));
+    }
+  });
+
+  it("refuses an unknown option in one line", async () => {
+    assert.equal(await run("check", "--verbos"), 1);
+    assert.match(errors, /^Unknown option '--verbos'/);
+    assert.ok(!errors.includes("    at "));
+  });
+
+  for (const name of ["", "a b", "../a", "a//b", 'a"]["b', "sops", "sops/mac", "-x"]) {
+    it(`refuses the name ${JSON.stringify(name)}`, async () => {
+      await assert.rejects(set(project.place, name), { name: "Refusal", message: /^NAME: got .*; allowed: / });
+    });
+  }
+
+  it("refuses to store, or to edit, before init: nobody here could open it", async () => {
+    for (const store of [set(project.place, "a"), token(project.place), edit(project.place)]) {
+      await assert.rejects(store, {
+        name: "Refusal",
+        message: /does not name a key of this computer\. Run `npm run secrets -- init`/,
+      });
+    }
+  });
+
+  it("says what to do when neither sops nor nix is there", async () => {
+    project.stack.up();
+    await init(project.place, {});
+    project.person.secrets = ["hunter2"];
+    await assert.rejects(set(project.place, "a"), {
+      name: "Refusal",
+      message: /sops was not found on PATH, and neither was nix/,
+    });
+    assert.ok(!fs.existsSync(path.join(project.folder, "nix/secrets.yaml")));
+  });
+
+  it("init needs the stack's key or a recipient", async () => {
+    await assert.rejects(init(project.place, {}), { name: "Refusal", message: /Run `npx pulumi up` first/ });
+    assert.ok(!fs.existsSync(path.join(project.folder, ".sops.yaml")));
+  });
+
+  it("init refuses a raw SSH key, and names the recipient to give", async () => {
+    const { publicKeyOpenssh } = newKey();
+    const message = new RegExp(`This key's recipient is ${ageRecipient(publicKeyOpenssh)}\\.`);
+    await assert.rejects(init(project.place, { recipient: [publicKeyOpenssh.trim()] }), { name: "Refusal", message });
+  });
+
+  it("init shows what it would write, and writes nothing without agreement", async () => {
+    project.stack.up();
+    project.person.refuses = /./;
+    await assert.rejects(init(project.place, {}), { name: "Refusal", message: "Nothing was written." });
+    assert.match(project.person.told.join("\n"), / {2}\+ +- age1[a-z0-9]{58} # the machine, key 1/);
+    assert.ok(!fs.existsSync(path.join(project.folder, ".sops.yaml")));
+  });
+
+  it("init names machine and person once, however often it is run", async () => {
+    project.stack.up();
+    await init(project.place, { name: "alice" });
+    const first = project.read(".sops.yaml");
+    await init(project.place, { name: "alice" });
+    assert.equal(project.read(".sops.yaml"), first);
+    assert.match(first, /- age1\w{58} # the machine, key 1\n +- age1\w{58} # admin: alice\n$/);
+  });
+
+  it("check says what is missing before anything is there, and fails at nothing", async () => {
+    assert.equal(await run("check"), 0);
+    assert.match(project.person.told.join(), /skip {2}machine's key +the stack has no key yet/);
+    assert.match(project.person.told.join(), /note {2}\.sops\.yaml +is not there/);
+  });
+
+  it("check fails for secrets in plain text", async () => {
+    project.write("nix/secrets.yaml", "password: hunter2\n");
+    assert.equal(await run("check"), 1);
+    assert.match(project.person.told.join(), /FAIL {2}flake's folder +.*secrets\.yaml: it is not encrypted/);
+    assert.ok(!project.person.told.join().includes("hunter2"));
+  });
+
+  it("check fails when .sops.yaml does not name the machine", async () => {
+    await init(project.place, { recipient: [ageRecipient(newKey().publicKeyOpenssh)] });
+    project.stack.up();
+    const results = await secretsResults(project.place);
+    const [result] = results.filter(({ outcome }) => outcome === "failed");
+    assert.equal(result!.subject, ".sops.yaml");
+    assert.equal(result!.found, `does not name the machine, ${(await project.stack.keys())!.recipients[0]}`);
+  });
+
+  it("check writes nothing", async () => {
+    project.stack.up();
+    await run("check");
+    assert.deepEqual(fs.readdirSync(project.folder, { recursive: true }), ["nix"]);
+  });
+
+  it("rotate has nothing to do without a stack", async () => {
+    await assert.rejects(rotate(project.place, {}), { name: "Refusal", message: /there is nothing to rotate/ });
+  });
+});
+
+describe("the stored token", () => {
+  const good = "github_pat_11AAAAAAA0abc_DEF";
+
+  it("is the line that Nix knows", () => {
+    assert.equal(tokenLine(good), `extra-access-tokens = github.com=${good}`);
+    assert.deepEqual(tokenLineProblems(tokenLine(good)), []);
+  });
+
+  for (const [what, stored] of [
+    ["a bare token", good],
+    ["a second setting on a line of its own", `${tokenLine(good)}\npost-build-hook = /tmp/x`],
+    ["another setting", "trusted-users = *"],
+    ["a value of another form", tokenLine("hunter2")],
+    ["a number", 7],
+  ] as const) {
+    it(`is refused as ${what}, without showing it`, () => {
+      const problems = tokenLineProblems(stored);
+      assert.equal(problems.length, 1);
+      assert.match(problems[0]!, /Run `npm run secrets -- token`/);
+      assert.ok(!/hunter2|11AAAAAAA0|post-build/.test(problems[0]!));
+    });
+  }
+});
