@@ -73,9 +73,9 @@ export async function startClient(): Promise<Client> {
     // nsenter and env both replace themselves by what they start.
     command: (folder, command, args) => [
       "nsenter",
-      ["--target", String(lifeline.pid), "--mount", "--", "env", `--chdir=${folder}`, command, ...args],
+      ["--target", String(lifeline.pid), "--mount", "--", "/usr/bin/env", `--chdir=${folder}`, command, ...args],
     ],
-    processes: () => processesIn(lifeline.pid),
+    processes: () => processesWith(`HOME=${path.join(folder, "home")}`),
     async stop() {
       await lifeline.stop();
       fs.rmSync(base, { recursive: true, force: true });
@@ -83,22 +83,21 @@ export async function startClient(): Promise<Client> {
   };
 }
 
-/** Command lines of the processes that share a process's mount namespace, except itself and its children. */
-function processesIn(pid: number): string[] {
-  const namespace = fs.readlinkSync(`/proc/${pid}/ns/mnt`);
+/**
+ * Command lines of the processes that have a variable in their environment; a namespace would not do to tell them,
+ * since Nix goes into one of its own.
+ */
+function processesWith(variable: string): string[] {
   return fs
     .readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== pid)
+    .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        const parent = fs.readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ")[1];
-        if (fs.readlinkSync(`/proc/${name}/ns/mnt`) !== namespace || parent === String(pid)) {
-          return [];
-        }
-        return [fs.readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim()];
+        const environment = fs.readFileSync(`/proc/${name}/environ`, "utf8").split("\0");
+        const commandLine = fs.readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+        return environment.includes(variable) && commandLine !== "" ? [commandLine] : [];
       } catch {
         return []; // It has ended.
       }
-    })
-    .filter((line) => line !== "");
+    });
 }

@@ -131,7 +131,9 @@ export class Deployment {
 async function derivationOf(setting: Setting, attribute: string): Promise<string> {
   const { client, project } = setting;
   const installable = `path:./nix#nixosConfigurations.${attribute}.config.system.build.toplevel.drvPath`;
-  return await output(...client.command(project.folder, "nix", ["eval", "--no-eval-cache", "--raw", installable]), { env: client.env });
+  return await output(...client.command(project.folder, "nix", ["eval", "--no-eval-cache", "--raw", installable]), {
+    env: client.env,
+  });
 }
 
 /** Starts a deployment and waits for its end. */

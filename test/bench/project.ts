@@ -18,6 +18,8 @@ export interface Project {
   /** Makes every system of the flake a new one, and commits it. */
   change(): Promise<void>;
   git(...args: string[]): Promise<string>;
+  /** Names a repository in repository.json, and pushes everything to one of that name beside the project. */
+  followRemote(): Promise<void>;
 }
 
 export async function makeProject(folder: string): Promise<Project> {
@@ -28,8 +30,11 @@ export async function makeProject(folder: string): Promise<Project> {
     });
   const nix = path.join(folder, "nix");
   writeFlake(nix);
-  const repository = { owner: "", name: "pulumi-nixos", branch: "main", access: "deploy-key" };
-  fs.writeFileSync(path.join(nix, "repository.json"), `${JSON.stringify(repository, null, 2)}\n`);
+  const writeRepository = (owner: string) => {
+    const repository = { owner, name: "pulumi-nixos", branch: "main", access: "deploy-key" };
+    fs.writeFileSync(path.join(nix, "repository.json"), `${JSON.stringify(repository, null, 2)}\n`);
+  };
+  writeRepository("");
   // The program under test lies in the project, as it does for whoever uses it: where the path has spaces, too.
   fs.cpSync(path.join(__dirname, "../../components/deploy"), path.join(folder, "components/deploy"), {
     recursive: true,
@@ -46,6 +51,15 @@ export async function makeProject(folder: string): Promise<Project> {
     async change() {
       fs.writeFileSync(path.join(nix, "nonce"), randomUUID());
       await commit("Change");
+    },
+    async followRemote() {
+      writeRepository("example");
+      await commit("Name the repository");
+      const remote = `${folder}.remote/example/pulumi-nixos.git`;
+      fs.mkdirSync(remote, { recursive: true });
+      await git("init", "--quiet", "--bare", remote);
+      await git("remote", "add", "origin", remote);
+      await git("push", "--quiet", "origin", "main");
     },
   };
 }

@@ -1,10 +1,10 @@
 // Deployments that are interrupted or killed in each phase, on the loopback bench: what they leave, and that the next
 // run finishes the job. A phase is recognized by what happens on the machine or the client, not by what is printed.
 import assert from "node:assert/strict";
-import { Deployment, deploy, until, type Inputs, type Result } from "../bench";
+import { Deployment, deploy, until, type Result } from "../bench";
 import { useBench, type Bench } from "../bench/hooks";
+import { phases, type Phase } from "../bench/phases";
 import {
-  activations,
   assertClientLeftClean,
   assertMachineLeftClean,
   assertSystem,
@@ -12,54 +12,22 @@ import {
   isHeld,
   systemState,
 } from "../bench/state";
-import type { MachineOptions } from "../bench";
 
-interface Phase {
-  attribute: string;
-  machine?: MachineOptions;
-  inputs?: Inputs;
-  /** Whether the deployment is in this phase. */
-  reached(setting: Bench): Promise<boolean>;
-  /** Done when it is: keeps it there. */
-  enter?(setting: Bench): void;
-  /** Undoes that before the next run. */
-  leave?(setting: Bench): Promise<void>;
-}
-
-const phases: Record<string, Phase> = {
+/** Before there is a machine to speak of, and each phase after. */
+const interruptible: Record<string, Phase> = {
   "waiting for the machine": {
     attribute: "default",
     machine: { sshd: false },
     reached: async (setting) => (await filesWithKey(setting)).length > 0 && setting.proxy.connections > 0,
-    leave: async ({ machine }) => void (await machine.output("systemctl start sshd.service")),
   },
-  evaluating: {
-    attribute: "slowEvaluation",
-    reached: ({ client }) =>
-      Promise.resolve(
-        client.processes().some((line) => /nixos-rebuild/.test(line) || /^nix .*(eval|build)/.test(line)),
-      ),
-  },
-  building: {
-    attribute: "slowBuild",
-    reached: async ({ machine }) => (await machine.run("pgrep -x sleep")).code === 0,
-  },
-  switching: {
-    attribute: "slowActivation",
-    reached: async ({ machine }) => (await activations(machine)).length > 0,
-  },
-  confirming: {
-    attribute: "slowActivation",
-    inputs: { DEPLOY_CONFIRM_SECONDS: "30" },
-    // No new connection comes through from the middle of the switch on, so the confirmation cannot happen.
-    reached: async (setting) => {
-      if ((await activations(setting.machine)).length > 0) setting.proxy.set("freeze");
-      const state = await setting.machine.output("cat /run/nixos-deploy/guard/state 2>/dev/null || true");
-      return state.startsWith("switched");
-    },
-    leave: (setting) => Promise.resolve(setting.proxy.set("pass")),
-  },
+  ...phases,
 };
+
+/** The machine is up and the link as good as any, whatever the phase needed. */
+async function restore({ machine, proxy }: Bench): Promise<void> {
+  proxy.delayMilliseconds = 0;
+  await machine.output("systemctl start sshd.service");
+}
 
 function systemOf(result: Result): string {
   assert.equal(result.code, 0, result.stderr);
@@ -76,24 +44,25 @@ async function endIn(phase: Phase, signal: NodeJS.Signals, setting: Bench, deplo
 describe("a deployment that is interrupted", () => {
   const bench = useBench();
 
-  for (const [name, phase] of Object.entries(phases)) {
+  for (const [name, phase] of Object.entries(interruptible)) {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       it(`by ${signal} while ${name}: cleans up, and the next run finishes the job`, async () => {
         const setting = await bench.fresh(phase.machine);
+        phase.prepare?.(setting);
         const deployment = bench.track(await Deployment.start(setting, phase.attribute, phase.inputs));
         const result = await endIn(phase, signal, setting, deployment);
         assert.notEqual(result.code, 0);
         assert.equal(result.stdout, "");
         assert.match(result.stderr, /interrupted/i);
         await assertClientLeftClean(setting);
-        await phase.leave?.(setting);
+        await restore(setting);
 
         // What it began on the machine ends by itself, one way or the other, and nothing is half done.
         await until("the machine to come to rest", () => isAtRest(setting), 60);
         const { current, profile, boot } = await systemState(setting.machine);
         assert.deepEqual([profile, boot], [current, current]);
 
-        await assertSystem(setting.machine, systemOf(await deploy(setting, phase.attribute)));
+        await assertSystem(setting.machine, systemOf(await deploy(setting, phase.attribute, phase.inputs)));
         await assertMachineLeftClean(setting.machine);
         await assertClientLeftClean(setting);
       });
@@ -101,13 +70,14 @@ describe("a deployment that is interrupted", () => {
 
     it(`by SIGKILL while ${name}: the next run finishes the job and clears away what was left`, async () => {
       const setting = await bench.fresh(phase.machine);
+      phase.prepare?.(setting);
       const deployment = bench.track(await Deployment.start(setting, phase.attribute, phase.inputs));
       const result = await endIn(phase, "SIGKILL", setting, deployment);
       assert.equal(result.signal, "SIGKILL");
-      await phase.leave?.(setting);
+      await restore(setting);
 
       // At once, as a person would: it does not wait until the lease of the dead one has ended.
-      const next = await deploy(setting, phase.attribute);
+      const next = await deploy(setting, phase.attribute, phase.inputs);
       await assertSystem(setting.machine, systemOf(next));
       assert.ok(next.milliseconds < 45_000, `${next.milliseconds} ms`);
       await assertMachineLeftClean(setting.machine);

@@ -48,7 +48,7 @@ fi
 echo "activating the configuration..." >&2
 case $behaviour in
 activationHangs) sleep 3600 9>&- ;;
-slowActivation) sleep 6 9>&- ;;
+slowActivation) sleep 4 9>&- ;;
 esac
 
 # The real activation script goes on after a part of it failed, and makes the system the current one all the same.
