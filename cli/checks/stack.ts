@@ -43,7 +43,7 @@ export async function readStack(around: Surroundings, stack: string): Promise<St
   const privateKey = async () => {
     const ran = await output("privateKey", "--show-secrets");
     if (ran.code !== 0) throw new Error(failureOf("pulumi", ran));
-    // The engine prints a text without its last newline, which OpenSSH's format needs.
+    // Exactly one newline at its end, as OpenSSH wants it.
     return `${ran.stdout.trim()}\n`;
   };
   if (program === undefined) return { reason: "there is no Pulumi CLI to ask", privateKey };

@@ -1,11 +1,10 @@
-import { createTwoFilesPatch } from "diff";
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 
-/** The change of a file in git's form; empty if there is none. */
+/** The change of a file as a unified diff; empty if there is none. */
 export function difference(file: string, before: string, after: string): string {
   if (before === after) return "";
-  const patch = createTwoFilesPatch(before === "" ? "/dev/null" : file, file, before, after, undefined, undefined, {
+  return createTwoFilesPatch(before === "" ? "/dev/null" : file, file, before, after, undefined, undefined, {
     context: 3,
+    headerOptions: FILE_HEADERS_ONLY,
   });
-  // The library's own heading line says nothing here.
-  return patch.replace(/^=+\n/, "");
 }

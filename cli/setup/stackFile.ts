@@ -17,7 +17,8 @@ export function readStackFile(text: string, file: string): StackSettings {
 
 /** The file with some keys changed; comments, order, other keys and their values stay. */
 export function changeStackFile(text: string, changes: StackSettings): string {
-  const document: Document = parseDocument(text);
+  // Other readers of YAML take a bare `off` for false; with this it is quoted.
+  const document: Document = parseDocument(text, { compat: "yaml-1.1" });
   let changed = false;
   if (document.contents === null) document.contents = document.createNode({});
   for (const [key, value] of Object.entries(changes)) {

@@ -43,6 +43,7 @@ describe("setup", () => {
 
     it("shows the difference before it writes", async () => {
       await run(YES);
+      assert.match(world.said, /^--- nix\/repository\.json\n\+\+\+ nix\/repository\.json\n@@/m);
       assert.match(world.said, /^-\s*"owner": "",\n-\s*"name": "pulumi-nixos",\n\+\s*"owner": "octo",$/m);
       assert.match(world.said, /^\+ {2}github:owner: octo$/m);
     });
@@ -191,7 +192,7 @@ config:
 
     it("takes it with protection off", async () => {
       assert.equal(await run([...privately, "--protection", "off"]), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /protection: off\n/);
+      assert.match(world.read("Pulumi.dev.yaml"), /protection: "off"\n/);
     });
 
     it("takes it on a paid plan, which it writes down", async () => {
@@ -345,7 +346,7 @@ config:
     it("offers the ways out of a free plan", async () => {
       const answers = { ...ANSWERS, "Who may see": "private", "On a free plan": "off" };
       assert.equal(await run([], answering(answers)), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /protection: off\n/);
+      assert.match(world.read("Pulumi.dev.yaml"), /protection: "off"\n/);
     });
 
     it("asks again for a machine with too little memory", async () => {
