@@ -15,6 +15,8 @@ export STATE_FILE=$UPGRADE_STATE/state.json
 export PROBE_FILE=$UPGRADE_STATE/probe.json
 NOW=$(date +%s)
 export NOW
+# How long the repository has to answer a question.
+export REQUEST_SECONDS=${UPGRADE_REQUEST_SECONDS:-30}
 
 log() {
   printf '%s\n' "$*" >&2

@@ -29,7 +29,7 @@ answer_failing() { # KIND MESSAGE [NOT BEFORE]
 ask_git() {
   local output status=0 errors
   errors=$(mktemp)
-  output=$(timeout 30 git ls-remote "$UPGRADE_REMOTE" "refs/heads/$UPGRADE_BRANCH" 2>"$errors") || status=$?
+  output=$(timeout "$REQUEST_SECONDS" git ls-remote "$UPGRADE_REMOTE" "refs/heads/$UPGRADE_BRANCH" 2>"$errors") || status=$?
   local text
   text=$(<"$errors")
   rm -f "$errors"
@@ -39,7 +39,7 @@ ask_git() {
     answer_revision "${output%%[[:space:]]*}"
   fi
   case $status:$text in
-  124:*) answer_failing timeout "The repository did not answer within 30 seconds." ;;
+  124:*) answer_failing timeout "The repository did not answer within $REQUEST_SECONDS seconds." ;;
   *"Host key verification failed"* | *"REMOTE HOST IDENTIFICATION HAS CHANGED"*)
     answer_failing host-key "The server's host key is not one of GitHub's published keys."
     ;;
@@ -96,7 +96,7 @@ ask_rest() {
   headers=$directory/headers body=$directory/body
 
   # The token goes in by standard input: arguments can be read by every user of the machine.
-  code=$(curl --silent --show-error --connect-timeout 10 --max-time 30 --config - \
+  code=$(curl --silent --show-error --connect-timeout 10 --max-time "$REQUEST_SECONDS" --config - \
     --dump-header "$headers" --output "$body" --write-out '%{http_code}' \
     --header 'Accept: application/vnd.github.sha' --header 'X-GitHub-Api-Version: 2022-11-28' \
     "$UPGRADE_REMOTE/commits/$UPGRADE_BRANCH" \

@@ -15,7 +15,8 @@ for part in kernel kernel-modules initrd; do
   [[ $booted == "$(readlink -f "/run/current-system/$part")" ]] || reboot_needed=true
 done
 
-next=$(systemctl show --property NextElapseUSecRealtime --value nixos-upgrade.timer 2>/dev/null || true)
+# From the calendar and not from the timer, which does not know it while its own service runs.
+next=$(systemd-analyze calendar "$UPGRADE_DATES" 2>/dev/null | sed -n 's/^ *Next elapse: //p')
 next=$(date --date "${next:-none}" +%s 2>/dev/null || true)
 
 status=$(jq -nc \

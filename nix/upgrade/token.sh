@@ -16,11 +16,10 @@ refuse() {
 }
 
 [[ -r $UPGRADE_TOKEN_FILE ]] || refuse "there is no file $UPGRADE_TOKEN_FILE"
-# One newline at the end is an editor's habit and no part of the token; bash cannot hold a NUL, so
-# the length is compared with the file's.
+# Bash would drop a NUL and take what is around it for the secret.
+[[ $(tr -cd '\0' <"$UPGRADE_TOKEN_FILE" | wc -c) == 0 ]] || refuse "it holds a character that no token has"
+# A newline at the end is an editor's habit and no part of the token; it is dropped here.
 secret=$(<"$UPGRADE_TOKEN_FILE")
-size=$(stat --dereference --format %s "$UPGRADE_TOKEN_FILE")
-[[ $size == "${#secret}" || $size == $((${#secret} + 1)) ]] || refuse "it holds a character that no token has"
 token=${secret#extra-access-tokens = github.com=}
 [[ -n $token ]] || refuse "it is empty"
 [[ $token =~ ^(github_pat_[A-Za-z0-9_]+|gh[pousr]_[A-Za-z0-9]+)$ ]] || refuse "it does not look like a token of GitHub's"

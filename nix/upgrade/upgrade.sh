@@ -214,6 +214,11 @@ resume() {
   fi
   wanted=$(jq -r .revision <<<"$pending")
   system=$(jq -r .system <<<"$pending")
+  if [[ $system == null ]]; then
+    # Damaged: the system that runs decides.
+    rm -f "$UPGRADE_STATE/pending.json"
+    return 0
+  fi
   previous=$(jq -r .previous <<<"$pending")
   if [[ $(current_system) == "$system" ]]; then
     finish "$system" "$previous" "$(jq -r .failedBefore <<<"$pending")"

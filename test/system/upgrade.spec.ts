@@ -212,8 +212,7 @@ describe("upgrade: revisions that do not work", () => {
 
   it("a system that can no longer read the repository is taken back, and the old way still works", async () => {
     const health = `#!/bin/sh
-export UPGRADE_IDENTITY=/etc/upgrade/another-key
-sed 's|^export UPGRADE_IDENTITY=.*||' /etc/upgrade/bin/nixos-upgrade-remote >/run/other/nixos-upgrade-remote
+sed 's|^export UPGRADE_IDENTITY=.*|export UPGRADE_IDENTITY=/etc/upgrade/another-key|' /etc/upgrade/bin/nixos-upgrade-remote >/run/other/nixos-upgrade-remote
 chmod +x /run/other/nixos-upgrade-remote
 PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     await bench().machine.output(
@@ -349,6 +348,9 @@ describe("upgrade: beside deployments and after interruptions", () => {
   const hold = (expression: string) =>
     bench().machine.output(`mkdir -p /run/nixos-deploy; echo ${expression} >/run/nixos-deploy/hold`);
 
+  const switching = async () =>
+    (await bench().machine.run("systemctl is-active -q nixos-rebuild-switch-to-configuration")).code === 0;
+
   it("does nothing while a deployment holds it, and goes on when the lease has ended", async () => {
     const revision = await bench().push();
     await hold("$(($(date +%s) + 300))");
@@ -411,24 +413,13 @@ describe("upgrade: beside deployments and after interruptions", () => {
   it("is killed in the middle of a switch: the switch ends whole, the next poll finishes the job", async () => {
     const revision = await bench().push({ behaviour: "slowActivation" });
     const poll = bench().poll();
-    await until("the switch", async () => (await bench().status()).phase === "switching", 10);
-    await until(
-      "its unit",
-      async () =>
-        (await bench().machine.run("systemctl is-active -q nixos-rebuild-switch-to-configuration")).code === 0,
-      10,
-    );
+    await until("the switch", switching, 20);
     await bench().machine.output("systemctl kill --signal=KILL nixos-upgrade.service");
     assert.equal(await poll, false);
     // While the switch is still at work the poll keeps out of its way.
     assert.equal(await bench().poll(), true);
     await until("the switch's end", async () => (await bench().current()) !== system, 15);
-    await until(
-      "its unit's end",
-      async () =>
-        (await bench().machine.run("systemctl is-active -q nixos-rebuild-switch-to-configuration")).code !== 0,
-      10,
-    );
+    await until("its unit's end", async () => !(await switching()), 10);
     assert.equal(await bench().poll(), true);
     assert.equal((await bench().status()).revision, revision);
     await assertSystem(bench().machine, await bench().current());
@@ -437,7 +428,7 @@ describe("upgrade: beside deployments and after interruptions", () => {
   it("goes down in the middle of a switch: the last good system boots, and the revision counts as failed", async () => {
     const revision = await bench().push({ behaviour: "slowActivation" });
     const poll = bench().poll();
-    await until("the switch", async () => (await bench().status()).phase === "switching", 10);
+    await until("the switch", switching, 20);
     // What a power cut leaves: both programs gone, and after the boot the system that the boot loader knows.
     await bench().machine.output(
       "systemctl kill --signal=KILL nixos-upgrade.service nixos-rebuild-switch-to-configuration.service",
