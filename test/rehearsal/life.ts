@@ -5,6 +5,7 @@ import * as sshpk from "sshpk";
 import { parse } from "yaml";
 import type { Driver, Operation, RecordedResource, Run, RunOptions } from "./drivers/driver";
 import { requirements } from "./emulators/github/pullRequests";
+import { withoutSecretMarkers } from "./emulators/values";
 import { changedInputs, holdsPrivateKey, only, plainInputs, TYPES } from "./records";
 import type { Verdicts } from "./verdicts";
 import type { World } from "./world";
@@ -19,6 +20,8 @@ export interface Stage {
   config: Record<string, string>;
   /** Deployments that were asked for so far. */
   deployments: { environment: Record<string, string> }[];
+  /** What runs on the machine of an EC2 instance; a text that says why not where no machine can be. */
+  systemOf: ((instanceId: string) => Promise<string | undefined>) | { noMachine: string };
 }
 
 /** What a step tells the person who watches. */
@@ -49,6 +52,7 @@ export async function create(stage: Stage): Promise<Run> {
   checkKeys(stage, run);
   checkRepository(stage);
   checkDeployment(stage, run);
+  await checkSystem(stage, run, "a machine on this computer, booted with that user data, runs what was deployed");
   return run;
 }
 
@@ -83,6 +87,7 @@ export async function editPage(stage: Stage, before: Run): Promise<Run> {
     assertChanged(run, [[deployment.urn, "replace"]]);
     assert.equal(stage.deployments.length, 2);
   });
+  await checkSystem(stage, run, "the machine runs the new system");
   return run;
 }
 
@@ -143,6 +148,7 @@ export async function replaceMachine(stage: Stage, before: Run): Promise<Run> {
     assert.deepEqual([...world.ec2.instances.keys()], [instance!.id]);
     assert.equal(stage.deployments.length, 3);
   });
+  await checkSystem(stage, run, "the new machine runs it");
   return run;
 }
 
@@ -165,6 +171,18 @@ export async function destroy(stage: Stage): Promise<Run | undefined> {
     );
   });
   return run;
+}
+
+/** Whether what the deployment program said it installed is what runs on the machine. */
+async function checkSystem({ systemOf, verdicts }: Stage, run: Run, statement: string): Promise<void> {
+  if (typeof systemOf !== "function") return verdicts.notRun("machine", statement, systemOf.noMachine);
+  const running = await systemOf(only(run, TYPES.instance).id!);
+  verdicts.real("machine", statement, () => assert.equal(running, installedSystem(run)));
+}
+
+function installedSystem(run: Run): string {
+  const stdout = withoutSecretMarkers(only(run, TYPES.command).outputs["stdout"]) as string;
+  return (JSON.parse(stdout.split("\n").at(-1)!) as { systemPath: string }).systemPath;
 }
 
 function checkMachine({ world, verdicts }: Stage, run: Run): void {

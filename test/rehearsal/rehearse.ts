@@ -8,18 +8,21 @@ import { findEngine } from "./drivers/findEngine";
 import { InProcessDriver } from "./drivers/inProcess";
 import { type Evaluation, findEvaluation } from "./evaluation";
 import type { Stage } from "./life";
+import type { LoopbackMachines } from "./loopback";
 import { copyProject, ROOT } from "./project";
 import { deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
 import { closedEnvironment } from "./surroundings";
 import { type Verdict, Verdicts } from "./verdicts";
 import { type Step, walk } from "./walk";
-import { createWorld } from "./world";
+import { createWorld, type World } from "./world";
 
 export interface RehearsalOptions {
   /** Leaves the temporary folder behind. */
   keep: boolean;
   /** False runs the program in this process even where there is an engine. */
   engine: boolean;
+  /** False only notes the deployments even where there can be a machine. */
+  machine: boolean;
   /** Takes each line for the person who watches. */
   say: (line: string) => void;
 }
@@ -40,7 +43,7 @@ export interface Rehearsal {
 const OWNER = "example";
 
 /** Walks the whole life of the stack in a temporary folder, without any account. */
-export async function rehearse({ keep, engine, say }: RehearsalOptions): Promise<Rehearsal> {
+export async function rehearse({ keep, engine, machine, say }: RehearsalOptions): Promise<Rehearsal> {
   const begin = performance.now();
   // Links in the temporary folder's path would make two names of one module.
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "rehearsal-")));
@@ -55,13 +58,18 @@ export async function rehearse({ keep, engine, say }: RehearsalOptions): Promise
     engine ? findEngine(ROOT, say) : { reason: "as asked for" },
     findEvaluation(project, environment),
   ]);
+  // What the machines of this computer keep belongs to the rehearsal too.
+  process.env["TMPDIR"] = environment["TMPDIR"];
+  const noMachine = machine ? await whyNoMachine() : "as asked for";
   const deployments: Stage["deployments"] = [];
+  let machines: LoopbackMachines | undefined;
   const world = createWorld(owner, {
     directory: project,
     environment,
     standIn: (_command, variables) => {
       if (variables["DEPLOY_HOST"] === undefined) return undefined;
       deployments.push({ environment: variables });
+      if (machines !== undefined) return machines.deploy(variables);
       return { stdout: JSON.stringify({ systemPath: standInSystem(), changed: true, rebooted: false }), stderr: "" };
     },
   });
@@ -70,8 +78,14 @@ export async function rehearse({ keep, engine, say }: RehearsalOptions): Promise
       ? await EngineDriver.start(search.cli, project, folder, environment, world)
       : new InProcessDriver(project, world, search.reason);
   try {
+    if (noMachine === undefined) machines = await startMachines(world, project);
     say(`The program runs ${driver.description}.`);
     say(`For ${evaluation.mode === "nix" ? "the system" : "the system's derivation"}: ${evaluation.description}.`);
+    say(
+      noMachine === undefined
+        ? "Deployments really run, on machines on this computer that get a stub system."
+        : `Deployments are only noted: ${noMachine}.`,
+    );
     say("AWS, GitHub, keys and commands are emulated; no account is used. Everything happens in a temporary folder.");
     say("");
     const stage: Stage = {
@@ -81,8 +95,9 @@ export async function rehearse({ keep, engine, say }: RehearsalOptions): Promise
       deployments,
       verdicts: new Verdicts(driver.kind === "engine"),
       config: configuration(owner, evaluation),
+      systemOf: noMachine === undefined ? (id) => machines!.systemOf(id) : { noMachine },
     };
-    const { steps, run } = await walk(stage, { folder, environment, evaluation }, say);
+    const { steps, run } = await walk(stage, { folder, environment, evaluation, noMachine }, say);
     report(stage, run, say);
     const seconds = (performance.now() - begin) / 1000;
     const held = stage.verdicts.failures.length === 0;
@@ -102,9 +117,20 @@ export async function rehearse({ keep, engine, say }: RehearsalOptions): Promise
   } finally {
     world.stop();
     await driver.stop();
+    await machines?.stop();
     remove();
     process.off("exit", remove);
   }
+}
+
+/** The bench is loaded only here: it needs what few computers have. */
+async function whyNoMachine(): Promise<string | undefined> {
+  return (await import("./loopback.js")).whyNoMachine();
+}
+
+async function startMachines(world: World, project: string): Promise<LoopbackMachines> {
+  const { LoopbackMachines } = await import("./loopback.js");
+  return LoopbackMachines.start(world.ec2, readFileSync(path.join(project, "nix/repository.json"), "utf8"));
 }
 
 /** Writes an owner into the copy's repository.json while the real one has none; returns the owner. */

@@ -17,30 +17,38 @@ export interface StoryOptions {
   folder: string;
   environment: NodeJS.ProcessEnv;
   evaluation: Evaluation;
+  /** Why there can be no machine on this computer, if so. */
+  noMachine: string | undefined;
 }
 
 /**
- * The daily life with the machine: a pull request that breaks the flake is refused, a good one is merged. The
- * repositories and the commits are real; GitHub's part is played by a bare repository and the emulated protection.
+ * The daily life with the machine: a pull request that breaks the flake is refused, a good one is merged, the machine
+ * takes it. The repositories and the commits are real; GitHub's part is played by a bare repository and the emulated
+ * protection.
  *
- * @returns the revision that the machine would take, or undefined where git or Nix is missing
+ * @returns what came of it, in a few words
  */
-export async function tellStory(stage: Stage, options: StoryOptions): Promise<string | undefined> {
-  const { verdicts, world } = stage;
-  const statements = ["a pull request that breaks the flake is refused", "a good one is merged"];
+export async function tellStory(stage: Stage, options: StoryOptions): Promise<string> {
+  const merged = await mergeTwo(stage, options);
+  const taken = await take(stage, options.noMachine);
+  return [merged, taken].filter((words) => words !== undefined).join(", ") || "not run";
+}
+
+async function mergeTwo({ project, verdicts, world }: Stage, options: StoryOptions): Promise<string | undefined> {
+  const statements = ["a pull request that breaks the flake is refused", "a good one is merged"] as const;
   const missing = await whatIsMissing(options);
   if (missing !== undefined) {
     statements.forEach((statement) => verdicts.notRun("story", statement, missing));
     return undefined;
   }
   const repository = [...world.github.repositories.values()][0]!;
-  const git = await Repositories.create(stage.project, options);
+  const git = await Repositories.create(project, options);
 
   const broken = await git.propose("break-the-flake", (folder) =>
     appendFileSync(path.join(folder, "nix/machine.nix"), "\n}\n"),
   );
   const verdict = await check(git.desk, options);
-  verdicts.story(statements[0]!, () => {
+  verdicts.real("story", statements[0], () => {
     assert.notEqual(verdict.code, 0, "the check passed");
     assert.match(verdict.stderr, /machine\.nix/);
     const attempt = () =>
@@ -55,11 +63,24 @@ export async function tellStory(stage: Stage, options: StoryOptions): Promise<st
   const passed = await check(git.desk, options);
   const revision =
     passed.code === 0 ? await git.merge(world.github, repository, good, reported(repository, passed)) : undefined;
-  verdicts.story(statements[1]!, () => {
+  verdicts.real("story", statements[1], () => {
     assert.equal(passed.code, 0, passed.stderr);
     assert.equal(readFileSync(path.join(git.hub, "refs/heads", BRANCH), "utf8").trim(), revision);
   });
-  return revision;
+  return "one refused, one merged";
+}
+
+/** The machine's own part, on a machine with the real upgrade programs and a stub flake. */
+async function take({ verdicts }: Stage, noMachine: string | undefined): Promise<string | undefined> {
+  const statement = "a machine on this computer takes what is merged to its branch";
+  if (noMachine !== undefined) {
+    verdicts.notRun("machine", statement, noMachine);
+    return undefined;
+  }
+  const { takeByUpgrade } = await import("./loopback.js");
+  const { pushed, running } = await takeByUpgrade();
+  verdicts.real("machine", statement, () => assert.equal(running, pushed));
+  return "one taken";
 }
 
 async function whatIsMissing({ folder, environment, evaluation }: StoryOptions): Promise<string | undefined> {
@@ -79,7 +100,11 @@ async function check(folder: string, { environment, evaluation }: StoryOptions):
   const files = readdirSync(path.join(folder, "nix"), { recursive: true, encoding: "utf8" }).filter((file) =>
     file.endsWith(".nix"),
   );
-  return finished("nix-instantiate", ["--option", "store", "dummy://", "--parse", ...files.map((file) => path.join("nix", file))], options);
+  return finished(
+    "nix-instantiate",
+    ["--option", "store", "dummy://", "--parse", ...files.map((file) => path.join("nix", file))],
+    options,
+  );
 }
 
 /** The verdicts that reach GitHub: what follows the evaluation passes exactly when it does. */

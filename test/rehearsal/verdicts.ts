@@ -1,5 +1,8 @@
-/** `program`: about what the program asks for. `engine`: about what an engine makes of it, so only an engine can tell. */
-export type Subject = "program" | "engine" | "story";
+/**
+ * `program`: about what the program asks for. `engine`: about what an engine makes of it, so only an engine can tell.
+ * `machine`: about a real machine on this computer. `story`: about the daily life with a repository.
+ */
+export type Subject = "program" | "engine" | "machine" | "story";
 
 /** `not checked`: there was no engine. `not run`: this computer lacks something that the check needs. */
 export type Outcome = "held" | "FAILED" | "not checked" | "not run";
@@ -36,8 +39,9 @@ export class Verdicts {
     else this.note("engine", statement, "not checked", "no engine");
   }
 
-  story(statement: string, check: () => void): void {
-    this.judge("story", statement, check);
+  /** About a machine or a repository, which some computers cannot have: see `notRun`. */
+  real(subject: "machine" | "story", statement: string, check: () => void): void {
+    this.judge(subject, statement, check);
   }
 
   notRun(subject: Subject, statement: string, reason: string): void {

@@ -50,10 +50,7 @@ export async function walk(
     await live("edit", "edit the page", (before) => editPage(stage, before));
     await live("type", "change the instance type", (before) => changeType(stage, before));
     await live("replace", "replace the machine", (before) => replaceMachine(stage, before));
-    await step("story", "merge two pull requests", async () => {
-      const revision = await tellStory(stage, story);
-      return revision === undefined ? "not run" : `one refused, one merged as ${revision.slice(0, 7)}`;
-    });
+    await step("story", "merge two pull requests", () => tellStory(stage, story));
     await step("destroy", "destroy the stack", async () => {
       const end = await destroy(stage);
       if (end === undefined) return "not checked: no engine";

@@ -18,7 +18,10 @@ export interface CommandOptions {
    * Stands in for a command that cannot run here (a deployment without a machine); undefined lets it really run.
    * Called with the command's text and its own environment.
    */
-  standIn?: (command: string, environment: Record<string, string>) => Written | undefined;
+  standIn?: (
+    command: string,
+    environment: Record<string, string>,
+  ) => Written | undefined | Promise<Written | undefined>;
 }
 
 const common: Record<string, Input> = {
@@ -50,7 +53,7 @@ export function commandProvider(options: CommandOptions): CommandProvider {
 
   async function run(command: string, inputs: Properties, previous: Properties): Promise<Written> {
     const environment = isObject(inputs["environment"]) ? (inputs["environment"] as Record<string, string>) : {};
-    const standIn = options.standIn?.(command, environment);
+    const standIn = await options.standIn?.(command, environment);
     if (standIn !== undefined) return standIn;
     const [program, ...first] =
       Array.isArray(inputs["interpreter"]) && inputs["interpreter"].length > 0
