@@ -9,10 +9,17 @@ export function readDigest(digest: Record<string, unknown>): Reading {
   const steps = array(digest["steps"]).map(stepOf);
   const diagnostics = array(digest["diagnostics"]).map(object).flatMap(diagnosticOf);
   const errors = diagnostics.filter(({ severity }) => severity === "error");
+  // An object without steps, or with others than the engine's, is no preview, whatever else it may be.
+  const damaged = !Array.isArray(digest["steps"]) || steps.some(({ op, urn }) => op === "" || urn === "");
+  if (damaged && errors.length === 0) {
+    errors.push({
+      severity: "error",
+      message: "This is JSON, but not that of a preview, so nothing is known of changes.",
+    });
+  }
   return {
     urn: steps[0]?.urn,
-    // An object without steps is no preview, whatever else it may be.
-    failed: errors.length > 0 || !Array.isArray(digest["steps"]),
+    failed: errors.length > 0,
     ...changesOf(steps),
     unchanged: numberOf(object(digest["changeSummary"])["same"]),
     errors,
@@ -26,9 +33,10 @@ export function diagnosticOf(json: Record<string, unknown>): Diagnostic[] {
   const severity = json["severity"];
   if (severity !== "error" && severity !== "warning") return [];
   const urn = string(json["urn"]);
-  const message = string(json["message"]);
+  // One of the formats repeats the severity in the text.
+  const message = string(json["message"]).replace(/^(?:error|warning): /, "");
   // The engine says this of plugins that the system brings, at every start; it concerns nobody's change.
-  if (/^(?:warning: )?using pulumi-\S+ from \$PATH at /.test(message)) return [];
+  if (/^using pulumi-\S+ from \$PATH at /.test(message)) return [];
   return [{ severity, message, ...(urn === "" ? {} : { resource: partsOfUrn(urn).name }) }];
 }
 
@@ -47,7 +55,7 @@ function stepOf(json: unknown): Step {
 export function stateOf(json: unknown): State | undefined {
   if (typeof json !== "object" || json === null) return undefined;
   const state = object(json);
-  return { custom: state["custom"] !== false, inputs: object(state["inputs"]), outputs: object(state["outputs"]) };
+  return { custom: state["custom"] === true, inputs: object(state["inputs"]), outputs: object(state["outputs"]) };
 }
 
 /** The two formats name the kind of a difference differently. */

@@ -6,7 +6,7 @@ import type { PolicyResult, Step } from "./preview";
 import type { Reading } from "./read";
 
 /**
- * Reads the engine's events (`pulumi preview --event-log FILE`), the only form that tells what policies found.
+ * Reads the engine's events (`PULUMI_DEBUG_COMMANDS=true pulumi preview --event-log FILE`), the only form that tells what policies found.
  *
  * The engine's debug messages, which are among them, hold secrets in plain text: they are never looked at.
  */

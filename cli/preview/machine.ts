@@ -25,6 +25,7 @@ export function machinePart(system: SystemChange, comparison: PackageComparison 
   const item = (...blocks: Item["blocks"]): Item => ({
     blocks,
     brief: blocks.slice(0, 1),
+    important: true,
     label: "facts of the machine",
   });
   return {

@@ -134,7 +134,9 @@ const TIMEOUT_MILLISECONDS = 60_000;
 
 const runQuietly: Run = (program, args) =>
   new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], timeout: TIMEOUT_MILLISECONDS });
+    // Not the option `timeout`: its timer goes on, and the process with it, when the program is not there.
+    const signal = AbortSignal.timeout(TIMEOUT_MILLISECONDS);
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], signal });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     child.on("error", () => resolve(undefined));

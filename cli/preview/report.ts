@@ -120,7 +120,12 @@ function policyItem({ mandatory, pack, policy, message, resource }: PolicyResult
     ...where,
   );
   const shown = messageLines(message).map((line) => shortened(line, 300));
-  return { blocks: [sentence, lines("text", shortenedLines(shown, 12))], brief: [sentence], label: "policy results" };
+  return {
+    blocks: [sentence, lines("text", shortenedLines(shown, 12))],
+    brief: [sentence],
+    important: mandatory,
+    label: "policy results",
+  };
 }
 
 function warningPart(warnings: Diagnostic[]): Part {

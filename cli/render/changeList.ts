@@ -90,9 +90,20 @@ function item(change: Change, all: Change[]): Item {
       : [];
   const names = operation === "update" && properties.length > 0 ? [text(": "), ...separated(changedNames(change))] : [];
   const line = [...verb, ...resource(change), ...reason(change), ...names];
-  const values = properties.length === 0 ? paragraph(...line) : fold(line, diff(properties));
+  const short = operation === "update" ? shortValues(properties) : undefined;
+  const values =
+    short !== undefined
+      ? paragraph(...line, ...short)
+      : properties.length === 0
+        ? paragraph(...line)
+        : fold(line, diff(properties));
   const notices = noticesOf(change, all).map((words) => notice(text(words)));
-  return { blocks: [values, ...notices], brief: [paragraph(...line)], label: wordOf(change) };
+  return {
+    blocks: [values, ...notices],
+    brief: [paragraph(...line)],
+    important: GRAVE.includes(operation),
+    label: wordOf(change),
+  };
 }
 
 function resource({ name, type }: Change): Inline[] {
@@ -103,6 +114,13 @@ function reason({ operation, because }: Change): Inline[] {
   if (operation !== "replace") return [];
   if (because.length === 0) return [text(", because a replacement was asked for")];
   return [text(", because of "), ...separated(because.slice(0, 5).map((property) => code(shortened(property, 100))))];
+}
+
+/** Old and new value of a single short change, which needs no unfolding. */
+function shortValues([only, ...others]: PropertyChange[]): Inline[] | undefined {
+  if (only?.before === undefined || only.after === undefined || others.length > 0) return undefined;
+  if (Math.max(only.before.length, only.after.length) > 60) return undefined;
+  return [text(" "), code(only.before), text(" → "), code(only.after)];
 }
 
 function changedNames({ properties }: Change): Inline[] {

@@ -29,6 +29,8 @@ export interface Item {
   blocks: Block[];
   /** What stands for it when there is no room for all of it. */
   brief: Block[];
+  /** Whether it gets its room before the others: what destroys something, or blocks the change. */
+  important?: boolean;
   /** Under which word it is counted when it is left out, such as "updated". */
   label: string;
 }

@@ -29,23 +29,22 @@ export function toMarkdown(report: Report, limit = GITHUB_LIMIT): string {
   return [...head, ...parts, ...(leftOut.length === 0 ? [] : [leftOutText(leftOut)]), ...foot].join("\n\n") + "\n";
 }
 
-/** The items' texts: briefly as many as possible, then in full as far as there is room. */
+/** The items' texts: the important ones first, and of each kind as many as possible before any in full. */
 function fit(items: Item[], room: number): (string | undefined)[] {
-  const brief = items.map((item) => blocks(item.brief));
-  const shown: (string | undefined)[] = [];
-  for (const text of brief) {
-    const fits = length([text]) <= room;
-    if (fits) room -= length([text]);
-    shown.push(fits ? text : undefined);
+  const shown: (string | undefined)[] = items.map(() => undefined);
+  for (const important of [true, false]) {
+    for (const form of ["brief", "blocks"] as const) {
+      items.forEach((item, at) => {
+        const before = shown[at];
+        if ((item.important ?? false) !== important || (form === "blocks" && before === undefined)) return;
+        const text = blocks(item[form]);
+        const more = before === undefined ? length([text]) : text.length - before.length;
+        if (more > room) return;
+        room -= more;
+        shown[at] = text;
+      });
+    }
   }
-  items.forEach((item, at) => {
-    const before = shown[at];
-    if (before === undefined) return;
-    const full = blocks(item.blocks);
-    if (full.length - before.length > room) return;
-    room -= full.length - before.length;
-    shown[at] = full;
-  });
   return shown;
 }
 

@@ -28,6 +28,8 @@ const SHORT_ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": 
 
 /** Shows invisible characters as escapes. The result is one line. */
 export function visible(text: string): string {
+  // Nearly every text is plain ASCII, and thousands of them are in one report.
+  if (/^[ -~]*$/.test(text)) return text;
   return text.replace(
     INVISIBLE,
     (character) => SHORT_ESCAPES[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`,

@@ -58,5 +58,5 @@ export function toTerminal(report: Report, { colours }: TerminalOptions): string
       ...(title === undefined ? [] : block({ kind: "subheading", inlines: title })),
       ...items.flatMap((item) => item.blocks.flatMap(block)),
     ]);
-  return [...report.head.flatMap(block), ...parts, ...report.foot.flatMap(block)].join("\n").trim() + "\n";
+  return [...report.head.flatMap(block), ...parts, "", ...report.foot.flatMap(block)].join("\n").trim() + "\n";
 }

@@ -1,0 +1,173 @@
+/**
+ * Posts comments over HTTP to an emulated GitHub. What the emulator is not asked to prove: GitHub's own wording, its
+ * limit on a comment's length, and how it treats the token of a workflow, which is injected here as it is documented.
+ */
+import * as assert from "node:assert/strict";
+import { marker, type Patience, postComment, type Target } from "../../cli/preview/github";
+import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "./githubServer";
+
+const MARK = marker("pulumi-nixos", "dev");
+/** As patient as in earnest, but in milliseconds. */
+const QUICK: Partial<Patience> = { firstDelaySeconds: 0.001, longestDelaySeconds: 0.1, requestSeconds: 5 };
+
+describe("posting the comment", () => {
+  let github: GithubServer;
+  let target: Target;
+
+  beforeEach(async () => {
+    github = await GithubServer.start();
+    target = { api: github.url, repository: REPOSITORY, pullRequest: 1, token: TOKEN };
+  });
+  afterEach(() => github.stop());
+
+  const post = (text: string, mark = MARK) => postComment(target, mark, text, QUICK);
+  const bodies = async () => (await github.comments()).map(({ body }) => body);
+  const written = () => github.asked.filter(({ method }) => method !== "GET").map(({ method }) => method);
+
+  it("creates it once and edits it from then on", async () => {
+    assert.equal((await post("one")).posted, true);
+    assert.equal((await post("two")).posted, true);
+    assert.deepEqual(await bodies(), [`${MARK}\ntwo`]);
+    assert.deepEqual(written(), ["POST", "PATCH"]);
+  });
+
+  it("leaves it alone when it says the same already", async () => {
+    await post("one");
+    await post("one");
+    assert.deepEqual(written(), ["POST"]);
+  });
+
+  it("keeps one for each project and stack", async () => {
+    await post("dev");
+    await post("prod", marker("pulumi-nixos", "prod"));
+    await post("dev 2");
+    assert.deepEqual(await bodies(), [`${MARK}\ndev 2`, `${marker("pulumi-nixos", "prod")}\nprod`]);
+  });
+
+  it("finds it behind many pages of other comments", async () => {
+    const comments = `/repos/${REPOSITORY}/issues/1/comments`;
+    for (let at = 0; at < 230; at++) await github.call("POST", comments, { body: `talk ${at}` }, STRANGER);
+    await post("one");
+    await post("two");
+    assert.deepEqual(written(), ["POST", "PATCH"]);
+    assert.ok(github.asked.some(({ path }) => path.includes("page=3")));
+  });
+
+  it("does not touch a stranger's comment that begins with the mark", async () => {
+    await github.call("POST", `/repos/${REPOSITORY}/issues/1/comments`, { body: `${MARK}\nfake` }, STRANGER);
+    await post("one");
+    assert.deepEqual(await bodies(), [`${MARK}\nfake`, `${MARK}\none`]);
+  });
+
+  it("does not take a comment that only quotes the mark for its own", async () => {
+    await github.call("POST", `/repos/${REPOSITORY}/issues/1/comments`, { body: `see ${MARK}` });
+    await post("one");
+    assert.deepEqual(await bodies(), [`see ${MARK}`, `${MARK}\none`]);
+  });
+
+  it("works with the token of a workflow, which may not ask who it is", async () => {
+    const refused = { status: 403, body: '{"message": "Resource not accessible by integration"}' };
+    github.fail(/^GET \/user/, refused);
+    assert.equal((await post("one")).posted, true);
+  });
+
+  it("leaves one comment after two runs at the same time", async () => {
+    const [one, other] = await Promise.all([post("one"), post("two")]);
+    assert.deepEqual([one.posted, other.posted], [true, true]);
+    const left = await bodies();
+    assert.equal(left.length, 1);
+    await post("three");
+    assert.deepEqual(await bodies(), [`${MARK}\nthree`]);
+  });
+
+  for (const [what, ...faults] of [
+    ["a dropped connection", "drop", "drop"],
+    ["a 502", { status: 502, body: "<html>Bad Gateway</html>" }, { status: 503 }],
+    ["a 429", { status: 429, headers: { "retry-after": "0" } }],
+    ["a secondary rate limit", { status: 403, headers: { "retry-after": "0" } }],
+    ["a 200 that is no JSON", { status: 200, body: "<html>" }],
+  ] as const) {
+    for (const request of ["GET \\/user", "GET \\/repos", "POST"]) {
+      it(`tries again after ${what} (${request.replace("\\", "")})`, async () => {
+        github.fail(new RegExp(`^${request}`), ...faults);
+        const { posted, message } = await post("one");
+        assert.equal(posted, true, message);
+        assert.deepEqual(await bodies(), [`${MARK}\none`]);
+      });
+    }
+  }
+
+  it("makes no second comment when only the answer to the first was lost", async () => {
+    github.fail(/^POST/, "lost");
+    assert.equal((await post("one")).posted, true);
+    assert.deepEqual(await bodies(), [`${MARK}\none`]);
+    assert.deepEqual(written(), ["POST"]);
+  });
+
+  it("tries again when an answer breaks off", async () => {
+    github.fail(/^GET \/repos/, "truncate");
+    assert.equal((await post("one")).posted, true);
+  });
+
+  it("gives up after five attempts and says so", async () => {
+    github.fail(/^POST/, ...Array.from({ length: 9 }, () => ({ status: 502 })));
+    const { posted, message } = await post("one");
+    assert.equal(posted, false);
+    assert.match(message, /writing the comment: GitHub answered 502 \(injected\)\..*\(5 attempts\)/);
+    assert.equal(written().length, 5);
+  });
+
+  it("does not wait for a rate limit that ends in an hour", async () => {
+    const reset = String(Math.ceil(Date.now() / 1000) + 3600);
+    github.fail(/^POST/, { status: 403, headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset } });
+    const { posted, message } = await post("one");
+    assert.equal(posted, false);
+    assert.match(message, /rate limit is used up\. GitHub asks to wait 3[56]\d\d seconds, which is too long/);
+    assert.equal(written().length, 1);
+  });
+
+  for (const [status, pattern] of [
+    [401, /wrong or has expired.*GITHUB_TOKEN/],
+    [403, /pull-requests: write.*forks.*locked/],
+    [404, /no example\/server#1, or the token cannot see it/],
+    [410, /gone or turned off/],
+    [422, /does not accept the text/],
+    [301, /repository has moved/],
+    [418, /not expected/],
+  ] as const) {
+    it(`explains a ${status} and does not try again`, async () => {
+      github.fail(/^POST/, { status });
+      const { posted, message } = await post("one");
+      assert.equal(posted, false);
+      assert.match(message, pattern);
+      assert.doesNotMatch(message, new RegExp(TOKEN));
+      assert.equal(written().length, 1);
+    });
+  }
+
+  it("explains a pull request that is not there", async () => {
+    target.pullRequest = 77;
+    const { posted, message } = await post("one");
+    assert.equal(posted, false);
+    assert.match(message, /404.*no example\/server#77/);
+  });
+
+  it("explains a server that is not there", async () => {
+    target.api = "http://127.0.0.1:9";
+    const { posted, message } = await post("one");
+    assert.equal(posted, false);
+    assert.match(message, /no answer from http:\/\/127\.0\.0\.1:9: .*\(5 attempts\)/);
+  });
+});
+
+describe("the mark", () => {
+  it("is one HTML comment, whatever the names are", () => {
+    for (const name of ["dev", "org/dev", "a--b", "a-->b", "a---b", "-", "-->", "ü\n"]) {
+      assert.match(marker(name, name), /^<!-- preview-comment (?:(?!--)[!-~])+ -->$/);
+    }
+  });
+
+  it("differs for different stacks", () => {
+    assert.notEqual(marker("a", "b/c"), marker("a/b", "c"));
+  });
+});
