@@ -99,8 +99,11 @@ describe("upgrade with a token", () => {
         assert.equal(await bench.machine.output(`stat -c '%a %U' ${file}`), "400 root");
         // Another user's Nix does not see the token, and does not fail for it.
         const other = await bench.machine.run(
-          "setpriv --reuid=65534 --clear-groups env HOME=/tmp nix config show access-tokens",
+          // The Nix of the bench lies below the home of root.
+          `chmod 711 /root; install -d -o 65534 /tmp/other
+           setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/tmp/other nix config show access-tokens`,
         );
+        assert.equal(other.stderr.replace(/.*PS1.*\n/, ""), "");
         assert.deepEqual([other.code, other.stdout.trim()], [0, ""]);
       });
     }
