@@ -11,7 +11,8 @@ export interface CheckoutFacts {
 /** What a person is to do after an update, in words; undefined when the machine goes on by itself. */
 export function nextStep({ access, secretsFile, pushed }: CheckoutFacts): string | undefined {
   if (access === "token" && !secretsFile) {
-    return "Give the machine its token: npm run secrets init, npm run secrets token, then commit.";
+    // By an update and not by a push: without its token the machine cannot see the push.
+    return "Give the machine its token: npm run secrets -- init, npm run secrets -- token, commit, npx pulumi up.";
   }
   return pushed
     ? undefined

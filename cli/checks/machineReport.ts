@@ -164,7 +164,7 @@ function secrets(facts: MachineFacts, { access, secretsFile }: Expected): Result
     return failed(
       "open secrets",
       "the machine has not opened github-access-token, which it reads its repository with",
-      "npm run secrets check, then journalctl --unit sops-install-secrets on the machine",
+      "npm run secrets -- check, then journalctl --unit sops-install-secrets on the machine",
     );
   }
   if (open.length > 0) return ok("open secrets", open.join(", "));

@@ -19,7 +19,7 @@ export function checkSecretsFile(folder: string, access: string, machineRecipien
         failed(
           "secrets",
           "no nix/secrets.yaml, so the machine has no token to read its repository with",
-          "npm run secrets init, then npm run secrets token, then commit",
+          "npm run secrets -- init, npm run secrets -- token, commit, npx pulumi up",
         ),
       ]
     : [skipped("secrets", "no nix/secrets.yaml")];

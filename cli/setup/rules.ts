@@ -48,6 +48,6 @@ export function chooseAccess(
   const reason =
     known === "token" || flag === "token"
       ? ""
-      : "The organization forbids deploy keys, so the machine will read the repository with a token: `npm run secrets token`, after the first `pulumi up`.";
+      : "The organization forbids deploy keys, so the machine will read the repository with a token: `npm run secrets -- token`, after the first `pulumi up`.";
   return { access: "token", reason, problem: "" };
 }

@@ -131,6 +131,12 @@ async function offer(action: Action | undefined, flag: boolean, prompts: Prompts
   ui.say(why === undefined ? `Done: ${action.question.replace(/\?$/, "")}` : `Not done: ${why}`);
 }
 
+const TOKEN_STEPS = [
+  "npm run secrets -- init && npm run secrets -- token",
+  "git add .sops.yaml nix/secrets.yaml && git commit -m 'Add the token'",
+  "npx pulumi up",
+];
+
 function farewell(results: Result[], answers: Answers, ui: Ui): number {
   const bad = results.filter(({ outcome }) => outcome === "failed");
   ui.say(`\n${counted(results)}`);
@@ -138,7 +144,8 @@ function farewell(results: Result[], answers: Answers, ui: Ui): number {
     ui.say(`Before \`npx pulumi up\`:\n${printed(bad)}\nThen \`npm run doctor\` checks again.`);
     return CHECK_FAILED;
   }
-  const token = answers.access === "token" ? ["npm run secrets init && npm run secrets token"] : [];
+  // The token reaches the machine by a second update: without it the machine cannot see a push.
+  const token = answers.access === "token" ? TOKEN_STEPS : [];
   ui.say(["Next:", "npx pulumi up", ...token, "git push -u origin HEAD"].join("\n  "));
   return WRITTEN;
 }

@@ -216,7 +216,10 @@ config:
       world.organization("acme", { plan: { name: "team" }, deploy_keys_enabled_for_repositories: false });
       assert.equal(await run([...YES, "--owner", "acme"]), 0, world.said);
       assert.equal(repository()["access"], "token");
-      assert.match(world.said, /npx pulumi up\n {2}npm run secrets init && npm run secrets token\n/);
+      assert.match(
+        world.said,
+        /npx pulumi up\n {2}npm run secrets -- init && npm run secrets -- token\n.*\n {2}npx pulumi up\n {2}git push/,
+      );
     });
 
     it("refuses the deploy key that was asked for there", async () => {

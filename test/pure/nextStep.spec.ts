@@ -14,7 +14,10 @@ describe("nextStep", () => {
 
   it("asks for the token first where the machine reads with one", () => {
     const step = nextStep({ access: "token", secretsFile: false, pushed: false });
-    assert.equal(step, "Give the machine its token: npm run secrets init, npm run secrets token, then commit.");
+    assert.equal(
+      step,
+      "Give the machine its token: npm run secrets -- init, npm run secrets -- token, commit, npx pulumi up.",
+    );
   });
 
   it("asks for the push once the token is there", () => {
