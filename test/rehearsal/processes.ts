@@ -1,4 +1,11 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+
+const running = new Set<ChildProcess>();
+
+/** Ends every program that still runs, for a rehearsal that is interrupted. */
+export function endAll(): void {
+  running.forEach((child) => child.kill("SIGKILL"));
+}
 
 /** The end of a process and what it wrote. */
 export interface Finished {
@@ -22,6 +29,8 @@ export function finished(program: string, args: string[], options: ProcessOption
       stdio: ["ignore", "pipe", "pipe"],
       timeout: options.seconds * 1000,
     });
+    running.add(child);
+    child.on("close", () => running.delete(child));
     const written = { stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text: string) => (written.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (written.stderr += text));

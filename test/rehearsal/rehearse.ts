@@ -1,6 +1,7 @@
+import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import * as path from "node:path";
 import type { Driver, Run } from "./drivers/driver";
 import { EngineDriver } from "./drivers/engine";
@@ -9,7 +10,9 @@ import { InProcessDriver } from "./drivers/inProcess";
 import { type Evaluation, findEvaluation } from "./evaluation";
 import type { Stage } from "./life";
 import type { LoopbackMachines } from "./loopback";
+import { endAll } from "./processes";
 import { copyProject, ROOT } from "./project";
+import { holdsPrivateKey } from "./records";
 import { deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
 import { closedEnvironment } from "./surroundings";
 import { type Verdict, Verdicts } from "./verdicts";
@@ -48,9 +51,12 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
   // Links in the temporary folder's path would make two names of one module.
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "rehearsal-")));
   const remove = () => {
-    if (!keep) rmSync(folder, { recursive: true, force: true });
+    if (!keep) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   };
-  process.once("exit", remove);
+  const undo = onAnyEnd(() => {
+    endAll();
+    remove();
+  });
   const environment = closedEnvironment(folder);
   const project = copyProject(folder);
   const owner = giveOwner(project);
@@ -98,7 +104,10 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
       systemOf: noMachine === undefined ? (id) => machines!.systemOf(id) : { noMachine },
     };
     const { steps, run } = await walk(stage, { folder, environment, evaluation, noMachine }, say);
-    report(stage, run, say);
+    stage.verdicts.begin("report");
+    const told = run === undefined ? [] : describe(run);
+    stage.verdicts.program("this report shows no private key", () => assert.ok(!holdsPrivateKey(told.join("\n"))));
+    [...told, ...section("Checks", verdictTable(stage.verdicts.all))].forEach(say);
     const seconds = (performance.now() - begin) / 1000;
     const held = stage.verdicts.failures.length === 0;
     say("");
@@ -118,9 +127,22 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
     world.stop();
     await driver.stop();
     await machines?.stop();
+    undo();
     remove();
-    process.off("exit", remove);
   }
+}
+
+/** Calls a function when the process ends, also by a signal. Returns what takes that back. */
+function onAnyEnd(end: () => void): () => void {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  // The usual exit code of a program that a signal has ended; leaving by `exit` runs the handlers of exit.
+  const leave = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+  process.on("exit", end);
+  signals.forEach((signal) => process.on(signal, leave));
+  return () => {
+    process.off("exit", end);
+    signals.forEach((signal) => process.off(signal, leave));
+  };
 }
 
 /** The bench is loaded only here: it needs what few computers have. */
@@ -157,12 +179,14 @@ function standInSystem(): string {
 }
 
 /** What was made, for a person. */
-function report({ verdicts }: Stage, run: Run | undefined, say: (line: string) => void): void {
-  const section = (title: string, lines: string[]) => ["", title, ...lines.map((line) => `  ${line}`)].forEach(say);
-  if (run !== undefined) {
-    section("Resources, before the end", treeOf(run));
-    section("User data of the machine", userDataOf(run));
-    section("Deployment", deploymentOf(run));
-  }
-  section("Checks", verdictTable(verdicts.all));
+function describe(run: Run): string[] {
+  return [
+    ...section("Resources, before the end", treeOf(run)),
+    ...section("User data of the machine", userDataOf(run)),
+    ...section("Deployment", deploymentOf(run)),
+  ];
+}
+
+function section(title: string, lines: string[]): string[] {
+  return ["", title, ...lines.map((line) => `  ${line}`)];
 }

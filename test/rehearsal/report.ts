@@ -33,7 +33,12 @@ export function treeOf({ resources }: Run): string[] {
 function detailsOf({ type, inputs }: RecordedResource): TreeNode["details"] {
   return (TELLING[type] ?? [])
     .filter((label) => inputs[label] !== undefined)
-    .map((label) => ({ label, value: shown(withoutSecrets(inputs[label])) }));
+    .flatMap((label) => valuesOf(inputs[label]).map((value) => ({ label, value: shown(withoutSecrets(value)) })));
+}
+
+/** Each trigger has a line of its own: they are long. */
+function valuesOf(value: unknown): unknown[] {
+  return Array.isArray(value) && value.every((part) => typeof part === "string") ? value : [value];
 }
 
 function shown(value: unknown): string {
