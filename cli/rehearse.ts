@@ -1,6 +1,5 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { rehearse } from "../test/rehearsal/rehearse";
 
 const HELP = `Walks the whole life of the stack on this computer, without any account: npm run rehearse -- [options]
 
@@ -32,6 +31,8 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  // Loaded only now: a wrong call need not wait for Pulumi.
+  const { rehearse } = await import("../test/rehearsal/rehearse.js");
   // The program's own prints are caught while it runs in this process, so this writes past the console.
   const say = (line: string) => void process.stdout.write(`${line}\n`);
   const rehearsal = await rehearse({

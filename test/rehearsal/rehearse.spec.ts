@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { findEngine } from "./drivers/findEngine";
+import { finished } from "./processes";
+import { ROOT } from "./project";
+import type { Rehearsal } from "./rehearse";
+
+// With an engine and with machines, and on programs with faults: test/system/rehearsal.spec.ts.
+
+describe("npm run rehearse", function () {
+  this.timeout(90_000);
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "rehearse-spec-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const command = (...args: string[]) =>
+    finished(process.execPath, ["--import", "tsx", "cli/rehearse.ts", ...args], {
+      directory: ROOT,
+      environment: { ...process.env, TMPDIR: folder },
+      seconds: 80,
+    });
+
+  it("walks every step in this process, says what it could not check, and leaves nothing behind", async () => {
+    const json = path.join(folder, "rehearsal.json");
+    const { code, stdout } = await command("--no-engine", "--no-machine", "--json", json);
+    assert.equal(code, 0, stdout);
+    const rehearsal = JSON.parse(readFileSync(json, "utf8")) as Rehearsal;
+    assert.deepEqual(
+      rehearsal.steps.map(({ name }) => name),
+      ["create", "again", "edit", "type", "replace", "story", "destroy"],
+    );
+    const outcomes = (subject: string) => [
+      ...new Set(rehearsal.verdicts.filter((verdict) => verdict.subject === subject).map(({ outcome }) => outcome)),
+    ];
+    assert.deepEqual(outcomes("program"), ["held"]);
+    assert.deepEqual(outcomes("engine"), ["not checked"]);
+    assert.deepEqual(outcomes("machine"), ["not run"]);
+    assert.doesNotMatch(stdout + readFileSync(json, "utf8"), /PRIVATE KEY/);
+    // tsx keeps its own cache there.
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => !name.startsWith("tsx-")),
+      ["rehearsal.json"],
+    );
+  });
+
+  it("explains itself, and refuses options that it does not have", async () => {
+    const help = await command("--help");
+    assert.deepEqual([help.code, help.stdout.includes("--keep")], [0, true]);
+    const wrong = await command("--kept");
+    assert.deepEqual([wrong.code, wrong.stderr.includes("--kept")], [2, true]);
+  });
+});
+
+describe("search for an engine", () => {
+  let folder: string;
+  let before: NodeJS.ProcessEnv;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "engine-spec-"));
+    before = { ...process.env };
+    process.env["PULUMI_HOME"] = path.join(folder, "home");
+  });
+  afterEach(() => {
+    process.env = before;
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const program = (...names: string[]) => {
+    const file = path.join(folder, ...names);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, "#!/bin/sh\n");
+    chmodSync(file, 0o755);
+    return file;
+  };
+  const nothing = () => {};
+
+  it("takes the one on PATH, but not the wrapper that npm puts there", async () => {
+    const wrapper = program("node_modules/.bin/pulumi");
+    const cli = program("bin/pulumi");
+    process.env["PATH"] = [path.dirname(wrapper), path.dirname(cli)].join(path.delimiter);
+    assert.deepEqual(await findEngine(folder, nothing), { cli });
+  });
+
+  it("takes the one that npx pulumi has downloaded before", async () => {
+    process.env["PATH"] = folder;
+    program("node_modules/pulumi/run.js");
+    writeFileSync(path.join(folder, "node_modules/pulumi/package.json"), '{ "version": "3.999.0" }');
+    const cli = program("home/versions/3.999.0/bin/pulumi");
+    assert.deepEqual(await findEngine(folder, nothing), { cli });
+  });
+
+  it("gives a reason within seconds where there is none", async () => {
+    process.env["PATH"] = folder;
+    const begin = performance.now();
+    const search = await findEngine(folder, nothing);
+    assert.match("reason" in search ? search.reason : "", /no pulumi on PATH/);
+    program("node_modules/pulumi/run.js");
+    writeFileSync(path.join(folder, "node_modules/pulumi/package.json"), '{ "version": "3.999.0" }');
+    const offline = await findEngine(folder, nothing);
+    assert.match("reason" in offline ? offline.reason : "", /cannot be reached|could not download/);
+    assert.ok(performance.now() - begin < 8000);
+  });
+});

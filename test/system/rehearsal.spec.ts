@@ -1,0 +1,166 @@
+// The rehearsal under a real engine and with real machines, and its checks on programs with faults: a check that
+// cannot fail would prove nothing.
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { canRunMachine } from "../bench";
+import { findEngine } from "../rehearsal/drivers/findEngine";
+import { finished } from "../rehearsal/processes";
+import { ROOT } from "../rehearsal/project";
+import type { Rehearsal } from "../rehearsal/rehearse";
+import { requireOrSkip } from "../require";
+
+const PARTS = [
+  "Pulumi.yaml",
+  "index.ts",
+  "package.json",
+  "tsconfig.json",
+  ".pulumi",
+  "components",
+  "nix",
+  ".github",
+  "cli",
+  "test",
+];
+
+/** Programs with one fault each, put into the program as a transformation of its resources, and what must not hold. */
+const FAULTS: Record<string, { transformation: string; subject: string; statement: RegExp }> = {
+  "a newer image replaces the machine": {
+    transformation: `if (type === INSTANCE) return { props, opts: { ...opts, ignoreChanges: [] } };`,
+    subject: "program",
+    statement: /a newer image does not replace the machine/,
+  },
+  "a changed flake is not deployed": {
+    transformation: `if (type === COMMAND) return { props: { ...props, triggers: props.triggers.slice(1) }, opts };`,
+    subject: "program",
+    statement: /only the deployment changes, by its trigger/,
+  },
+  "a new machine gets no system": {
+    transformation: `if (type === COMMAND) return { props: { ...props, triggers: [props.triggers[0]] }, opts };`,
+    subject: "program",
+    statement: /address and deployment are told of the new machine/,
+  },
+  "user data does not start with #!": {
+    transformation: `if (type === INSTANCE) return { props: { ...props, userData: pulumi.interpolate\`\\n\${props.userData}\` }, opts };`,
+    subject: "program",
+    statement: /user data is a script/,
+  },
+  "the machine's key may write to the repository": {
+    transformation: `if (type.endsWith(":RepositoryDeployKey")) return { props: { ...props, readOnly: false }, opts };`,
+    subject: "program",
+    statement: /GitHub lets it only read/,
+  },
+  "a check is required that nobody reports": {
+    transformation: `if (type.endsWith(":BranchProtection")) return { props: { ...props, requiredStatusChecks: [{ contexts: ["ci"] }] }, opts };`,
+    subject: "program",
+    statement: /requires the checks that the workflow reports/,
+  },
+  "a private key is no secret": {
+    transformation: `if (type === COMMAND) return { props: { ...props, environment: pulumi.unsecret(props.environment) }, opts };`,
+    subject: "program",
+    statement: /no private key stands outside Pulumi's secrets/,
+  },
+  "the deployment goes to the address that EC2 lends": {
+    transformation: `if (type === COMMAND) return { props: { ...props, environment: { ...props.environment, DEPLOY_HOST: "198.51.100.1" } }, opts };`,
+    subject: "program",
+    statement: /deployed once, to the machine's own address/,
+  },
+  "the deployment trusts another host key": {
+    transformation: `if (type === COMMAND) return { props: { ...props, environment: { ...props.environment, DEPLOY_HOST_KEY: "ssh-ed25519 AAAA" } }, opts };`,
+    subject: "program",
+    statement: /trusts no host key but the one/,
+  },
+  "a resource is only in the preview": {
+    transformation: `if (type.endsWith(":Eip") && pulumi.runtime.isDryRun()) new EXTRA("extra", {});`,
+    subject: "program",
+    statement: /a preview registers the same resources/,
+  },
+};
+
+describe("rehearsal", function () {
+  this.timeout(240_000);
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "rehearsal-spec-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const rehearse = async (
+    root: string,
+    ...options: string[]
+  ): Promise<{ code: number; text: string; rehearsal: Rehearsal }> => {
+    const json = path.join(folder, "rehearsal.json");
+    const args = ["--import", "tsx", "cli/rehearse.ts", "--json", json, ...options];
+    const environment = { ...process.env, TMPDIR: folder };
+    const { code, stdout, stderr } = await finished(process.execPath, args, {
+      directory: root,
+      environment,
+      seconds: 220,
+    });
+    return { code, text: stdout + stderr, rehearsal: JSON.parse(readFileSync(json, "utf8")) as Rehearsal };
+  };
+
+  describe("of the real program", () => {
+    it("holds with machines on this computer", async function () {
+      const reason = canRunMachine();
+      requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
+      const { code, text, rehearsal } = await rehearse(ROOT, "--no-engine");
+      assert.equal(code, 0, text);
+      const machine = rehearsal.verdicts.filter(({ subject }) => subject === "machine");
+      assert.deepEqual(
+        machine.map(({ outcome }) => outcome),
+        ["held", "held", "held", "held"],
+      );
+    });
+
+    it("holds under a real engine", async function () {
+      const search = await findEngine(ROOT, () => {});
+      requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
+      const { code, text, rehearsal } = await rehearse(ROOT, "--no-machine");
+      assert.equal(code, 0, text);
+      assert.equal(rehearsal.driver, "engine");
+      assert.deepEqual(
+        rehearsal.verdicts.filter(({ outcome }) => outcome === "not checked"),
+        [],
+      );
+    });
+  });
+
+  describe("of a program with a fault does not hold:", () => {
+    for (const [fault, { transformation, subject, statement }] of Object.entries(FAULTS)) {
+      it(fault, async () => {
+        const { code, text, rehearsal } = await rehearse(
+          withFault(folder, transformation),
+          "--no-engine",
+          "--no-machine",
+        );
+        assert.equal(code, 1, text);
+        const failed = rehearsal.verdicts.filter(({ outcome }) => outcome === "FAILED");
+        assert.ok(
+          failed.some((verdict) => verdict.subject === subject && statement.test(verdict.statement)),
+          JSON.stringify(failed, null, 2),
+        );
+      });
+    }
+  });
+});
+
+/** A copy of the project whose program runs with a transformation. */
+function withFault(folder: string, transformation: string): string {
+  const copy = path.join(folder, "copy");
+  for (const part of PARTS) cpSync(path.join(ROOT, part), path.join(copy, part), { recursive: true });
+  symlinkSync(path.join(ROOT, "node_modules"), path.join(copy, "node_modules"));
+  const program = readFileSync(path.join(copy, "index.ts"), "utf8");
+  const fault = `import * as pulumi from "@pulumi/pulumi";
+    import { Eip as EXTRA } from "@pulumi/aws/ec2";
+    const INSTANCE = "aws:ec2/instance:Instance";
+    const COMMAND = "command:local:Command";
+    pulumi.runtime.registerStackTransformation(({ type, props, opts }: any): any => {
+      ${transformation}
+      return undefined;
+    });`;
+  writeFileSync(path.join(copy, "components/fault.ts"), fault);
+  writeFileSync(path.join(copy, "index.ts"), `import "./components/fault";\n${program}`);
+  return copy;
+}
