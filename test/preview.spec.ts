@@ -6,12 +6,18 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { DERIVATION, IMAGES } from "./support/cloud";
-import { only, plainTextsOf, type Registered, table } from "./support/mocks";
+import { only, plainTextsOf, table } from "./support/mocks";
 import { Project } from "./support/program";
 import { Secret, UNKNOWN } from "./support/wire";
 
+type Outcome = Awaited<ReturnType<Project["run"]>>;
+
 describe("a preview of the program", () => {
   const project = new Project();
+  let byDefault: Outcome;
+  before(async () => {
+    byDefault = await project.run({ preview: true });
+  });
   after(() => project.remove());
 
   for (const [what, config] of [
@@ -28,55 +34,58 @@ describe("a preview of the program", () => {
       },
     ],
   ] as const) {
-    it(`registers the same resources as an update, with ${what}`, async () => {
-      const preview = await project.run({ config, preview: true });
-      const update = await project.run({ config });
-      assert.deepEqual(table(preview.resources), table(update.resources));
-    });
+    describe(`with ${what}`, () => {
+      let preview: Outcome;
+      let update: Outcome;
+      before(async () => {
+        preview = await project.run({ config, preview: true });
+        update = await project.run({ config });
+      });
 
-    it(`registers the same inputs as an update where they are known, with ${what}`, async () => {
-      const preview = await project.run({ config, preview: true });
-      const update = await project.run({ config });
-      const places = (resources: Registered[]) =>
-        resources.flatMap(({ type, name, inputs }) => known(inputs).map((place) => `${type} ${name} ${place}`)).sort();
-      const inPreview = places(preview.resources);
-      assert.ok(inPreview.length > 50);
-      const inUpdate = new Set(places(update.resources));
-      assert.deepEqual(
-        inPreview.filter((place) => !inUpdate.has(place)),
-        [],
-      );
-    });
+      it("registers the same resources as an update", () => {
+        assert.deepEqual(table(preview.resources), table(update.resources));
+      });
 
-    it(`makes the same calls as an update, with ${what}`, async () => {
-      const tokens = async (preview: boolean) =>
-        (await project.run({ config, preview })).invokes.map(({ token }) => token).sort();
-      assert.deepEqual(await tokens(true), await tokens(false));
+      it("registers the same inputs as an update, where they are known", () => {
+        const places = ({ resources }: Outcome) =>
+          resources.flatMap(({ type, name, inputs }) => known(inputs).map((place) => `${type} ${name} ${place}`));
+        assert.ok(places(preview).length > 50);
+        const inUpdate = new Set(places(update));
+        assert.deepEqual(
+          places(preview).filter((place) => !inUpdate.has(place)),
+          [],
+        );
+      });
+
+      it("makes the same calls as an update", () => {
+        const tokens = ({ invokes }: Outcome) => invokes.map(({ token }) => token).sort();
+        assert.ok(tokens(preview).includes("command:local:run"));
+        assert.deepEqual(tokens(preview), tokens(update));
+      });
     });
   }
 
-  it("knows the image, the evaluated system and the repository's address for upgrades", async () => {
-    const { resources } = await project.run({ preview: true });
+  it("knows the image, the evaluated system and the repository's address for upgrades", () => {
+    const { resources } = byDefault;
     assert.equal(only(resources, "aws:ec2/instance:Instance").inputs["ami"], IMAGES[0]);
     const outputs = only(resources, "pulumi:pulumi:Stack").outputs!;
     assert.equal(outputs["derivation"], DERIVATION);
     assert.equal(outputs["upgradeFlake"], "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default");
   });
 
-  it("does not know what only an update makes", async () => {
-    const { resources } = await project.run({ preview: true });
+  it("does not know what only an update makes", () => {
+    const { resources } = byDefault;
     const outputs = only(resources, "pulumi:pulumi:Stack").outputs!;
     for (const name of ["publicIp", "publicDns", "url", "instanceId", "hostPublicKey", "ageRecipient"]) {
       assert.equal(outputs[name], UNKNOWN, name);
     }
   });
 
-  it("shows no private key, known or not, in plain", async () => {
-    const outcome = await project.run({ preview: true });
-    const machine = only(outcome.resources, "aws:ec2/instance:Instance").inputs;
+  it("shows no private key, known or not, in plain", () => {
+    const machine = only(byDefault.resources, "aws:ec2/instance:Instance").inputs;
     assert.ok(machine["userData"] === UNKNOWN || machine["userData"] instanceof Secret);
     assert.deepEqual(
-      plainTextsOf(outcome).filter((text) => text.includes("PRIVATE KEY")),
+      plainTextsOf(byDefault).filter((text) => text.includes("PRIVATE KEY")),
       [],
     );
   });

@@ -10,10 +10,14 @@ import { Secret } from "./support/wire";
 
 describe("the program", () => {
   const project = new Project();
+  let byDefault: Awaited<ReturnType<Project["run"]>>;
+  before(async () => {
+    byDefault = await project.run();
+  });
   after(() => project.remove());
 
-  it("registers these resources and no other", async () => {
-    const { resources } = await project.run();
+  it("registers these resources and no other", () => {
+    const { resources } = byDefault;
     assert.deepEqual(
       table(resources),
       [
@@ -43,13 +47,13 @@ describe("the program", () => {
     );
   });
 
-  it("asks for the image and for the evaluation, once each", async () => {
-    const { invokes } = await project.run();
+  it("asks for the image and for the evaluation, once each", () => {
+    const { invokes } = byDefault;
     assert.deepEqual(invokes.map(({ token }) => token).sort(), ["aws:ec2/getAmiIds:getAmiIds", "command:local:run"]);
   });
 
-  it("gives each resource what tells it apart", async () => {
-    const { resources } = await project.run();
+  it("gives each resource what tells it apart", () => {
+    const { resources } = byDefault;
     const machine = only(resources, "aws:ec2/instance:Instance").inputs;
     assert.equal(machine["ami"], IMAGES[0]);
     assert.equal(machine["instanceType"], "t3.small");
@@ -73,8 +77,8 @@ describe("the program", () => {
     assert.equal((command["triggers"] as unknown[])[1], "nixos-id");
   });
 
-  it("exports these outputs, of which the private keys are secret", async () => {
-    const { resources, cloud } = await project.run();
+  it("exports these outputs, of which the private keys are secret", () => {
+    const { resources, cloud } = byDefault;
     const outputs = only(resources, "pulumi:pulumi:Stack").outputs!;
     const secrets = Object.keys(outputs).filter((name) => outputs[name] instanceof Secret);
     assert.deepEqual(secrets.sort(), ["identityKey", "privateKey"]);
@@ -102,8 +106,8 @@ describe("the program", () => {
     assert.deepEqual(outputs["privateKey"], new Secret(cloud.keys.get("nixos-key")!.privateKeyOpenssh));
   });
 
-  it("shows no private key in any plain input, output, warning or invoke", async () => {
-    const texts = plainTextsOf(await project.run());
+  it("shows no private key in any plain input, output, warning or invoke", () => {
+    const texts = plainTextsOf(byDefault);
     assert.ok(texts.length > 100);
     assert.deepEqual(
       texts.filter((text) => text.includes("PRIVATE KEY")),
@@ -132,8 +136,8 @@ describe("the program", () => {
     );
   });
 
-  it("warns by default of the one thing that it cannot know, the plan", async () => {
-    const { warnings } = await project.run();
+  it("warns by default of the one thing that it cannot know, the plan", () => {
+    const { warnings } = byDefault;
     assert.equal(warnings.length, 1);
     assert.match(warnings[0]!, /GitHub protects branches of private repositories on paid plans only/);
   });

@@ -16,7 +16,7 @@ describe("githubToken", () => {
 
   it("refuses an empty text", () => assert.deepEqual(githubToken("github:token", ""), message("an empty text")));
 
-  for (const text of ["ghp_abc\n", "ghp_abc\nextra-substituters = x", "ghp_abc\r\n", "\nghp_abc"]) {
+  for (const text of ["ghp_abc\n", "ghp_abc\nextra-substituters = x", "ghp_abc\r\n", "\nghp_abc", "github_pat_a\nb"]) {
     it(`refuses ${JSON.stringify(text)}, which would add a setting`, () => {
       assert.deepEqual(githubToken("github:token", text), message("a text of several lines"));
     });
