@@ -38,9 +38,10 @@ in
       default = true;
       description = ''
         Whether root's authorized key follows
-        {option}`continuousDeployment.amazon.machineKey`. The image installs the key pair's public
-        key only where root has no authorized keys yet, so without this a key that was rotated never
-        reaches a running machine. Turn it off where the login key is another than the machine's.
+        {option}`continuousDeployment.amazon.machineKey`, where that is the key that root was given
+        first. The image installs the key pair's public key only where root has no authorized keys
+        yet, so without this a key that was rotated never reaches a running machine. A machine that
+        root enters with another key is left alone.
       '';
     };
   };

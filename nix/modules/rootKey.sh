@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Makes the public half of MACHINE_KEY an authorized key of root, and takes away the one that this
-# script gave before. Keys from elsewhere stay. The new key is in the file before the old one goes,
-# in one replacement of the whole file: there is no moment without a key.
+# Where the machine's key is root's authorized key, keeps it so when the machine's key changes: the
+# new one comes in and the old one goes in one replacement of the file, so there is no moment without
+# a key. Keys from elsewhere stay. A machine that root enters with another key is left alone: there
+# the machine's key is only for secrets and the repository, and must not open the machine itself.
 set -euo pipefail
 
 machine_key=${MACHINE_KEY:-/var/lib/id_ed25519}
@@ -14,6 +15,11 @@ given=${STATE_DIRECTORY:-/var/lib/root-key}/public-key
 # Type and key only: a comment is no part of the key, and a line may hold options before both.
 public=$(ssh-keygen -y -f "$machine_key" | cut -d ' ' -f 1-2)
 before=$(cat "$given" 2>/dev/null || true)
+
+if [[ -z $before ]] && grep -qE '^[^#]' "$authorized_keys" 2>/dev/null &&
+  ! grep -qF -e "${public#* }" "$authorized_keys"; then
+  exit 0
+fi
 
 install -d -m 700 "$(dirname "$authorized_keys")"
 touch "$authorized_keys"

@@ -1,0 +1,177 @@
+// The modules of nix/, evaluated by a real Nix with a stand-in of nixpkgs' module system: their options and what they ask
+// of NixOS. It cannot prove that NixOS has what they set.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { requireOrSkip } from "../require";
+import { configured, evaluateModules, flakeFolder, nixMissing } from "./evaluate";
+
+const token = {
+  continuousDeployment: {
+    repository: { owner: "octocat", name: "site", access: "token" },
+    upgrade: { tokenFile: "/run/secrets/x" },
+  },
+};
+const upgrade = (settings: object) => ({
+  continuousDeployment: { ...configured.continuousDeployment, upgrade: settings },
+});
+
+describe("NixOS modules", () => {
+  before(function () {
+    requireOrSkip(this, "nix", nixMissing() === undefined, nixMissing() ?? "");
+  });
+
+  const names = fs.readdirSync(path.join(flakeFolder, "modules")).filter((name) => name.endsWith(".nix"));
+  for (const name of names) {
+    it(`${name} works alone`, () => {
+      assert.deepEqual(evaluateModules("builtins.deepSeq e.config.continuousDeployment e.failed", {}, [name]), []);
+    });
+  }
+
+  it("describe every option", () => {
+    const undescribed = evaluateModules(`
+      let walk = path: options: builtins.concatMap (name:
+            let option = options.\${name}; here = path ++ [ name ]; in
+            if option._type or null == "option"
+            then (if builtins.stringLength (option.description or "") > 20 then [ ] else [ (builtins.concatStringsSep "." here) ])
+            else walk here option) (builtins.attrNames options);
+      in walk [ ] e.options`);
+    assert.deepEqual(undescribed, []);
+  });
+
+  it("refuse values of the wrong type, naming the option", () => {
+    const wrong = { continuousDeployment: { repository: { owner: "octo cat" } } };
+    assert.throws(
+      () => evaluateModules("e.config.continuousDeployment.repository.owner", wrong),
+      /repository\.owner is not of type/,
+    );
+    const unknown = { continuousDeployment: { repository: { owners: "octocat" } } };
+    assert.throws(
+      () => evaluateModules("e.config.warnings", unknown),
+      /no option continuousDeployment\.repository\.owners/,
+    );
+  });
+
+  describe("upgrade", () => {
+    it("is off with a warning while the repository has no owner, and the page is still written", () => {
+      assert.deepEqual(evaluateModules("e.config.systemd.services ? nixos-upgrade", {}), false);
+      assert.match(JSON.stringify(evaluateModules("e.config.warnings", {})), /no owner yet.*npm run setup/);
+      assert.deepEqual(evaluateModules("e.config.systemd.services ? nixos-upgrade-status", {}), true);
+      assert.deepEqual(evaluateModules(`e.config.environment.etc ? "nixos-upgrade/off"`, {}), false);
+    });
+
+    it("refuses to be on without a repository", () => {
+      const failed = evaluateModules("e.failed", { continuousDeployment: { upgrade: { enable: true } } });
+      assert.match(JSON.stringify(failed), /repository\.owner is empty.*npm run setup/);
+    });
+
+    it("says so in the system where it is switched off on purpose", () => {
+      assert.deepEqual(
+        evaluateModules(`e.config.environment.etc ? "nixos-upgrade/off"`, upgrade({ enable: false })),
+        true,
+      );
+      assert.deepEqual(
+        evaluateModules("(e.config.systemd.timers or { }) ? nixos-upgrade", upgrade({ enable: false })),
+        false,
+      );
+    });
+
+    it("reads with the machine's key by default", () => {
+      const settings = evaluateModules("e.config.continuousDeployment.upgrade.settings") as Record<string, string>;
+      assert.equal(settings["UPGRADE_REMOTE"], "ssh://git@github.com/octocat/site");
+      assert.equal(settings["UPGRADE_FLAKE"], "git+ssh://git@github.com/octocat/site?ref=main&rev=REVISION&dir=nix");
+      assert.equal(evaluateModules("e.config.nix ? extraOptions"), false);
+      assert.equal(evaluateModules("e.config.systemd.services ? nixos-upgrade-token"), false);
+    });
+
+    it("reads with a token where it is told to, which Nix may miss without failing", () => {
+      const settings = evaluateModules("e.config.continuousDeployment.upgrade.settings", token) as Record<
+        string,
+        string
+      >;
+      assert.equal(settings["UPGRADE_REMOTE"], "https://api.github.com/repos/octocat/site");
+      assert.equal(settings["UPGRADE_FLAKE"], "github:octocat/site/REVISION?dir=nix");
+      assert.equal(evaluateModules("e.config.nix.extraOptions", token), `!include ${settings["UPGRADE_TOKEN_CONFIG"]}`);
+    });
+
+    it("warns where a token is wanted and none is there", () => {
+      const missing = { continuousDeployment: { repository: { owner: "octocat", access: "token" } } };
+      assert.match(JSON.stringify(evaluateModules("e.config.warnings", missing)), /npm run secrets token/);
+    });
+
+    it("takes the token from the encrypted file where there is one", () => {
+      const withFile = {
+        continuousDeployment: {
+          repository: { owner: "octocat", access: "token" },
+          secrets: { file: "/nowhere/secrets.yaml" },
+        },
+      };
+      assert.equal(
+        evaluateModules("e.config.continuousDeployment.upgrade.tokenFile", withFile),
+        "/run/secrets/github-access-token",
+      );
+      assert.deepEqual(evaluateModules("e.config.sops.secrets.github-access-token.restartUnits", withFile), [
+        "nixos-upgrade-token.service",
+      ]);
+    });
+
+    it("runs every minute by default; interval and jitter are options", () => {
+      const timer = (configuration?: object) =>
+        evaluateModules("e.config.systemd.timers.nixos-upgrade.timerConfig", configuration) as Record<string, string>;
+      assert.equal(timer()["OnCalendar"], "minutely");
+      const changed = timer(upgrade({ dates: "hourly", randomizedDelaySec: "10min" }));
+      assert.deepEqual([changed["OnCalendar"], changed["RandomizedDelaySec"]], ["hourly", "10min"]);
+    });
+
+    it("asks no cache but NixOS's own by default, and refuses one without a key", () => {
+      assert.deepEqual(evaluateModules("e.config.nix.settings.extra-substituters"), []);
+      assert.match(
+        JSON.stringify(evaluateModules("e.failed", upgrade({ substituters: ["https://cache.example.org"] }))),
+        /without trustedPublicKeys/,
+      );
+    });
+
+    it("calls the user's command only where there is one", () => {
+      const unit = "e.config.systemd.services.nixos-upgrade-freshness.onFailure";
+      assert.deepEqual(evaluateModules(unit), []);
+      assert.deepEqual(evaluateModules(unit, upgrade({ freshness: { onFailure: "echo" } })), [
+        "nixos-upgrade-alert.service",
+      ]);
+    });
+
+    it("outlives the switch that it makes, and is bounded in memory", () => {
+      const unit = evaluateModules("e.config.systemd.services.nixos-upgrade") as {
+        restartIfChanged: boolean;
+        unitConfig: Record<string, unknown>;
+        serviceConfig: Record<string, unknown>;
+      };
+      assert.equal(unit.restartIfChanged, false);
+      assert.equal(unit.unitConfig["X-StopOnRemoval"], false);
+      assert.equal(unit.serviceConfig["MemoryMax"], "80%");
+      assert.equal(unit.serviceConfig["OOMPolicy"], "continue");
+    });
+
+    it("checks the web server after a switch only where there is one", () => {
+      const health = (web: boolean) =>
+        evaluateModules("e.config.continuousDeployment.upgrade.health", {
+          continuousDeployment: { ...configured.continuousDeployment, web: { enable: web } },
+        });
+      assert.deepEqual(health(true), {
+        seconds: 60,
+        sshPort: 22,
+        units: ["nginx.service"],
+        url: "http://127.0.0.1/status.json",
+      });
+      assert.deepEqual(health(false), { seconds: 60, sshPort: 22, units: [], url: null });
+    });
+  });
+
+  it("smallMachine keeps generations by number, whatever their age", () => {
+    assert.equal(evaluateModules("e.config.nix.gc.options"), "");
+    assert.match(String(evaluateModules("e.config.systemd.services.nix-gc.preStart")), /--delete-generations \+5/);
+  });
+
+  it("secrets leave sops-nix out where there is no encrypted file", () => {
+    assert.equal(evaluateModules("e.config.sops ? defaultSopsFile"), false);
+  });
+});
