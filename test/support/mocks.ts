@@ -131,6 +131,9 @@ async function observe<T>(answers: Answers, program: () => T | Promise<T>, previ
 
   const failures: Error[] = [];
   const restore = redirectMessages(failures, recorder.warnings);
+  // The runtime keeps a stack trace for each resource and output; mapping them back to TypeScript is half of the time.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 1;
   let result: T | undefined;
   try {
     try {
@@ -141,6 +144,7 @@ async function observe<T>(answers: Answers, program: () => T | Promise<T>, previ
     await within(settled(recorder, failures), LIMIT, "the program");
   } finally {
     restore();
+    Error.stackTraceLimit = stackTraceLimit;
     // What waits for a failed output waits for ever; the runtime would report it as leaked when the tests end.
     if (failures.length > 0) await pulumi.runtime.setMocks(recorder);
   }
