@@ -1,4 +1,4 @@
-import { withoutColours, withoutSecrets } from "../render/safeText";
+import { visible, withoutColours, withoutSecrets } from "../render/safeText";
 
 /** Lines that tell a reader of a pull request nothing: the engine's wrapping, and the stack of the program. */
 const NOISE = [
@@ -13,12 +13,12 @@ const NOISE = [
 /** The prefixes that the engine and Node put before the words that matter. */
 const PREFIXES = /^(?:error: |warning: |<ref \*\d+> |(?:Unhandled)?Error: |RunError: |ResourceError: )+/;
 
-/** A message as lines of text: no colours, no secrets, no empty lines at both ends. */
+/** A message as lines of text: no colours, no secrets, nothing invisible, no empty lines at both ends. */
 export function messageLines(message: string): string[] {
   return withoutColours(withoutSecrets(message))
     .replaceAll("\t", "    ")
     .split(/\r?\n/)
-    .map((line) => line.trimEnd())
+    .map((line) => visible(line.trimEnd()))
     .join("\n")
     .replace(/^\n+|\n+$/g, "")
     .split("\n");
@@ -36,9 +36,13 @@ export function usefulLines(message: string): string[] {
   return useful === "" ? messageLines(message) : useful.split("\n");
 }
 
-/** Splits off what the command provider says about a failed evaluation before Nix's own words; undefined for others. */
+/** Nix's own words in the message of a failed evaluation; undefined for other messages. */
 export function evaluationFailure(message: string): string[] | undefined {
   const lines = usefulLines(message);
   const at = lines.findIndex((line) => /running ".*evaluate\.mjs":$/.test(line));
-  return at === -1 ? undefined : lines.slice(at + 1);
+  if (at === -1) return undefined;
+  const [first = "", ...rest] = lines.slice(at + 1);
+  // The evaluation program repeats its first line where it stands in Nix's message, which is indented.
+  const again = rest.findIndex((line) => line.trim() === first.trim());
+  return again === -1 ? [first, ...rest] : rest.slice(again).map((line) => line.replace(/^ {2}/, ""));
 }

@@ -82,14 +82,14 @@ function errorBlocks({ errors }: Preview): Block[] {
 function errorBlock({ message, resource }: Diagnostic): Block[] {
   const evaluation = evaluationFailure(message);
   const useful = (evaluation ?? usefulLines(message)).map((line) => shortened(line, 300));
-  const whole = messageLines(message).map((line) => shortened(line, 300));
+  const whole = messageLines(message).map((line) => shortened(line, 200));
   const title =
     evaluation !== undefined
       ? [strong("The flake does not evaluate"), text(", so the system cannot be built or deployed. Nix says:")]
       : [strong("Error"), ...(resource === undefined ? [] : [text(" of "), code(shortened(resource, 100))]), text(":")];
   const more =
     useful.length > 12 || whole.length > useful.length + 1
-      ? [fold([text(`The whole message (${count(whole.length, "line")})`)], lines("text", shortenedLines(whole, 60)))]
+      ? [fold([text(`The whole message (${count(whole.length, "line")})`)], lines("text", shortenedLines(whole, 30)))]
       : [];
   return [paragraph(...title), lines("text", shortenedLines(useful, 12)), ...more];
 }

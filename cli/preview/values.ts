@@ -26,7 +26,7 @@ export const ABSENT = Symbol("absent");
 export function shownValue(value: unknown): string {
   if (value === SECRET) return SECRET;
   if (typeof value === "string" && UNKNOWN.has(value)) return "(known after the update)";
-  return visible(shortened(withoutSecrets(JSON.stringify(plainValue(value)) ?? "null"), LONGEST));
+  return shortened(visible(withoutSecrets(JSON.stringify(plainValue(value)) ?? "null")), LONGEST);
 }
 
 /** Two values; of long ones the part where they differ, so that the difference is not cut off. */
@@ -40,7 +40,7 @@ export function shownPair(before: unknown, after: unknown): [string, string] {
   }
   const start = Math.max(0, sharedPrefix(one, other) - 40);
   if (start === 0) return [shownValue(before), shownValue(after)];
-  const part = (text: string) => visible(`…${shortened(text.slice(start).replace(/^[\udc00-\udfff]/, ""), LONGEST)}`);
+  const part = (text: string) => `…${shortened(visible(text.slice(start).replace(/^[\udc00-\udfff]/, "")), LONGEST)}`;
   return [part(one), part(other)];
 }
 

@@ -105,4 +105,13 @@ describe("a comment that would be too long", () => {
     };
     assert.equal(looks(2000), looks(20));
   });
+
+  it("has room for all errors that are shown, however long they are", () => {
+    const message = (at: number) => `error: number ${at}\n${`${"\u202e".repeat(1000)}\n`.repeat(500)}`;
+    const errors = Array.from({ length: 9 }, (_, at) => ({ severity: "error", message: message(at) }));
+    const printed = toMarkdown(previewReport(readPreview(digestOf([], errors))));
+    assert.ok(printed.length <= GITHUB_LIMIT);
+    assert.equal(printed.match(/The whole message/g)?.length, 5);
+    assert.match(printed, /and 4 more errors/);
+  });
 });

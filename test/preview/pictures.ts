@@ -12,8 +12,8 @@ const PICTURES: Record<string, { golden: string; height: number }> = {
   "preview-page": { golden: "page", height: 330 },
   "preview-instance-type": { golden: "instance-type", height: 205 },
   "preview-replace": { golden: "replace", height: 450 },
-  "preview-broken-flake": { golden: "broken-flake", height: 360 },
-  "preview-no-effect": { golden: "no-effect", height: 230 },
+  "preview-broken-flake": { golden: "broken-flake", height: 400 },
+  "preview-no-effect": { golden: "no-effect", height: 217 },
 };
 
 const STYLE = `

@@ -56,7 +56,7 @@ describe("a preview that failed", () => {
     const [useful = ""] = printed.split("<details>");
     assert.match(useful, /The flake does not evaluate/);
     assert.match(useful, /syntax error, unexpected '=', expecting ';'/);
-    assert.match(useful, /machine\.nix:9:18/);
+    assert.match(useful, /at nix\/flake\.nix:\d+:\d+/);
     assert.doesNotMatch(useful, /node_modules|invoke\.ts|unhandled|Promise/);
   });
 
