@@ -1,0 +1,95 @@
+/**
+ * What the secrets' subcommands ask of the Pulumi CLI, with the real one: outputs, a secret output, and a list of numbers
+ * in the configuration that stays one.
+ * Cannot prove: that the program has these outputs (test/program.spec.ts does); here a program of a few lines has them.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { findProgram, realSurroundings, type Surroundings } from "../../cli/checks/surroundings";
+import { pulumiStack } from "../../cli/secrets/stack";
+import { requireOrSkip } from "../require";
+
+const ownPackages = (folder: string) => folder.endsWith(path.join("node_modules", ".bin"));
+
+describe("the stack, asked with the real Pulumi CLI", function () {
+  this.timeout(120_000);
+  let folder: string;
+  let around: Surroundings;
+
+  before(function () {
+    // The project's own package would download the CLI.
+    const found = findProgram(process.env, "pulumi", ownPackages);
+    requireOrSkip(this, "engine", found !== undefined, "no pulumi on PATH");
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "secrets-stack-"));
+    const env = {
+      PATH: process.env["PATH"],
+      HOME: folder,
+      PULUMI_HOME: path.join(folder, "home"),
+      PULUMI_BACKEND_URL: `file://${folder}`,
+      PULUMI_CONFIG_PASSPHRASE: "for this test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+    around = realSurroundings({ folder, env });
+    fs.symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
+    write("package.json", '{ "name": "stack", "main": "index.js" }');
+    const schema = "config: { keyGenerations: { type: array, items: { type: integer }, default: [1] } }";
+    write("Pulumi.yaml", `name: stack\nruntime: { name: nodejs, options: { typescript: false } }\n${schema}\n`);
+    write(
+      "index.js",
+      `const pulumi = require("@pulumi/pulumi");
+const generations = new pulumi.Config().requireObject("keyGenerations");
+exports.keyGenerations = generations;
+exports.ageRecipients = generations.map((number) => "recipient " + number);
+exports.loginPublicKeys = generations.map((number) => "key " + number);
+exports.url = "http://machine.example";
+exports.identityKey = pulumi.secret("the private key");
+`,
+    );
+    pulumi("stack", "init", "dev");
+  });
+  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  function write(file: string, text: string): void {
+    fs.writeFileSync(path.join(folder, file), text);
+  }
+
+  function pulumi(...args: string[]): void {
+    const program = findProgram(process.env, "pulumi", ownPackages)!;
+    execFileSync(program, ["--cwd", folder, "--non-interactive", ...args], { env: around.env, stdio: "pipe" });
+  }
+
+  it("has no keys before the first update, and the default in its configuration", async () => {
+    assert.equal(await pulumiStack(around).keys(), undefined);
+    assert.deepEqual(await pulumiStack(around).configuredGenerations(), [1]);
+  });
+
+  it("takes every step of a rotation, each followed by an update", async () => {
+    const stack = pulumiStack(around);
+    for (const generations of [[1], [1, 2], [2, 1], [2]]) {
+      await stack.configureGenerations(generations);
+      assert.deepEqual(await stack.configuredGenerations(), generations);
+      pulumi("up", "--yes", "--skip-preview");
+      assert.deepEqual(await stack.keys(), {
+        generations,
+        recipients: generations.map((number) => `recipient ${number}`),
+        loginPublicKeys: generations.map((number) => `key ${number}`),
+        url: "http://machine.example",
+      });
+    }
+  });
+
+  it("shows the private key when it is asked for", async () => {
+    assert.equal((await pulumiStack(around).identityKey()).trim(), "the private key");
+  });
+
+  it("says what to do when no stack is selected", async () => {
+    pulumi("stack", "unselect");
+    await assert.rejects(pulumiStack(around).keys(), {
+      name: "Refusal",
+      message: /Select it with `npx pulumi stack select`/,
+    });
+  });
+});
