@@ -167,8 +167,8 @@ describe("the user data, run", () => {
         write("first", identity, host);
         const text = readFileSync(path.join(folder, "first"), "utf8");
         assert.ok(text.includes(from));
-        writeFileSync(path.join(folder, "changed"), text.replace(from, to));
-        const { status, file } = hostKeyFrom("changed");
+        writeFileSync(path.join(folder, "broken"), text.replace(from, to));
+        const { status, file } = hostKeyFrom("broken");
         assert.notEqual(status, 0);
         assert.notEqual(readFileSync(file, "utf8"), host.privateKeyOpenssh);
       });
