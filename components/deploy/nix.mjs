@@ -45,8 +45,9 @@ export async function evaluateNow(flake, processes) {
     result.stderr || `nix eval printed ${JSON.stringify(derivation)}, which is no derivation`,
     flake,
   );
-  throw new DeploymentError(usefulLine(message), {
-    details: message,
+  const first = usefulLine(message);
+  throw new DeploymentError(first, {
+    details: message.trim() === first ? "" : message,
     advice: [`This was the evaluation of ${derivationAttribute(flake)}`],
   });
 }
@@ -94,9 +95,9 @@ export async function evaluatedBefore(flake, processes, env) {
  * @param {NodeJS.ProcessEnv} env
  */
 async function cacheFile(flake, processes, env) {
-  const sources = await sourcesHash(flake, processes);
-  if (sources === undefined) return undefined;
-  const version = (await processes.run("nix", ["--version"])).stdout.trim().replaceAll(/[^A-Za-z0-9.]+/g, "-");
+  if (flake.folder === undefined) return undefined;
+  const [nix, sources] = await Promise.all([processes.run("nix", ["--version"]), sourcesHash(flake, processes)]);
+  const version = nix.stdout.trim().replaceAll(/[^A-Za-z0-9.]+/g, "-");
   return path.join(
     cacheFolder(env),
     "pulumi-nixos",
@@ -126,7 +127,7 @@ function writeCached(file, derivation) {
     fs.writeFileSync(temporary, `${derivation}\n`);
     fs.renameSync(temporary, file);
   } catch {
-    fs.rmSync(temporary, { force: true }); // A full disk costs the time of another evaluation.
+    // A full disk, or a folder that cannot be written, costs the time of another evaluation.
   }
 }
 
@@ -159,12 +160,10 @@ export function readable(stderr, { folder }) {
  */
 export function usefulLine(message) {
   const lines = message.split("\n").map((line) => line.trim());
-  const at = lines.map((line) => /^error\b[^:]*:\s*\S/.test(line)).lastIndexOf(true);
-  const line =
-    lines[at] ??
-    lines.find((words) => words !== "" && !words.startsWith("warning:")) ??
-    "Nix failed without a message.";
-  if (!/failed assertions:$/i.test(line)) return line;
-  const first = lines.slice(at + 1).find((words) => words !== "");
-  return first === undefined ? line : `${line} ${first}`;
+  const assertions = lines.findIndex((line) => /failed assertions:$/i.test(line));
+  if (assertions !== -1)
+    return `${lines[assertions]} ${lines.slice(assertions + 1).find((line) => line !== "") ?? ""}`.trim();
+  const error = lines.filter((line) => /^error\b[^:]*:\s*\S/.test(line)).at(-1);
+  const anything = lines.find((line) => line !== "" && !/^(warning:|error:$)/.test(line));
+  return error ?? anything ?? "Nix failed without a message.";
 }

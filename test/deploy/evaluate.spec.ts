@@ -1,0 +1,205 @@
+// evaluate.mjs as Pulumi runs it. Most tests put a recorder in the place of Nix, as they are about when Nix is asked;
+// that a real Nix understands the question is shown once, where there is one.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { requireOrSkip } from "../require";
+import { hasCommand } from "../support/commands";
+import { newKey } from "../support/keys";
+import { type Ended, runProgram, temporaryFolder, writeProgram } from "./support";
+
+const DERIVATION = "/nix/store/7v1c3q6r5zp3cyw8l8bdgxl1kxvhqb8w-nixos-system.drv";
+
+describe("evaluate.mjs", () => {
+  let folder: string;
+  let project: string;
+  let env: NodeJS.ProcessEnv;
+
+  beforeEach(() => {
+    folder = temporaryFolder();
+    project = path.join(folder, "project");
+    fs.mkdirSync(path.join(project, "nix"), { recursive: true });
+    fs.writeFileSync(path.join(project, "nix/flake.nix"), "{ outputs = _: { }; }");
+    env = {
+      HOME: folder,
+      PATH: `${path.join(folder, "bin")}:/usr/bin:/bin`,
+      XDG_CACHE_HOME: path.join(folder, "cache"),
+    };
+    answer(DERIVATION);
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+  /** Has the recorder answer an evaluation in this way. */
+  function answer(derivation: string, version = "2.34.0"): void {
+    writeProgram(
+      path.join(folder, "bin"),
+      "nix",
+      `if [ "$1" = --version ]; then echo "nix (Nix) ${version}"; exit; fi
+       printf '%s\\n' "$*" >>"$HOME/calls"
+       printf '%s' '${derivation}'`,
+    );
+  }
+  const evaluate = (more: NodeJS.ProcessEnv = {}): Promise<Ended> =>
+    runProgram("evaluate.mjs", project, { ...env, ...more });
+  const calls = (): string[] => {
+    const file = path.join(folder, "calls");
+    return fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim().split("\n") : [];
+  };
+
+  it("prints the derivation alone", async () => {
+    assert.deepEqual(await evaluate(), { code: 0, stdout: `${DERIVATION}\n`, stderr: "" });
+    assert.deepEqual(calls(), [
+      `--extra-experimental-features nix-command flakes eval --no-update-lock-file --raw path:./nix#nixosConfigurations."default".config.system.build.toplevel.drvPath`,
+    ]);
+  });
+
+  it("evaluates unchanged sources once", async () => {
+    await evaluate();
+    answer("/nix/store/0000000000000000000000000000000a-other.drv");
+    assert.equal((await evaluate()).stdout, `${DERIVATION}\n`);
+    assert.equal(calls().length, 1);
+  });
+
+  const changes: Record<string, () => NodeJS.ProcessEnv> = {
+    "a changed file": () => {
+      fs.writeFileSync(path.join(project, "nix/machine.nix"), "{ }");
+      return {};
+    },
+    "a changed lock file": () => {
+      fs.writeFileSync(path.join(project, "nix/flake.lock"), "{}");
+      return {};
+    },
+    "another attribute": () => ({ EVALUATE_FLAKE: "path:./nix#other" }),
+    "another Nix": () => {
+      answer(DERIVATION, "2.35.0");
+      return {};
+    },
+    "the cache turned off": () => ({ EVALUATE_CACHE: "false" }),
+    "a cache entry that is cut off": () => {
+      const entries = path.join(folder, "cache/pulumi-nixos/evaluations");
+      for (const name of fs.readdirSync(entries)) fs.writeFileSync(path.join(entries, name), "/nix/store/");
+      return {};
+    },
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    it(`evaluates again with ${what}`, async () => {
+      await evaluate();
+      assert.equal((await evaluate(change())).code, 0);
+      assert.equal(calls().length, 2);
+    });
+  }
+
+  it("does not evaluate again when something outside the flake changes", async () => {
+    await evaluate();
+    fs.writeFileSync(path.join(project, "README.md"), "");
+    await evaluate();
+    assert.equal(calls().length, 1);
+  });
+
+  it("agrees with itself when many run at once, and leaves one entry", async () => {
+    const all = await Promise.all(Array.from({ length: 6 }, () => evaluate()));
+    assert.deepEqual([...new Set(all.map(({ stdout }) => stdout))], [`${DERIVATION}\n`]);
+    assert.equal(fs.readdirSync(path.join(folder, "cache/pulumi-nixos/evaluations")).length, 1);
+  });
+
+  it("works without a cache that can be written", async () => {
+    fs.writeFileSync(path.join(folder, "file"), "");
+    const result = await evaluate({ XDG_CACHE_HOME: path.join(folder, "file") });
+    assert.deepEqual([result.code, result.stdout], [0, `${DERIVATION}\n`]);
+  });
+
+  it("shows what is wrong first, then Nix's whole message, with the paths of the project", async () => {
+    writeProgram(
+      path.join(folder, "bin"),
+      "nix",
+      `if [ "$1" = --version ]; then exit; fi
+       cat >&2 <<'END'
+warning: unknown setting
+error:
+       … while evaluating the option
+         at /nix/store/7v1c3q6r5zp3cyw8l8bdgxl1kxvhqb8w-source/machine.nix:3:5:
+
+       error: attribute 'nginy' missing
+       at /nix/store/7v1c3q6r5zp3cyw8l8bdgxl1kxvhqb8w-source/machine.nix:7:9:
+END
+       exit 1`,
+    );
+    const { code, stdout, stderr } = await evaluate();
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.equal(stderr.split("\n")[0], "error: attribute 'nginy' missing");
+    assert.match(stderr, /at nix\/machine\.nix:7:9/);
+    assert.match(stderr, /while evaluating the option/);
+    assert.deepEqual(fs.existsSync(path.join(folder, "cache")), false, "a failure is not remembered");
+  });
+
+  it("says how to get Nix where there is none", async () => {
+    const { code, stderr } = await evaluate({ PATH: path.join(folder, "empty") });
+    assert.equal(code, 1);
+    assert.match(stderr, /^The program "nix" was not found on PATH\.\n/);
+    assert.match(stderr, /https:\/\/nixos\.org\/download/);
+    assert.match(stderr, /evaluate: false/);
+  });
+
+  it("hashes without Nix, and the same for the same files", async () => {
+    const without = { EVALUATE_MODE: "hash", PATH: path.join(folder, "empty") };
+    const first = await evaluate(without);
+    assert.match(first.stdout, /^sha256-[0-9a-f]{64}\n$/);
+    assert.deepEqual(await evaluate(without), first);
+    fs.writeFileSync(path.join(project, "nix/machine.nix"), "{ }");
+    assert.notEqual((await evaluate(without)).stdout, first.stdout);
+    assert.deepEqual(calls(), []);
+  });
+
+  for (const mode of ["nix", "hash"]) {
+    it(`refuses a key in the folder before anything else, with mode ${mode}`, async () => {
+      fs.writeFileSync(path.join(project, "nix/notes.txt"), newKey().privateKeyOpenssh);
+      const { code, stderr } = await evaluate({ EVALUATE_MODE: mode });
+      assert.equal(code, 1);
+      assert.match(stderr, /nix\/notes\.txt: it holds a private key/);
+      assert.deepEqual(calls(), []);
+    });
+  }
+
+  it("refuses all bad settings at once", async () => {
+    const { code, stderr } = await evaluate({ EVALUATE_FLAKE: "./nix", EVALUATE_MODE: "fast", EVALUATE_CACHE: "1" });
+    assert.equal(code, 2);
+    for (const name of ["EVALUATE_FLAKE", "EVALUATE_MODE", "EVALUATE_CACHE"])
+      assert.match(stderr, new RegExp(`${name}: got `));
+  });
+
+  it("does not hand its settings on to Nix", async () => {
+    writeProgram(path.join(folder, "bin"), "nix", `env >>"$HOME/environment"; printf '%s' '${DERIVATION}'`);
+    await evaluate({ PULUMI_CONFIG_PASSPHRASE: "passphrase", DEPLOY_PRIVATE_KEY: "key", AWS_PROFILE: "kept" });
+    const environment = fs.readFileSync(path.join(folder, "environment"), "utf8");
+    assert.match(environment, /^AWS_PROFILE=kept$/m);
+    assert.doesNotMatch(environment, /PULUMI|DEPLOY|EVALUATE/);
+  });
+
+  it("gets the derivation path of a real flake from a real Nix", async function () {
+    requireOrSkip(this, "nix", hasCommand("nix"), "nix is not on PATH");
+    const toplevel = 'derivation { name = "system"; system = "x86_64-linux"; builder = "/bin/sh"; }';
+    fs.writeFileSync(
+      path.join(project, "nix/flake.nix"),
+      `{ outputs = _: { nixosConfigurations.default.config.system.build.toplevel = ${toplevel}; }; }`,
+    );
+    const real = {
+      PATH: process.env["PATH"],
+      // A store of its own, without daemon or network.
+      NIX_CONFIG: `store = ${fs.mkdtempSync("/tmp/nix-store-")}\nsandbox = false\nbuild-users-group =\nsubstituters =\n`,
+    };
+    try {
+      const { code, stdout, stderr } = await evaluate(real);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^\/nix\/store\/[0-9a-z]{32}-system\.drv\n$/);
+      fs.appendFileSync(path.join(project, "nix/flake.nix"), " x");
+      const broken = await evaluate(real);
+      assert.equal(broken.code, 1);
+      assert.match(broken.stderr, /^error: .*(syntax error|undefined variable)/);
+    } finally {
+      const store = real.NIX_CONFIG.split("\n")[0]?.replace("store = ", "") ?? "";
+      execFileSync("chmod", ["-R", "u+w", store]);
+      fs.rmSync(store, { recursive: true });
+    }
+  }).timeout(60_000);
+});

@@ -1,0 +1,111 @@
+// The files that a run leaves or does not leave on the computer it is started from.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { Log } from "../../components/deploy/log.mjs";
+import { hostName, PrivateFolder } from "../../components/deploy/privateFolder.mjs";
+import { newKey } from "../support/keys";
+import { failureOf, temporaryFolder } from "./support";
+
+describe("the private folder of a deployment", () => {
+  let base: string;
+  beforeEach(() => {
+    // Without a space, unlike other folders of these tests: that is what it is about.
+    base = fs.mkdtempSync("/tmp/private-folder-");
+  });
+  afterEach(() => fs.rmSync(base, { recursive: true }));
+
+  it("is for its owner alone, and goes", () => {
+    const folder = new PrivateFolder({ XDG_RUNTIME_DIR: base });
+    const file = folder.write("name", "content");
+    assert.equal(path.dirname(folder.path), base);
+    assert.equal(fs.statSync(folder.path).mode & 0o777, 0o700);
+    assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+    folder.remove();
+    assert.deepEqual(fs.readdirSync(base), []);
+  });
+
+  it("has no space in its path, wherever temporary files are to go", () => {
+    const spaced = path.join(base, "with space");
+    fs.mkdirSync(spaced);
+    const folder = new PrivateFolder({ XDG_RUNTIME_DIR: spaced });
+    try {
+      assert.doesNotMatch(folder.path, /\s/);
+    } finally {
+      folder.remove();
+    }
+  });
+
+  it("takes away those of dead runs on this computer, and no others", () => {
+    const dead = spawnSync("true").pid;
+    const names = {
+      dead: `pulumi-nixos-deploy.${hostName()}.${dead}.AAAAAA`,
+      running: `pulumi-nixos-deploy.${hostName()}.${process.ppid}.AAAAAA`,
+      elsewhere: `pulumi-nixos-deploy.another-${hostName()}.${dead}.AAAAAA`,
+      foreign: `something-else.${hostName()}.${dead}.AAAAAA`,
+    };
+    for (const name of Object.values(names)) {
+      fs.mkdirSync(path.join(base, name));
+      fs.writeFileSync(path.join(base, name, "id"), "");
+    }
+    new PrivateFolder({ XDG_RUNTIME_DIR: base }).remove();
+    assert.deepEqual(fs.readdirSync(base).sort(), [names.elsewhere, names.foreign, names.running].sort());
+  });
+});
+
+describe("the log of a deployment", () => {
+  let state: string;
+  beforeEach(() => (state = temporaryFolder()));
+  afterEach(() => fs.rmSync(state, { recursive: true }));
+
+  it("is for its owner alone, and has no line of the key", () => {
+    const { privateKeyOpenssh } = newKey();
+    const log = new Log({ XDG_STATE_HOME: state }, privateKeyOpenssh);
+    log.write(`before ${privateKeyOpenssh.replaceAll("\n", " ")} after`);
+    assert.equal(fs.statSync(log.path).mode & 0o777, 0o600);
+    const text = fs.readFileSync(log.path, "utf8");
+    assert.match(text, /before .*\[secret\].* after/);
+    for (const line of privateKeyOpenssh.split("\n").filter(({ length }) => length >= 16)) {
+      assert.equal(text.includes(line), false);
+    }
+  });
+
+  it("is in the place for state, and only the newest twenty are kept", () => {
+    const folder = path.join(state, "pulumi-nixos/logs");
+    fs.mkdirSync(folder, { recursive: true });
+    for (let day = 10; day < 40; day++) fs.writeFileSync(path.join(folder, `deploy-2020-01-${day}.log`), "");
+    const log = new Log({ XDG_STATE_HOME: state }, "");
+    assert.equal(path.dirname(log.path), folder);
+    const left = fs.readdirSync(folder).sort();
+    assert.equal(left.length, 20);
+    assert.equal(left.at(-1), path.basename(log.path));
+    assert.equal(left[0], "deploy-2020-01-21.log");
+  });
+
+  it("that cannot be written does not stop a deployment", () => {
+    fs.writeFileSync(path.join(state, "file"), "");
+    const log = new Log({ XDG_STATE_HOME: path.join(state, "file") }, "");
+    log.write("nothing");
+    assert.equal(log.path, "");
+  });
+
+  it("says one line a phase, with its seconds and what it came to, also when it fails", async () => {
+    const log = new Log({ XDG_STATE_HOME: state }, "");
+    const lines: string[] = [];
+    const write = process.stderr.write.bind(process.stderr);
+    process.stderr.write = (text: string | Uint8Array) => lines.push(String(text)) > 0;
+    try {
+      assert.equal(
+        await log.phase("build", (say: (result: string) => void) => Promise.resolve((say("the system"), 7))),
+        7,
+      );
+      await failureOf(() => log.phase("switch", () => Promise.reject(new Error("no"))));
+    } finally {
+      process.stderr.write = write;
+    }
+    assert.equal(lines.length, 2);
+    assert.match(lines[0] ?? "", /^build: the system \(0\.\d s\)\n$/);
+    assert.match(lines[1] ?? "", /^switch: failed \(0\.\d s\)\n$/);
+  });
+});

@@ -1,0 +1,207 @@
+// What may be deployed from a folder, with a real Git.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { DeploymentError } from "../../components/deploy/errors.mjs";
+import { Processes } from "../../components/deploy/process.mjs";
+import { readSettings } from "../../components/deploy/settings.mjs";
+import { checkSources, followedRevision } from "../../components/deploy/sources.mjs";
+import { newKey } from "../support/keys";
+import { failureOf } from "./support";
+
+const keys = { login: newKey(), host: newKey() };
+
+describe("the sources of a deployment", () => {
+  let folder: string;
+  let nix: string;
+
+  const environment = () => ({
+    ...process.env,
+    HOME: folder,
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_CONFIG_SYSTEM: "/dev/null",
+  });
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@example.invalid", ...args], {
+      cwd: folder,
+      env: environment(),
+      encoding: "utf8",
+      stdio: "pipe",
+    }).trim();
+  const commit = () => {
+    git("add", "--all");
+    git("commit", "--quiet", "--message", "Change");
+    return git("rev-parse", "HEAD");
+  };
+  const write = (file: string, content: string) => fs.writeFileSync(path.join(folder, file), content);
+  const deployment = (env: NodeJS.ProcessEnv = {}, more: NodeJS.ProcessEnv = {}) => ({
+    settings: readSettings({
+      DEPLOY_HOST: "192.0.2.7",
+      DEPLOY_HOST_KEY: keys.host.publicKeyOpenssh.trim(),
+      DEPLOY_PRIVATE_KEY: keys.login.privateKeyOpenssh,
+      DEPLOY_DERIVATION: "sha256-x",
+      DEPLOY_FLAKE: `path:${nix}#default`,
+      ...env,
+    }),
+    processes: new Processes({ ...environment(), ...more }),
+  });
+  const refusal = async (env: NodeJS.ProcessEnv = {}, more: NodeJS.ProcessEnv = {}) => {
+    const error = await failureOf(() => checkSources(deployment(env, more)));
+    assert.ok(error instanceof DeploymentError, error.stack);
+    return error.text();
+  };
+
+  beforeEach(() => {
+    // No space: a flake reference has none.
+    folder = fs.mkdtempSync("/tmp/sources-");
+    nix = path.join(folder, "nix");
+    fs.mkdirSync(nix);
+    write("nix/flake.nix", "{ }");
+    write(
+      "nix/repository.json",
+      JSON.stringify({ owner: "Someone", name: "server", branch: "main", access: "deploy-key" }),
+    );
+    write(".gitignore", "*.log\n");
+    write("README.md", "");
+    git("init", "--quiet", "--initial-branch=main");
+    commit();
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+  it("are accepted when the folder is what is committed, whatever is beside it", async () => {
+    write("README.md", "changed");
+    write("untracked", "");
+    assert.match(await checkSources(deployment()), /is what is committed/);
+  });
+
+  const differences: Record<string, [() => void, RegExp]> = {
+    "a changed file": [() => write("nix/flake.nix", "{ x = 1; }"), /changed: nix\/flake\.nix/],
+    "a staged file": [
+      () => {
+        write("nix/new.nix", "");
+        git("add", "nix/new.nix");
+      },
+      /changed: nix\/new\.nix/,
+    ],
+    "a removed file": [() => fs.rmSync(path.join(nix, "flake.nix")), /changed: nix\/flake\.nix/],
+    "an untracked file": [() => write("nix/a file.nix", ""), /untracked: nix\/a file\.nix/],
+    "a file that Git ignores and Nix takes": [() => write("nix/x.log", ""), /ignored by Git: nix\/x\.log/],
+  };
+  for (const [what, [change, expected]] of Object.entries(differences)) {
+    it(`are refused with ${what}, and accepted with allowDirty`, async () => {
+      change();
+      const text = await refusal();
+      assert.match(text, expected);
+      assert.match(text, /allowDirty/);
+      assert.match(await checkSources(deployment({ DEPLOY_ALLOW_DIRTY: "true" })), /taken as it is/);
+    });
+  }
+
+  it("are not refused for a file that neither Git nor a Git flake sees", async () => {
+    write("nix/x.log", "");
+    await checkSources(deployment({ DEPLOY_FLAKE: `git+file:${folder}?dir=nix#default` }));
+  });
+
+  it("are refused where there is no commit, and where there is no Git", async () => {
+    assert.match(await refusal({}, { PATH: "/nowhere" }), /Git is missing, or there is no commit/);
+    fs.rmSync(path.join(folder, ".git"), { recursive: true });
+    assert.match(await refusal(), /Git is missing, or there is no commit/);
+    git("init", "--quiet");
+    assert.match(await refusal(), /Git is missing, or there is no commit/);
+  });
+
+  it("list ten differences at most", async () => {
+    for (let n = 0; n < 13; n++) write(`nix/${n}`, "");
+    assert.match(await refusal(), /and 3 more/);
+  });
+
+  it("must name the stack's repository, in whatever case", async () => {
+    await checkSources(deployment({ DEPLOY_REPOSITORY: "someone/Server" }));
+    const text = await refusal({ DEPLOY_REPOSITORY: "else/server" });
+    assert.match(text, /repository\.json names the repository "Someone\/server", but the stack's is "else\/server"/);
+    assert.match(text, /as its root/);
+    // It is about whom the machine trusts, so allowDirty does not help.
+    assert.match(
+      await refusal({ DEPLOY_REPOSITORY: "else/server", DEPLOY_ALLOW_DIRTY: "true" }),
+      /names the repository/,
+    );
+  });
+
+  it("must name an owner, where the stack has a repository", async () => {
+    write("nix/repository.json", JSON.stringify({ owner: "", name: "server", branch: "main" }));
+    commit();
+    assert.match(await refusal({ DEPLOY_REPOSITORY: "else/server" }), /names no owner/);
+    fs.rmSync(path.join(nix, "repository.json"));
+    commit();
+    assert.match(await refusal({ DEPLOY_REPOSITORY: "else/server" }), /names no owner/);
+  });
+
+  it("must hold no key, even with allowDirty", async () => {
+    write("nix/notes", newKey().privateKeyOpenssh);
+    assert.match(await refusal({ DEPLOY_ALLOW_DIRTY: "true" }), /nix\/notes: it holds a private key/);
+  });
+
+  describe("beside the branch that the machine follows", () => {
+    let remote: string;
+    beforeEach(() => {
+      remote = fs.mkdtempSync("/tmp/remote-Someone-");
+      execFileSync("git", ["init", "--quiet", "--bare", "--initial-branch=main", remote]);
+      git("remote", "add", "origin", remote);
+      git("push", "--quiet", "origin", "main");
+    });
+    afterEach(() => fs.rmSync(remote, { recursive: true }));
+
+    it("say nothing when HEAD is the branch", async () => {
+      assert.deepEqual(await followedRevision(deployment()), { revision: git("rev-parse", "HEAD") });
+    });
+
+    it("warn, with both revisions, when HEAD is not pushed", async () => {
+      const pushed = git("rev-parse", "HEAD");
+      write("nix/flake.nix", "{ x = 1; }");
+      const head = commit();
+      const { revision, warning } = await followedRevision(deployment());
+      assert.equal(revision, pushed);
+      assert.ok(warning?.includes(head.slice(0, 12)) && warning.includes(pushed.slice(0, 12)), warning);
+    });
+
+    it("say nothing when what is not pushed is outside the flake", async () => {
+      const pushed = git("rev-parse", "HEAD");
+      write("README.md", "changed");
+      commit();
+      assert.deepEqual(await followedRevision(deployment()), { revision: pushed });
+    });
+
+    it("warn when the branch has moved on elsewhere, though this computer has not fetched it", async () => {
+      const clone = `${remote}-clone`;
+      try {
+        execFileSync("git", ["clone", "--quiet", remote, clone]);
+        fs.writeFileSync(path.join(clone, "nix/flake.nix"), "{ y = 1; }");
+        const identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"];
+        execFileSync("git", ["-C", clone, ...identity, "commit", "--quiet", "--all", "--message", "Elsewhere"]);
+        execFileSync("git", ["-C", clone, "push", "--quiet", "origin", "main"]);
+        const moved = execFileSync("git", ["-C", clone, "rev-parse", "HEAD"], { encoding: "utf8" }).trim();
+        const { revision, warning } = await followedRevision(deployment());
+        assert.equal(revision, moved);
+        assert.ok(warning?.includes(moved.slice(0, 12)), warning);
+      } finally {
+        fs.rmSync(clone, { recursive: true });
+      }
+    });
+
+    it("take the branch as it was fetched last, when the remote does not answer", async () => {
+      const pushed = git("rev-parse", "HEAD");
+      git("remote", "set-url", "origin", "/nowhere");
+      assert.equal((await followedRevision(deployment())).revision, pushed);
+    });
+
+    it("say nothing before the branch has been pushed", async () => {
+      execFileSync("git", ["--git-dir", remote, "update-ref", "-d", "refs/heads/main"]);
+      assert.deepEqual(await followedRevision(deployment()), { revision: "-" });
+    });
+  });
+
+  it("of which nobody knows a branch say nothing", async () => {
+    assert.deepEqual(await followedRevision(deployment()), { revision: "-" });
+  });
+});
