@@ -57,7 +57,10 @@ const FAULTS: Record<string, { transformation: string; subject: string; statemen
     statement: /requires the checks that the workflow reports/,
   },
   "a private key is no secret": {
-    transformation: `if (type === COMMAND) return { props: { ...props, environment: pulumi.unsecret(props.environment) }, opts };`,
+    transformation: `if (type === COMMAND) {
+      const DEPLOY_PRIVATE_KEY = pulumi.unsecret(props.environment.DEPLOY_PRIVATE_KEY);
+      return { props: { ...props, environment: { ...props.environment, DEPLOY_PRIVATE_KEY } }, opts };
+    }`,
     subject: "program",
     statement: /no private key stands outside Pulumi's secrets/,
   },
@@ -72,7 +75,7 @@ const FAULTS: Record<string, { transformation: string; subject: string; statemen
     statement: /trusts no host key but the one/,
   },
   "a resource is only in the preview": {
-    transformation: `if (type.endsWith(":Eip") && pulumi.runtime.isDryRun()) new EXTRA("extra", {});`,
+    transformation: `if (type === INSTANCE && pulumi.runtime.isDryRun()) new EXTRA("extra", {});`,
     subject: "program",
     statement: /a preview registers the same resources/,
   },
