@@ -1,7 +1,7 @@
 import type { Inputs } from "./deployment";
 import type { Bench } from "./hooks";
 import type { MachineOptions } from "./machine";
-import { activations } from "./state";
+import { activations, filesWithKey } from "./state";
 
 /**
  * A phase of a deployment, to interrupt it or to break its link there. It is recognized by what happens on the machine
@@ -14,11 +14,11 @@ export interface Phase {
   inputs?: Inputs;
   /** Done before the deployment starts: makes the phase longer. */
   prepare?(bench: Bench): void;
-  /** Whether the deployment is in this phase. */
+  /** Whether the deployment is in this phase; asked again and again from the start. */
   reached(bench: Bench): Promise<boolean>;
 }
 
-/** In the order in which a deployment goes through them. */
+/** Those with a machine to speak to, in the order in which a deployment goes through them. */
 export const phases: Record<string, Phase> = {
   evaluating: {
     attribute: "slowEvaluation",
@@ -39,11 +39,28 @@ export const phases: Record<string, Phase> = {
     reached: async ({ machine }) => (await activations(machine)).length > 0,
   },
   confirming: {
-    attribute: "default",
-    prepare: ({ proxy }) => (proxy.delayMilliseconds = 100),
-    reached: async ({ machine }) => {
+    attribute: "slowActivation",
+    reached: async ({ machine, proxy }) => {
+      // From the switch on, so that the confirmation takes a second or two.
+      if ((await activations(machine)).length > 0) proxy.delayMilliseconds = 100;
       const state = await machine.output("cat /run/nixos-deploy/guard/state 2>/dev/null || true");
       return state.startsWith("switched");
     },
   },
 };
+
+/** All of them: those, after the wait for the machine. */
+export const allPhases: Record<string, Phase> = {
+  "waiting for the machine": {
+    attribute: "default",
+    machine: { sshd: false },
+    reached: async (bench) => (await filesWithKey(bench)).length > 0 && bench.proxy.connections > 0,
+  },
+  ...phases,
+};
+
+/** The machine is up and the link as good as any, whatever the phase needed. */
+export async function afterPhase({ machine, proxy }: Bench): Promise<void> {
+  proxy.delayMilliseconds = 0;
+  await machine.output("systemctl start sshd.service");
+}

@@ -3,7 +3,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { until, type Setting } from "./deployment";
 import type { Machine } from "./machine";
-import { run } from "./run";
+import { run, type Result } from "./run";
+
+/** The system that a deployment says it has installed; fails with its words if it failed. */
+export function systemOf(result: Result): string {
+  assert.equal(result.code, 0, result.stderr);
+  return (JSON.parse(result.stdout) as { systemPath: string }).systemPath;
+}
 
 /** Where a machine stands. */
 export interface SystemState {

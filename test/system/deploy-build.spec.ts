@@ -10,6 +10,7 @@ import {
   assertSystem,
   newestLog,
   rejectedSystems,
+  systemOf,
 } from "../bench/state";
 
 /** A deployment that failed before it switched: nothing was activated, nothing rejected, nothing left. */
@@ -26,11 +27,6 @@ async function assertNothingSwitched(setting: Bench, result: Result): Promise<vo
 function assertNamesLog(setting: Bench, result: Result): void {
   const { file } = newestLog(setting);
   assert.ok(result.stderr.includes(file), result.stderr);
-}
-
-function systemOf(result: Result): string {
-  assert.equal(result.code, 0, result.stderr);
-  return (JSON.parse(result.stdout) as { systemPath: string }).systemPath;
 }
 
 describe("a deployment that fails before the switch", () => {

@@ -1,14 +1,16 @@
 // Several things that want to install a system at once, on the loopback bench.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Deployment, deploy, type Result } from "../bench";
+import { Deployment, deploy } from "../bench";
 import { useBench } from "../bench/hooks";
-import { activations, assertClientLeftClean, assertMachineLeftClean, assertSystem, isHeld } from "../bench/state";
-
-function systemOf(result: Result): string {
-  assert.equal(result.code, 0, result.stderr);
-  return (JSON.parse(result.stdout) as { systemPath: string }).systemPath;
-}
+import {
+  activations,
+  assertClientLeftClean,
+  assertMachineLeftClean,
+  assertSystem,
+  isHeld,
+  systemOf,
+} from "../bench/state";
 
 describe("a deployment that is not alone", () => {
   const bench = useBench();

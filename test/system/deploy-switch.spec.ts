@@ -12,12 +12,8 @@ import {
   newestLog,
   rejectedSystems,
   systemState,
+  systemOf,
 } from "../bench/state";
-
-function systemOf(result: Result): string {
-  assert.equal(result.code, 0, result.stderr);
-  return (JSON.parse(result.stdout) as { systemPath: string }).systemPath;
-}
 
 /** The machine is back where it was, the deployment failed and says so, and the system is remembered as rejected. */
 async function assertRolledBack(setting: Bench, result: Result): Promise<void> {
