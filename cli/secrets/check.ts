@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import path from "node:path";
 import { x25519Recipient } from "../../components/age";
 import { recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
@@ -6,6 +7,7 @@ import { adminKeys, keyFileProblems } from "./ageKeys";
 import { Refusal } from "./refusal";
 import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
 import { recipientsIn } from "./sopsConfig";
+import { hasSeparateLogin, type StackKeys } from "./stack";
 import { TOKEN_NAME, tokenLineProblems } from "./token";
 import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
 
@@ -13,9 +15,10 @@ const INIT = "Run `npm run secrets -- init`.";
 
 /** Everything that is to be said of the secrets. Writes nothing; doctor asks it too. */
 export async function secretsResults(place: Workplace): Promise<Result[]> {
-  const machine = await machineRecipients(place);
+  const machine = await machineKeys(place);
   return [
     ...machine.results,
+    ...loginResults(place, machine.keys),
     folderResult(place, machine.recipients),
     ...recipientResults(place, machine.recipients),
     ownKeyResult(place),
@@ -23,12 +26,37 @@ export async function secretsResults(place: Workplace): Promise<Result[]> {
   ];
 }
 
-async function machineRecipients({ stack }: Workplace): Promise<{ recipients: string[]; results: Result[] }> {
+/** With a separate machine key, the module that lets the machine's key log in must be told so. */
+function loginResults({ around }: Workplace, keys: StackKeys | undefined): Result[] {
+  if (keys === undefined || !hasSeparateLogin(keys)) return [];
+  const folder = path.join(around.folder, "nix");
+  const off = fs
+    .readdirSync(folder)
+    .filter((file) => file.endsWith(".nix"))
+    .some((file) => /rootKeyFollowsMachineKey\s*=\s*false/.test(fs.readFileSync(path.join(folder, file), "utf8")));
+  return off
+    ? [ok("login key", "separate; the machine's key does not log in")]
+    : [
+        note(
+          "login key",
+          "is separate, but no file in nix/ says that the machine's key is not to log in as root",
+          "Put this line into nix/machine.nix: continuousDeployment.amazon.rootKeyFollowsMachineKey = false;",
+        ),
+      ];
+}
+
+interface MachineKeys {
+  keys?: StackKeys;
+  recipients: string[];
+  results: Result[];
+}
+
+async function machineKeys({ stack }: Workplace): Promise<MachineKeys> {
   const unknown = (why: string) => ({ recipients: [], results: [skipped("machine's key", why)] });
   try {
     const keys = await stack.keys();
     if (keys === undefined) return unknown("the stack has no key yet");
-    return { recipients: keys.recipients, results: [ok("machine's key", keys.recipients[0]!)] };
+    return { keys, recipients: keys.recipients, results: [ok("machine's key", keys.recipients[0]!)] };
   } catch (error) {
     if (error instanceof Refusal) return unknown(error.message.split("\n")[0]!);
     throw error;

@@ -98,7 +98,10 @@ export async function encryptFor(place: Workplace): Promise<void> {
 
   const sops = await place.sops();
   const opensIt = adminKeys(place.around).some(({ recipient }) => has.includes(recipient));
-  await (opensIt ? sops : sops.with(await borrowedIdentity(place))).updateKeys();
+  const opening = opensIt ? sops : sops.with(await borrowedIdentity(place));
+  const removed = has.filter((recipient) => !named.includes(recipient));
+  const added = named.filter((recipient) => !has.includes(recipient));
+  await (removed.length === 0 ? opening.updateKeys() : opening.replaceKey(removed, added));
 }
 
 /** A new laptop, or a new colleague: the machine's own key, which the stack holds, opens the file once. */

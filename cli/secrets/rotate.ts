@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import path from "node:path";
-import { ageRecipient } from "../../components/age";
 import { recipientsOf } from "../../components/deploy/flakeSecrets.mjs";
 import { changedLines } from "./changes";
 import { encryptFor } from "./init";
@@ -8,7 +7,7 @@ import { Refusal } from "./refusal";
 import { generationsAfter, nextStep, type RotationFacts, type Step, STEPS } from "./rotationPlan";
 import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
 import { recipientsIn, withoutRecipients, withRecipients } from "./sopsConfig";
-import type { StackKeys } from "./stack";
+import { hasSeparateLogin, type StackKeys } from "./stack";
 import { readSecretsFile, readSopsConfig, type Workplace, writeSopsConfig } from "./workplace";
 
 export interface RotateOptions {
@@ -99,7 +98,7 @@ function waitsForPerson({ person }: Workplace, step: Step, keys: StackKeys): boo
       return true;
     case "destroy":
       person.tell(`Commit, merge, and run \`npx pulumi up\`. That ends the rotation.\n${REMINDER}`);
-      if (isSeparate(keys)) person.tell(removeOldLogin(keys));
+      if (hasSeparateLogin(keys)) person.tell(removeOldLogin(keys));
       return true;
     default:
       return false;
@@ -135,7 +134,7 @@ async function removeOld(place: Workplace, keys: StackKeys): Promise<void> {
   if (recipientsOf(readSecretsFile(place)).includes(old)) {
     const question = `Take ${old} away from ${SECRETS_FILE}, and encrypt every value anew?`;
     if (!(await place.person.agree(question))) throw new Refusal("It stays as it is.");
-    await (await place.sops()).remove([old]);
+    await (await place.sops()).replaceKey([old]);
   }
   const before = readSopsConfig(place);
   if (before !== "") await writeAgreed(place, before, withoutRecipients(before, [old]));
@@ -181,16 +180,12 @@ async function runningRevision({ around }: Workplace, url: string): Promise<stri
   }
 }
 
-function isSeparate(keys: StackKeys): boolean {
-  return ageRecipient(keys.loginPublicKeys[0]!) !== keys.recipients[0];
-}
-
 /**
  * With a separate machine key, nothing on the machine follows the login key: the new one must be let in by the system's
  * configuration before it is used.
  */
 function loginFiles({ around }: Workplace, keys: StackKeys): string[] {
-  if (!isSeparate(keys)) return [];
+  if (!hasSeparateLogin(keys)) return [];
   const [, blob] = keys.loginPublicKeys[1]!.split(" ");
   const files = fs.readdirSync(path.join(around.folder, "nix")).filter((file) => file.endsWith(".nix"));
   const found = files.filter((file) => fs.readFileSync(path.join(around.folder, "nix", file), "utf8").includes(blob!));

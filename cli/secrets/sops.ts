@@ -57,9 +57,20 @@ export class Sops {
     await this.succeed(["updatekeys", "--yes", this.file]);
   }
 
-  /** Takes recipients away, and encrypts every value with a new key: the old one is known to who could open the file. */
-  async remove(recipients: string[]): Promise<void> {
-    await this.succeed(["rotate", "--in-place", "--rm-age", recipients.join(","), this.file]);
+  /**
+   * Changes who can open the file, and encrypts every value with a new key: whoever could open it knows the old one, and
+   * would read what is stored later. One command, so that a run which is cut off leaves the old file or the new one.
+   */
+  async replaceKey(removed: string[], added: string[] = []): Promise<void> {
+    const option = (name: string, recipients: string[]) =>
+      recipients.length === 0 ? [] : [name, recipients.join(",")];
+    await this.succeed([
+      "rotate",
+      "--in-place",
+      ...option("--rm-age", removed),
+      ...option("--add-age", added),
+      this.file,
+    ]);
   }
 
   /** Opens the file in the person's editor; true when something was changed. */

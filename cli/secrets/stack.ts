@@ -1,3 +1,4 @@
+import { ageRecipient } from "../../components/age";
 import { findPulumi } from "../checks/pulumi";
 import { failureOf, type Surroundings } from "../checks/surroundings";
 import { Refusal } from "./refusal";
@@ -12,6 +13,11 @@ export interface StackKeys {
   loginPublicKeys: string[];
   /** Address of the machine's page. */
   url: string;
+}
+
+/** Whether the key that logs in is another than the one that opens the secrets. */
+export function hasSeparateLogin(keys: StackKeys): boolean {
+  return ageRecipient(keys.loginPublicKeys[0]!) !== keys.recipients[0];
 }
 
 /** The stack, as far as secrets need it. Tests give another one. */

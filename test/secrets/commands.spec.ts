@@ -159,6 +159,17 @@ describe("npm run secrets", () => {
     assert.deepEqual(fs.readdirSync(project.folder, { recursive: true }), ["nix"]);
   });
 
+  it("check wants a separate login key to be the only one that logs in", async () => {
+    project.stack.up();
+    const keys = (await project.stack.keys())!;
+    project.stack.keys = () => Promise.resolve({ ...keys, loginPublicKeys: [newKey().publicKeyOpenssh.trim()] });
+    const login = async () => (await secretsResults(project.place)).find(({ subject }) => subject === "login key")!;
+    assert.equal((await login()).outcome, "note");
+    assert.match((await login()).remedy!, /continuousDeployment\.amazon\.rootKeyFollowsMachineKey = false;/);
+    project.write("nix/machine.nix", "{ continuousDeployment.amazon.rootKeyFollowsMachineKey = false; }\n");
+    assert.equal((await login()).outcome, "ok");
+  });
+
   it("rotate has nothing to do without a stack", async () => {
     await assert.rejects(rotate(project.place, {}), { name: "Refusal", message: /there is nothing to rotate/ });
   });

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { adminKeys } from "../../cli/secrets/ageKeys";
 import { secretsResults } from "../../cli/secrets/check";
 import { init } from "../../cli/secrets/init";
 import { set } from "../../cli/secrets/set";
@@ -249,6 +250,25 @@ port_unencrypted: 80
     assert.equal(valueLines(project.read(FILE))["password"], before["password"]);
     await store("more", "x");
     assert.deepEqual(await onMachine(), { password: "hunter2", more: "x" });
+  });
+
+  it("shuts a person out who was taken out of .sops.yaml: from what is stored later, too", async () => {
+    await store("password", "hunter2");
+    const dataKey = (text: string) => /^password: .*/m.exec(text)![0];
+    const before = project.read(FILE);
+    const [gone] = adminKeys(project.around);
+    const alice = fs.readFileSync(gone!.place, "utf8").trim().split("\n").at(-1)!;
+    assert.deepEqual(openedWith(alice), { password: "hunter2" });
+
+    project.at("bob");
+    project.write(".sops.yaml", project.read(".sops.yaml").replace(/.*admin: alice\n/, ""));
+    await init(project.place, { name: "bob" });
+    assert.ok(!recipientsOf(project.read(FILE)).includes(gone!.recipient));
+    assert.throws(() => openedWith(alice), /Failed to get the data key/);
+    // Under the same key an unchanged value would have the same text.
+    assert.notEqual(dataKey(project.read(FILE)), dataKey(before));
+    assert.deepEqual(await onMachine(), { password: "hunter2" });
+    assert.equal(recipientsOf(project.read(FILE)).length, 2);
   });
 
   it("keeps a person out who may not read the stack's secrets", async () => {
