@@ -3,7 +3,7 @@ import { finished, type ProcessOptions } from "./processes";
 /** How the system of the flake is told apart from its earlier selves. */
 export interface Evaluation {
   mode: "nix" | "hash";
-  /** One line for the person who watches. */
+  /** A sentence for the person who watches, without its full stop. */
   description: string;
   /** Whether there is a Nix that can at least read the files. */
   nix: boolean;
@@ -22,14 +22,14 @@ export async function findEvaluation(project: string, environment: NodeJS.Proces
   const options: ProcessOptions = { directory: project, environment, seconds: SECONDS_TO_EVALUATE };
   const hash = (why: string, nix: boolean): Evaluation => ({
     mode: "hash",
-    description: `a content hash stands in for the derivation: ${why}`,
+    description: `A content hash stands in for the derivation: ${why}`,
     nix,
   });
   const version = await finished("nix", ["--version"], options).catch(() => undefined);
   if (version?.code !== 0) return hash("there is no nix on PATH", false);
   const found: Evaluation = {
     mode: "nix",
-    description: `the derivation is evaluated by ${version.stdout.trim()}`,
+    description: `The derivation is evaluated by ${version.stdout.trim()}`,
     nix: true,
   };
   const evaluate = (...more: string[]) => finished("nix", ["eval", "--raw", ...FEATURES, ...more, SYSTEM], options);

@@ -85,8 +85,8 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
       : new InProcessDriver(project, world, search.reason);
   try {
     if (noMachine === undefined) machines = await startMachines(world, project);
-    say(`The program runs ${driver.description}.`);
-    say(`For ${evaluation.mode === "nix" ? "the system" : "the system's derivation"}: ${evaluation.description}.`);
+    say(`The program is run ${driver.description}.`);
+    say(`${evaluation.description}.`);
     say(
       noMachine === undefined
         ? "Deployments really run, on machines on this computer that get a stub system."
