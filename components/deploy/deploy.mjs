@@ -1,6 +1,7 @@
 // @ts-check
 // Installs the system of a flake on a machine, so that the machine either runs it, reachable, or runs what it ran
 // before. What it does, in which order, and what remains when it is interrupted: docs/deployment.md.
+import os from "node:os";
 import process from "node:process";
 import { buildSystem } from "./build.mjs";
 import { DeploymentError, Interrupted, messageOf } from "./errors.mjs";
@@ -8,7 +9,7 @@ import { holdMachine } from "./hold.mjs";
 import { Log } from "./log.mjs";
 import { Machine } from "./machine.mjs";
 import { outputOf } from "./nix.mjs";
-import { PrivateFolder } from "./privateFolder.mjs";
+import { isPlainPath, PrivateFolder } from "./privateFolder.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
 import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
@@ -151,7 +152,9 @@ function prepare(env) {
   const folder = new PrivateFolder(env);
   try {
     const sshConfig = writeSshFiles(settings, folder);
-    const processes = new Processes({ ...plainEnvironment(env), TMPDIR: folder.base }, log.write);
+    // nixos-rebuild puts its own temporary folder into the options of ssh.
+    const temporary = isPlainPath(os.tmpdir()) ? {} : { TMPDIR: "/tmp" };
+    const processes = new Processes({ ...plainEnvironment(env), ...temporary }, log.write);
     const machine = new Machine(processes, settings.host, sshConfig);
     // The connection that nixos-rebuild would keep for a minute outlives it when it is killed.
     const nixEnvironment = { ...processes.env, NIX_SSHOPTS: `-F ${sshConfig} -o ControlMaster=no -o ControlPath=none` };

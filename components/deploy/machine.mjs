@@ -55,7 +55,7 @@ export class Answers {
 export class Machine {
   /** Says whose lease and whose guard it is. */
   token = randomBytes(12).toString("hex");
-  holder = `${os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, "-")}@${hostName()} process ${process.pid}`;
+  holder = `${userName()}@${hostName()} process ${process.pid}`;
   /** @type {NodeJS.Timeout | undefined} */
   #renewal;
 
@@ -175,6 +175,15 @@ export class Machine {
       });
     }
     return Object.assign(answers, { stderr: result.stderr });
+  }
+}
+
+/** Plain text, as it becomes part of a line of words. */
+function userName() {
+  try {
+    return os.userInfo().username.replaceAll(/[^A-Za-z0-9._-]/g, "-");
+  } catch {
+    return "somebody"; // A container's user may have no name.
   }
 }
 

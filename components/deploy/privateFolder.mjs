@@ -12,7 +12,6 @@ export class PrivateFolder {
   constructor(env) {
     const base = temporaryFolder(env);
     removeThoseOfDeadRuns(base);
-    this.base = base;
     this.path = fs.mkdtempSync(path.join(base, `${PREFIX}.${hostName()}.${process.pid}.`)); // mode 0700
   }
 
@@ -32,14 +31,18 @@ export class PrivateFolder {
 }
 
 /**
- * Nix and nixos-rebuild take the options of ssh as one text and split it at spaces, so a TMPDIR that has one does not
- * serve.
- * @param {NodeJS.ProcessEnv} env
+ * Whether a folder can stand in the options of ssh: Nix and nixos-rebuild take them as one text and split it at spaces.
+ * @param {string} folder
  */
+export function isPlainPath(folder) {
+  return /^\/[A-Za-z0-9_./+-]+$/.test(folder);
+}
+
+/** @param {NodeJS.ProcessEnv} env */
 function temporaryFolder(env) {
   const candidates = [env.XDG_RUNTIME_DIR, os.tmpdir(), "/tmp"];
   for (const folder of candidates) {
-    if (folder === undefined || !/^\/[A-Za-z0-9_./+-]+$/.test(folder)) continue;
+    if (folder === undefined || !isPlainPath(folder)) continue;
     try {
       fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
       return folder;

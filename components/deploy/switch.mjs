@@ -164,6 +164,8 @@ function why(reason, { confirmSeconds, switchSeconds }) {
       return `The machine could not be reached over a new SSH connection within ${confirmSeconds} s after the switch.`;
     case "switch-took-too-long":
       return `The activation took longer than ${switchSeconds} s.`;
+    case "switch-ended-unseen":
+      return "The switch ended without a result.";
     case "switch-did-not-begin":
       return `The switch did not begin within ${switchSeconds + confirmSeconds} s.`;
     default:

@@ -116,11 +116,17 @@ switch_ends() {
   fi
 }
 
-# A timer has elapsed. While it switches, the end of the switch decides.
+# A timer has elapsed.
 expire() {
   lock
   case $(guard_state) in
   armed) begin_rollback switch-did-not-begin ;;
+  switching)
+    # The end of the switch decides, unless it was missed.
+    case $(systemctl show --property=ActiveState --value "$SWITCH_UNIT") in
+    inactive | failed) begin_rollback switch-ended-unseen ;;
+    esac
+    ;;
   switched*) begin_rollback not-confirmed ;;
   esac
 }
