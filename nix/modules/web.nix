@@ -71,8 +71,11 @@ in
           };
           "= /status.html" = {
             root = cfg.statusDirectory;
-            # A fragment for the page alone.
-            extraConfig = "internal;";
+            # A fragment for the page alone, which is whole without it.
+            extraConfig = ''
+              internal;
+              try_files /status.html =204;
+            '';
           };
         };
       };

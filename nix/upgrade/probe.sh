@@ -30,19 +30,19 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
       begun: $begun, contact: $contact, behindSince: $behind, tokenExpires: $expires, at: $now,
       problems: [
         if $behind and $now - $behind > $fresh then {
-          summary: "It does not run the newest revision.",
+          summary: "This machine does not run the newest revision of its repository.",
           message: "The branch is at \($answer.revision // "an unknown revision"), this machine runs \($running // "an unknown revision"), for \($behind | minutes)."
         } else empty end,
         if $now - $contact > $fresh then {
-          summary: "The repository cannot be read.",
+          summary: "This machine cannot read its repository.",
           message: "The repository could not be read for \($contact | minutes): \($answer.message)"
         } else empty end,
         if $answer.state == "ok" and $now - $check > $fresh then {
-          summary: "It has stopped looking for new revisions.",
+          summary: "This machine has stopped looking for new revisions.",
           message: "nixos-upgrade.service has not asked the repository for \($check | minutes): see systemctl status nixos-upgrade.timer nixos-upgrade.service"
         } else empty end,
         if $expires and $expires - $now < $warn then {
-          summary: "Its access to the repository ends soon.",
+          summary: "This machine loses its access to the repository soon.",
           message: "The token ends at \($expires | todate). Make a new one and set it: npm run secrets token"
         } else empty end
       ]

@@ -50,7 +50,7 @@ status=$(jq -nc \
       healthy: ([$name] | inside(["current", "upgrading", "held", "waiting", "starting"])),
       summary: {
         off: "This machine does not upgrade itself.",
-        stale: ("This machine has fallen behind: " + ([$problems[].summary] | join(" "))),
+        stale: ([$problems[].summary] | join(" ")),
         failing: ("The last upgrade did not work: " + ($error.summary // "unknown error") + "."),
         held: "A deployment is at work; the upgrade waits for it.",
         waiting: "Waiting for the first push to the repository.",

@@ -1,5 +1,6 @@
 // The page says everything without this file. With it, times read "3 minutes ago", the state is
 // fetched anew while the page is open, and a machine that has stopped writing turns red by itself.
+/* global document, fetch, location, DOMParser, setInterval */
 "use strict";
 
 const units = [

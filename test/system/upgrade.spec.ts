@@ -269,6 +269,39 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
   });
 });
 
+describe("upgrade: memory", () => {
+  const bench = useUpgradeBench();
+
+  async function limit(settings: string): Promise<void> {
+    await bench().machine.output(`mkdir -p /run/systemd/system/nixos-upgrade.service.d
+      printf '[Service]\\n${settings}' >/run/systemd/system/nixos-upgrade.service.d/memory.conf
+      systemctl daemon-reload`);
+  }
+  async function assertCountsAsFailed(): Promise<void> {
+    const revision = await bench().push({ behaviour: "hungry" });
+    assert.equal(await bench().poll(), false);
+    const status = await bench().status();
+    assert.deepEqual([status.lastError?.kind, status.wanted], ["evaluation", revision]);
+    assert.equal(await bench().current(), bench().machine.initialSystem);
+    await bench().calls();
+    assert.equal(await bench().poll(), false);
+    assert.deepEqual(await bench().calls(), [lsRemote]);
+  }
+
+  it("an evaluation that runs out of it counts as failed, and is not tried again every minute", async () => {
+    await limit("LimitDATA=600M\\n");
+    await assertCountsAsFailed();
+  });
+
+  it("an evaluation that is killed for it counts as failed: the poll lives on to write that down", async function () {
+    const controllers = await bench().machine.output("cat /sys/fs/cgroup/cgroup.controllers");
+    const found = controllers.split(" ").includes("memory");
+    requireOrSkip(this, "memory", found, "control groups have no memory controller here");
+    await limit("MemoryMax=400M\\nMemorySwapMax=0\\n");
+    await assertCountsAsFailed();
+  });
+});
+
 describe("upgrade: a repository that cannot be read", () => {
   const bench = useUpgradeBench();
   let good: string;

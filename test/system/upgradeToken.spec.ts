@@ -242,7 +242,7 @@ describe("upgrade with a token", () => {
       assert.equal(await bench.poll("nixos-upgrade-freshness.service"), false);
       const status = await bench.status();
       assert.deepEqual([status.state, status.healthy], ["stale", false]);
-      assert.match(status.summary, /access to the repository ends soon/);
+      assert.match(status.summary, /loses its access to the repository soon/);
       assert.match(await bench.journal("nixos-upgrade-freshness.service"), /npm run secrets token/);
     });
   });

@@ -25,6 +25,7 @@ export interface Status {
   summary: string;
   revision: string | null;
   wanted: string | null;
+  phase: string | null;
   since: string | null;
   commit: string | null;
   lastCheck: string | null;
