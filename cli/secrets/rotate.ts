@@ -43,8 +43,12 @@ export async function rotate(place: Workplace, options: RotateOptions): Promise<
     if (typeof found === "object") throw new Refusal(found.trouble);
 
     const step = found === "install" && (await isInstalled(place, keys, options)) ? "swap" : found;
-    place.person.tell(overview(step, configured));
-    if (waitsForPerson(place, step, keys)) return;
+    if (WAITING.has(step)) {
+      place.person.tell(overview(step, configured));
+      place.person.tell(whatToDo(step, keys));
+      return;
+    }
+    place.person.tell(`${STEPS.indexOf(step) + 1}. ${TITLES[step]}`);
     await perform(place, step, keys, configured);
   }
 }
@@ -78,30 +82,28 @@ function overview(step: Step, configured: number[]): string {
   return `Rotation of the machine's key (generations ${JSON.stringify(configured)}):\n${lines.join("\n")}`;
 }
 
-/** Says what the person must do first; false when the step can be done here. */
-function waitsForPerson({ person }: Workplace, step: Step, keys: StackKeys): boolean {
+/** The steps that are an update or a merge, and so not done here. */
+const WAITING = new Set<Step>(["make", "install", "use", "destroy"]);
+
+/** What the person does at such a step. */
+function whatToDo(step: Step, keys: StackKeys): string {
   switch (step) {
-    case "make":
-      person.tell("Run `npx pulumi up`, then this again.");
-      return true;
     case "install":
-      person.tell(
+      return (
         `Commit ${SOPS_CONFIG} and ${SECRETS_FILE}, merge, and run this again when the machine runs that revision: ` +
-          `see ${keys.url}. If you know that it does, give --installed.`,
+        `see ${keys.url}. If you know that it does, give --installed.`
       );
-      return true;
     case "use":
-      person.tell(
+      return (
         "Run `npx pulumi up`, then this again. The update logs in with the new key. If that fails, the old key still " +
-          "works: set keyGenerations back to the order before, and run `npx pulumi up`.",
+        "works: set keyGenerations back to the order before, and run `npx pulumi up`."
       );
-      return true;
-    case "destroy":
-      person.tell(`Commit, merge, and run \`npx pulumi up\`. That ends the rotation.\n${REMINDER}`);
-      if (hasSeparateLogin(keys)) person.tell(removeOldLogin(keys));
-      return true;
+    case "destroy": {
+      const end = `Commit, merge, and run \`npx pulumi up\`. That ends the rotation.\n${REMINDER}`;
+      return hasSeparateLogin(keys) ? `${end}\n${removeOldLogin(keys)}` : end;
+    }
     default:
-      return false;
+      return "Run `npx pulumi up`, then this again.";
   }
 }
 
