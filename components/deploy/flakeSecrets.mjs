@@ -100,7 +100,7 @@ function sopsProblem(text, machineRecipient) {
   const raw = recipients.some((recipient) => recipient.startsWith("ssh-"))
     ? ' A recipient "ssh-ed25519 …" does not open there, even if it is the machine\'s key: it must be the converted one.'
     : "";
-  return `the machine cannot open it: it is encrypted for ${recipients.join(", ") || "no age recipient"}, and not for the machine, ${machineRecipient}.${raw} Run \`npm run secrets -- init\`, and commit.`;
+  return `the machine cannot open it: it is encrypted for ${recipients.join(", ") || "no age recipient"}, and not for the machine, ${machineRecipient}.${raw} Run \`npm run secrets -- init --recipient ${machineRecipient}\`, and commit.`;
 }
 
 /**

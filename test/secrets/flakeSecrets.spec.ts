@@ -108,7 +108,7 @@ describe("secrets in a flake's folder", () => {
     put("secrets.yaml", sopsFile(`password: ${ENC}\n`, [ADMIN]));
     assert.equal(
       problem("secrets.yaml", MACHINE),
-      `the machine cannot open it: it is encrypted for ${ADMIN}, and not for the machine, ${MACHINE}. Run \`npm run secrets -- init\`, and commit.`,
+      `the machine cannot open it: it is encrypted for ${ADMIN}, and not for the machine, ${MACHINE}. Run \`npm run secrets -- init --recipient ${MACHINE}\`, and commit.`,
     );
   });
 
