@@ -1,0 +1,53 @@
+import type { Preview } from "../preview/preview";
+import { type Change, isDeployment } from "../render/change";
+import { changeCounts, changeParts } from "../render/changeList";
+import { type Block, heading, lines, paragraph, type Report, text } from "../render/document";
+
+/** What differs, and whether anything does. */
+export interface Drift {
+  clean: boolean;
+  report: Report;
+}
+
+/**
+ * Says what a refreshed preview and the machine tell of drift.
+ *
+ * A deployment is none: its trigger names what the last update installed, and the machine has pulled newer revisions
+ * since. Whether it runs the right one is asked of the machine itself.
+ *
+ * @param machine what is wrong with the machine, in a sentence; undefined: nothing
+ */
+export function driftReport(preview: Preview, machine: string | undefined): Drift {
+  const differing = preview.changes.filter(isDrift);
+  const head: Block[] = [heading(text(verdict(preview, differing, machine)))];
+  if (machine !== undefined) head.push(lines("text", [machine]));
+  if (preview.failed) {
+    head.push(paragraph(text("The preview failed:")));
+    head.push(lines("text", preview.errors.flatMap(({ message }) => message.trim().split("\n")).slice(0, MOST_LINES)));
+  }
+  if (differing.length > 0) {
+    head.push(paragraph(text("What an update would change, because somebody or something else changed it:")));
+  }
+  return {
+    clean: !preview.failed && differing.length === 0 && machine === undefined,
+    report: { head, parts: changeParts(differing), foot: differing.length > 0 ? [paragraph(text(WAY_OUT))] : [] },
+  };
+}
+
+const MOST_LINES = 40;
+const WAY_OUT =
+  "Either write the change into the program, or let an update undo it: read its preview first. This issue closes by " +
+  "itself when nothing differs any more.";
+
+function isDrift(change: Change): boolean {
+  return !isDeployment(change) && change.operation !== "read";
+}
+
+function verdict({ failed }: Preview, differing: Change[], machine: string | undefined): string {
+  const found = [
+    ...(failed ? ["the infrastructure could not be compared"] : []),
+    ...(differing.length > 0 ? [`the infrastructure differs (${changeCounts(differing)})`] : []),
+    ...(machine === undefined ? [] : ["the machine needs attention"]),
+  ].join("; ");
+  return found === "" ? "No drift" : `${found[0]!.toUpperCase()}${found.slice(1)}`;
+}

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Answer, ask, field, textField } from "../checks/http";
+
+/** Where issues are. */
+export interface Tracker {
+  /** Address of the API, without a slash at its end. */
+  api: string;
+  /** `owner/name` */
+  repository: string;
+  token: string;
+}
+
+export interface Issue {
+  /** Hidden first line by which the issue is found again. */
+  mark: string;
+  title: string;
+  /** What there is to say, in Markdown; undefined: nothing any more. */
+  text: string | undefined;
+}
+
+/** Whether it was said, and how, or why not. */
+export interface Keeping {
+  done: boolean;
+  message: string;
+}
+
+class Refusal extends Error {}
+
+/** Opens or edits the one open issue with this mark, or closes it when there is nothing to say. Never throws. */
+export async function keepIssue(tracker: Tracker, { mark, title, text }: Issue, retrySeconds = 2): Promise<Keeping> {
+  const call = caller(tracker, retrySeconds);
+  try {
+    const [found, ...others] = await openIssues(call, mark);
+    const all = found === undefined ? [] : [found, ...others];
+    if (text === undefined) {
+      for (const issue of all) await call("PATCH", `/issues/${issue}`, { state: "closed" });
+      return { done: true, message: found === undefined ? "No issue is needed." : `Closed issue ${all.join(", ")}.` };
+    }
+    const body = `${mark}\n${text}`;
+    if (found !== undefined) {
+      await call("PATCH", `/issues/${found}`, { title, body });
+      return { done: true, message: `Edited issue ${found}.` };
+    }
+    const created = await call("POST", "/issues", { title, body });
+    return { done: true, message: `Opened issue ${String(field(created, "number"))}.` };
+  } catch (error) {
+    if (error instanceof Refusal) return { done: false, message: `The issue could not be kept: ${error.message}` };
+    throw error;
+  }
+}
+
+type Call = (method: string, path: string, body?: object) => Promise<unknown>;
+
+/** Numbers of the open issues with the mark, the oldest first. Only of bots: anybody can write a mark. */
+async function openIssues(call: Call, mark: string): Promise<number[]> {
+  const numbers: number[] = [];
+  for (let page = 1; ; page++) {
+    const found = await call("GET", `/issues?state=open&sort=created&direction=asc&per_page=100&page=${page}`);
+    if (!Array.isArray(found)) throw new Refusal("GitHub lists no issues.");
+    for (const issue of found as unknown[]) {
+      const number = field(issue, "number");
+      const ours = textField(issue, "body").split(/\r?\n/, 1)[0] === mark && textField(issue, "user", "type") === "Bot";
+      if (ours && typeof number === "number") numbers.push(number);
+    }
+    if (found.length < 100) return numbers;
+  }
+}
+
+const ATTEMPTS = 4;
+
+function caller({ api, repository, token }: Tracker, retrySeconds: number): Call {
+  const headers = {
+    accept: "application/vnd.github+json",
+    authorization: `Bearer ${token}`,
+    "content-type": "application/json",
+    "user-agent": "pulumi-nixos",
+    "x-github-api-version": "2022-11-28",
+  };
+  return async (method, path, body) => {
+    for (let attempt = 1; ; attempt++) {
+      const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
+      const answer = await ask(`${api}/repos/${repository}${path}`, init, 30);
+      if (answer.status >= 200 && answer.status < 300) return answer.body;
+      // A new issue whose answer was lost is there: asking for it again would make a second one.
+      const again = answer.status >= 500 || (answer.status === 0 && method !== "POST");
+      if (!again || attempt >= ATTEMPTS) throw new Refusal(refusal(method, path, answer));
+      await sleep(retrySeconds * 1000 * attempt);
+    }
+  };
+}
+
+function refusal(method: string, path: string, { status, trouble, body }: Answer): string {
+  const said = status === 0 ? trouble : `status ${status} ${textField(body, "message")}`.trim();
+  const remedy = status === 403 ? " The job needs permissions: issues: write, and the repository its issues." : "";
+  return `GitHub answered ${method} ${path.replace(/\?.*/, "")} with ${said}.${remedy}`;
+}
