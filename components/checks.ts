@@ -104,3 +104,17 @@ export const githubId = wholeNumber(1, Number.MAX_SAFE_INTEGER, "GitHub's number
 export function together(properties: string, given: boolean[]): string[] {
   return given.every((one) => one === given[0]) ? [] : [`${properties}: only one is given. They go together.`];
 }
+
+/** A list in which no plain value stands twice: each would be a second resource of the same name. */
+export const distinct: Check<unknown[]> = (property, values) => {
+  const plain = values.filter((value) => typeof value === "string" || typeof value === "number");
+  const twice = [...new Set(plain.filter((value, index) => plain.indexOf(value) !== index))];
+  return twice.map((value) => problem(property, `${shown(value)} twice`, "each value once"));
+};
+
+/** Ports of a web server. Port 22 is SSH's, which the SSH networks open. */
+export const httpPorts: Check<number[]> = (property, values) => [
+  ...values.flatMap((value, index) => port(`${property}[${index}]`, value)),
+  ...(values.includes(22) ? [problem(property, "22", "ports of a web server", "SSH has networks of its own.")] : []),
+  ...distinct(property, values),
+];

@@ -59,7 +59,7 @@ export class ArgumentChecks {
     if (isPlain(value)) this.plain(property, value, check);
   }
 
-  /** Checks each element of a list, like `input`. */
+  /** Checks each element of a list, like `input` */
   inputs<T>(property: string, values: pulumi.Input<T>[], check: Check<T>): pulumi.Input<T>[] {
     return values.map((value, index) => this.input(`${property}[${index}]`, value, check));
   }

@@ -1,7 +1,7 @@
 import * as ec2 from "@pulumi/aws/ec2";
 import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
-import { port, rootVolumeGiB, subnetId } from "./checks";
+import { distinct, httpPorts, rootVolumeGiB, subnetId } from "./checks";
 import { cidrOf, cidrSlug } from "./cidr";
 import { ArgumentChecks } from "./errors";
 import { isShortOfMemory, x86InstanceType } from "./instanceType";
@@ -167,20 +167,24 @@ export class NixosInstance extends pulumi.ComponentResource {
 
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
+type NetworkList = "sshCidrBlocks" | "sshIpv6CidrBlocks" | "httpCidrBlocks" | "httpIpv6CidrBlocks";
+
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
 export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettings) {
-  const everyone = { ipv4: ["0.0.0.0/0"], ipv6: ["::/0"] };
+  const everyone = { ipv4: "0.0.0.0/0", ipv6: "::/0" };
+  const networks = (property: NetworkList, family: "ipv4" | "ipv6") =>
+    checks.inputs(property, checks.plain(property, args[property] ?? [everyone[family]], distinct), cidrOf(family));
   return {
     release: checks.input("release", args.release ?? DEFAULT_RELEASE, nixosRelease),
     amiId: args.amiId === undefined ? undefined : checks.input("amiId", args.amiId, amiId),
     instanceType: checks.input("instanceType", args.instanceType ?? "t3.small", x86InstanceType),
     rootVolumeGiB: checks.input("rootVolumeGiB", args.rootVolumeGiB ?? 20, rootVolumeGiB),
     subnetId: args.subnetId === undefined ? undefined : checks.input("subnetId", args.subnetId, subnetId),
-    sshIpv4: checks.inputs("sshCidrBlocks", args.sshCidrBlocks ?? everyone.ipv4, cidrOf("ipv4")),
-    sshIpv6: checks.inputs("sshIpv6CidrBlocks", args.sshIpv6CidrBlocks ?? everyone.ipv6, cidrOf("ipv6")),
-    httpIpv4: checks.inputs("httpCidrBlocks", args.httpCidrBlocks ?? everyone.ipv4, cidrOf("ipv4")),
-    httpIpv6: checks.inputs("httpIpv6CidrBlocks", args.httpIpv6CidrBlocks ?? everyone.ipv6, cidrOf("ipv6")),
-    httpPorts: (args.httpPorts ?? [80]).map((value, index) => checks.plain(`httpPorts[${index}]`, value, port)),
+    sshIpv4: networks("sshCidrBlocks", "ipv4"),
+    sshIpv6: networks("sshIpv6CidrBlocks", "ipv6"),
+    httpIpv4: networks("httpCidrBlocks", "ipv4"),
+    httpIpv6: networks("httpIpv6CidrBlocks", "ipv6"),
+    httpPorts: checks.plain("httpPorts", args.httpPorts ?? [80], httpPorts),
   };
 }
 

@@ -26,7 +26,10 @@ const integer = (check: Check<number>): Key => ({ kind: "integer", check });
 const boolean: Key = { kind: "boolean", check: anything };
 const each = <T>(check: Check<T>): Key => ({
   kind: "array",
-  check: (property, values: T[]) => values.flatMap((value, index) => check(`${property}[${index}]`, value)),
+  check: (property, values: T[]) => [
+    ...values.flatMap((value, index) => check(`${property}[${index}]`, value)),
+    ...checks.distinct(property, values),
+  ],
 });
 
 /** Every key of the project's configuration; Pulumi.yaml describes them and holds their defaults. */
@@ -39,7 +42,7 @@ export const CONFIG_KEYS = {
   sshIpv6CidrBlocks: each(cidrOf("ipv6")),
   httpCidrBlocks: each(cidrOf("ipv4")),
   httpIpv6CidrBlocks: each(cidrOf("ipv6")),
-  httpPorts: each(checks.port),
+  httpPorts: { kind: "array", check: checks.httpPorts } as Key,
   subnetId: text(checks.subnetId),
   createRepository: boolean,
   visibility: text(checks.visibility),

@@ -333,6 +333,8 @@ describe("NixosInstance", () => {
       'instanceType: got "c8gn.large", which is an ARM',
     ],
     ["a volume under 8 GiB", { rootVolumeGiB: 7 }, "rootVolumeGiB: got 7; allowed: a whole number of GiB from 8"],
+    ["a network twice", { httpCidrBlocks: ["0.0.0.0/0", "0.0.0.0/0"] }, 'httpCidrBlocks: got "0.0.0.0/0" twice'],
+    ["the port of SSH for the web", { httpPorts: [22] }, "httpPorts: got 22"],
     ["a prefix over 32", { sshCidrBlocks: ["10.0.0.0/33"] }, 'sshCidrBlocks[0]: got "10.0.0.0/33"'],
     ["an address without prefix", { httpCidrBlocks: ["0.0.0.0"] }, 'httpCidrBlocks[0]: got "0.0.0.0"'],
     ["IPv6 in the IPv4 list", { sshCidrBlocks: ["::/0"] }, 'sshCidrBlocks[0]: got "::/0"'],

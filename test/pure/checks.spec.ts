@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import * as checks from "../../components/checks";
+import type { Check } from "../../components/errors";
 
 describe("checks", () => {
   it("take whole numbers within their limits only", () => {
@@ -116,4 +117,23 @@ describe("checks", () => {
     assert.equal(checks.seconds("confirmSeconds", 4).length, 1);
     assert.equal(checks.seconds("confirmSeconds", 86401).length, 1);
   });
+});
+
+describe("lists", () => {
+  for (const [name, check, values, problems] of [
+    ["distinct values", checks.distinct, ["a", "b"], []],
+    ["a value twice", checks.distinct, ["a", "b", "a"], ['list: got "a" twice; allowed: each value once.']],
+    ["web ports", checks.httpPorts, [80, 443], []],
+    ["a port twice", checks.httpPorts, [80, 80], ["list: got 80 twice; allowed: each value once."]],
+    [
+      "SSH's port among the web server's",
+      checks.httpPorts,
+      [22],
+      ["list: got 22; allowed: ports of a web server. SSH has networks of its own."],
+    ],
+  ] as const) {
+    it(`${problems.length === 0 ? "take" : "refuse"} ${name}`, () => {
+      assert.deepEqual((check as unknown as Check<readonly unknown[]>)("list", values), problems);
+    });
+  }
 });
