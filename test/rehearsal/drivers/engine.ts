@@ -1,24 +1,17 @@
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc";
-import { parse, stringify } from "yaml";
 import { serve, type Served } from "../emulators/serve";
 import { isObject, type Properties, secret } from "../emulators/values";
 import { finished, succeeded } from "../processes";
 import type { World } from "../world";
 import { type Driver, type Operation, partsOfUrn, type RecordedResource, type Run, type RunOptions } from "./driver";
+import { engineEnvironment, operationsOf, refusal, takeEvents, writeConfiguration } from "./engineRun";
 
 const STACK = "rehearsal";
 const SECONDS = 120;
 
-/** The parts of the engine's event log and of its exported state that are read here. */
-interface EngineEvent {
-  resourcePreEvent?: {
-    metadata: { op: string; urn: string; type: string; new?: { custom?: boolean }; old?: { custom?: boolean } };
-  };
-  diagnosticEvent?: { severity: string; message: string };
-}
+/** The part of the exported state that is read here. */
 interface ExportedResource {
   urn: string;
   type: string;
@@ -45,24 +38,9 @@ export class EngineDriver implements Driver {
 
   /** @param folder where the engine may keep its home and the stack's state */
   static async start(cli: string, project: string, folder: string, environment: NodeJS.ProcessEnv, world: World) {
-    const state = path.join(folder, "state");
-    mkdirSync(state);
     const served = await Promise.all(Object.values(world.providers).map(serve));
     const attached = Object.keys(world.providers).map((name, at) => `${name}:${served[at]!.port}`);
-    const complete: NodeJS.ProcessEnv = {
-      ...environment,
-      // The engine finds its language host beside itself.
-      PATH: `${path.dirname(cli)}${path.delimiter}${environment["PATH"] ?? ""}`,
-      PULUMI_HOME: path.join(folder, "pulumi-home"),
-      PULUMI_BACKEND_URL: `file://${state}`,
-      PULUMI_CONFIG_PASSPHRASE: randomBytes(18).toString("base64url"),
-      PULUMI_DEBUG_PROVIDERS: attached.join(","),
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-      PULUMI_SKIP_UPDATE_CHECK: "true",
-      // Lets the CLI write its events to a file, as Pulumi's own automation does.
-      PULUMI_DEBUG_COMMANDS: "true",
-      NO_COLOR: "1",
-    };
+    const complete = engineEnvironment(cli, folder, environment, attached);
     const options = { directory: project, environment: complete, seconds: SECONDS };
     const version = (await succeeded(cli, ["version"], options)).stdout.trim();
     await succeeded(cli, ["stack", "init", STACK, "--non-interactive"], options);
@@ -70,7 +48,7 @@ export class EngineDriver implements Driver {
   }
 
   async preview(options: RunOptions): Promise<RecordedResource[]> {
-    this.configure(options);
+    writeConfiguration(this.project, STACK, options.config);
     const { operations } = await this.operate("preview", []);
     // A preview says what it would do to each resource, which is all that is compared.
     return operations.map(({ urn, type }) => {
@@ -80,7 +58,7 @@ export class EngineDriver implements Driver {
   }
 
   async update(options: RunOptions): Promise<Run> {
-    this.configure(options);
+    writeConfiguration(this.project, STACK, options.config);
     const replace = options.replace === undefined ? [] : ["--replace", options.replace];
     const done = await this.operate("up", ["--yes", "--skip-preview", ...replace]);
     return { ...(await this.exported()), ...done };
@@ -102,14 +80,6 @@ export class EngineDriver implements Driver {
     return Promise.resolve();
   }
 
-  /** Writes the stack's configuration file, keeping the salt that the engine put there. */
-  private configure({ config }: RunOptions): void {
-    const file = path.join(this.project, `Pulumi.${STACK}.yaml`);
-    const current = existsSync(file) ? (parse(readFileSync(file, "utf8")) as Properties) : {};
-    const values = Object.fromEntries(Object.entries(config).map(([key, value]) => [key, typed(value)]));
-    writeFileSync(file, stringify({ ...current, config: values }));
-  }
-
   private async operate(command: string, args: string[]): Promise<{ operations: Operation[]; log: string }> {
     this.runs += 1;
     const log = path.join(this.folder, `events-${this.runs}.jsonl`);
@@ -128,11 +98,7 @@ export class EngineDriver implements Driver {
     const events = takeEvents(log);
     if (code !== 0)
       throw new Error(refusal(events) ?? `pulumi ${command} ended with code ${code}:\n${stdout}${stderr}`);
-    const operations = events.flatMap(({ resourcePreEvent }): Operation[] => {
-      if (resourcePreEvent === undefined || resourcePreEvent.metadata.type.startsWith("pulumi:providers:")) return [];
-      const { op, urn, type, old, new: current } = resourcePreEvent.metadata;
-      return [{ urn, type, operation: op, custom: (current ?? old)?.custom ?? false }];
-    });
+    const operations = operationsOf(events);
     return { operations, log: [stdout, stderr, ...events.map((event) => JSON.stringify(event))].join("\n") };
   }
 
@@ -157,37 +123,10 @@ export class EngineDriver implements Driver {
   }
 }
 
-/**
- * Reads the engine's events and removes their file. The SDK's debug messages, which the terminal does not show either,
- * are left out: they repeat what a provider answered, secrets included.
- */
-function takeEvents(file: string): EngineEvent[] {
-  if (!existsSync(file)) return [];
-  const events = readFileSync(file, "utf8")
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as EngineEvent);
-  rmSync(file);
-  return events.filter(({ diagnosticEvent }) => diagnosticEvent?.severity !== "debug");
-}
-
-/** A value as the configuration file has it: the engine checks the types that Pulumi.yaml gives. */
-function typed(value: string): unknown {
-  return /^(true|false|\d+|\[.*\])$/.test(value) ? (JSON.parse(value) as unknown) : value;
-}
-
 /** Exported secrets are JSON texts; the rest of the rehearsal knows them as marked values. */
 function marked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(marked);
   if (!isObject(value)) return value;
   if (value[specialSigKey] === specialSecretSig) return secret(JSON.parse(value["plaintext"] as string));
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, marked(part)]));
-}
-
-/** What the engine reported as errors, for a person. */
-function refusal(events: EngineEvent[]): string | undefined {
-  const errors = events.flatMap(({ diagnosticEvent }) =>
-    diagnosticEvent?.severity === "error" ? [diagnosticEvent.message.replaceAll(/<\{%[^%]*%\}>/g, "").trim()] : [],
-  );
-  return errors.length === 0 ? undefined : [...new Set(errors)].join("\n");
 }
