@@ -1,0 +1,67 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+
+/** One start of the deployment program. */
+export interface Deployment {
+  pid: number;
+  /** What it was told, but for the private key. */
+  environment: Record<string, string>;
+  /** SHA-256 of the private key that it was given. */
+  privateKeyHash: string;
+  arguments: string[];
+}
+
+const PROGRAM = "components/deploy/deploy.mjs";
+const EVALUATION = "components/deploy/evaluate.mjs";
+
+/**
+ * Takes the place of the deployment program, and counts what the command provider starts. It is a `node` on PATH, so
+ * that it works for the emulated provider and the real one, and neither the program nor its files are touched.
+ */
+export class Deployments {
+  /** To be put before everything else on PATH. */
+  readonly bin: string;
+  private readonly notes: string;
+  private readonly evaluated: string;
+
+  constructor(folder: string) {
+    [this.bin, this.notes, this.evaluated] = ["bin", "deployments", "evaluations"].map((name) =>
+      path.join(folder, name),
+    ) as [string, string, string];
+    mkdirSync(this.bin);
+    mkdirSync(this.notes);
+    writeFileSync(this.evaluated, "");
+    writeFileSync(path.join(this.bin, "node"), this.wrapper(), { mode: 0o755 });
+  }
+
+  get all(): Deployment[] {
+    const files = readdirSync(this.notes).filter((name) => name.endsWith(".json"));
+    return files.sort().map((name) => JSON.parse(readFileSync(path.join(this.notes, name), "utf8")) as Deployment);
+  }
+
+  /** How often the flake was evaluated. */
+  get evaluations(): number {
+    return readFileSync(this.evaluated, "utf8").length;
+  }
+
+  /** `real` starts the real program, which will find no machine. */
+  behave(behaviour: "succeed" | "fail" | "hold" | "real"): void {
+    writeFileSync(path.join(this.notes, "behaviour"), behaviour);
+  }
+
+  forget(): void {
+    rmSync(path.join(this.notes, "behaviour"), { force: true });
+  }
+
+  private wrapper(): string {
+    const standIn = path.join(__dirname, "standIn.mjs");
+    return `#!/bin/sh
+case $1 in
+${EVALUATION}) printf . >>'${this.evaluated}' ;;
+${PROGRAM})
+  [ "$(cat '${this.notes}/behaviour' 2>/dev/null)" = real ] || exec '${process.execPath}' '${standIn}' '${this.notes}' "$@" ;;
+esac
+exec '${process.execPath}' "$@"
+`;
+  }
+}

@@ -1,0 +1,255 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { accessSync, constants, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import type { Context } from "mocha";
+import { requireOrSkip } from "../require";
+import { type Operation, partsOfUrn } from "../rehearsal/drivers/driver";
+import {
+  type EngineEvent,
+  engineEnvironment,
+  operationsOf,
+  refusal,
+  takeEvents,
+  writeConfiguration,
+} from "../rehearsal/drivers/engineRun";
+import { findEngine } from "../rehearsal/drivers/findEngine";
+import { serve, type Served } from "../rehearsal/emulators/serve";
+import { copyProject, ROOT } from "../rehearsal/project";
+import { closedEnvironment } from "../rehearsal/surroundings";
+import { createWorld, type World } from "../rehearsal/world";
+import { Deployments } from "./deployments";
+import { Watch, WatchedOperations } from "./watch";
+
+const STACK = "suite";
+const OWNER = "example";
+const SECONDS = 90;
+
+/** The emulators that the suite can do without, because it asserts nothing about what they hold. */
+const REPLACEABLE = ["command", "tls"];
+
+/** What became of each of the providers' resources that did not stay the same, by its name. */
+export type Changes = Record<string, "create" | "update" | "replace" | "delete" | "read" | "import">;
+
+/** One run of the CLI. */
+export interface CliRun {
+  code: number;
+  /** All that was printed. */
+  printed: string;
+  /** What the engine reported as errors. */
+  errors: string;
+  /** What was done, or what a preview would do; of an `up` with a preview, what was done. */
+  changes: Changes;
+}
+
+/** A run that goes on. */
+export interface RunningCli {
+  signal: (signal: NodeJS.Signals) => void;
+  end: Promise<CliRun>;
+  printed: () => string;
+}
+
+/** One resource of the exported state. */
+export interface StateResource {
+  urn: string;
+  type: string;
+  custom: boolean;
+  id?: string;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+}
+
+/** A stack of the unchanged program: a real engine on a file backend, with emulated providers attached to it. */
+export class EngineStack {
+  /** All that was printed so far. */
+  readonly printed: string[] = [];
+  config: Record<string, string> = {
+    "aws:region": "us-east-1",
+    "github:owner": OWNER,
+    "pulumi-nixos:plan": "paid",
+    // Evaluating with a real Nix is tested elsewhere, and takes seconds.
+    "pulumi-nixos:evaluate": "false",
+  };
+  private runs = 0;
+  private readonly running = new Set<ChildProcess>();
+
+  private constructor(
+    readonly folder: string,
+    readonly project: string,
+    readonly environment: NodeJS.ProcessEnv,
+    readonly world: World,
+    readonly watch: Watch,
+    readonly deployments: Deployments,
+    private readonly cli: string,
+    private readonly served: Served[],
+  ) {}
+
+  /** From a `before` hook: skips the suite where there is no engine. */
+  static async start(context: Context): Promise<EngineStack> {
+    const search = await findEngine(ROOT, () => {});
+    requireOrSkip(context, "engine", "cli" in search, "reason" in search ? search.reason : "");
+    if (!("cli" in search)) throw new Error("unreachable: the suite was skipped");
+    const real = realProviders(path.dirname(search.cli));
+
+    const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "engine-")));
+    const project = copyProject(folder);
+    const closed = closedEnvironment(folder);
+    const deployments = new Deployments(folder);
+    const environment = { ...closed, PATH: `${deployments.bin}${path.delimiter}${closed["PATH"] ?? ""}` };
+    const world = createWorld(OWNER, { directory: project, environment });
+    const watch = new Watch();
+    const emulated = Object.values(world.providers).filter(({ provider }) => !real.includes(provider.name));
+    const served = await Promise.all(emulated.map(({ provider }) => serve(new WatchedOperations(provider, watch))));
+    const attached = emulated.map(({ provider }, at) => `${provider.name}:${served[at]!.port}`);
+    const complete = engineEnvironment(search.cli, folder, environment, attached);
+
+    const stack = new EngineStack(folder, project, complete, world, watch, deployments, search.cli, served);
+    stack.editRepositoryFile({ owner: OWNER });
+    await stack.succeed("stack", "init", STACK);
+    return stack;
+  }
+
+  async stop(): Promise<void> {
+    this.running.forEach((child) => child.kill("SIGKILL"));
+    this.world.stop();
+    this.served.forEach(({ stop }) => stop());
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    return Promise.resolve();
+  }
+
+  up(...args: string[]): Promise<CliRun> {
+    return this.succeed("up", "--yes", "--skip-preview", ...args);
+  }
+
+  /** Starts a command of the CLI, such as `up`. */
+  begin(command: string, ...args: string[]): RunningCli {
+    writeConfiguration(this.project, STACK, this.config);
+    this.runs += 1;
+    const events = path.join(this.folder, `events-${this.runs}.jsonl`);
+    const operates = ["up", "preview", "refresh", "destroy", "import"].includes(command);
+    const quiet = ["--non-interactive", "--color", "never"];
+    const told = operates ? ["--suppress-progress", "--stack", STACK, "--event-log", events] : [];
+    const child = spawn(this.cli, [command, ...args, ...quiet, ...told], {
+      cwd: this.project,
+      env: this.environment,
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: SECONDS * 1000,
+      killSignal: "SIGKILL",
+    });
+    this.running.add(child);
+    let printed = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => (printed += text));
+    const end = new Promise<CliRun>((resolve, reject) => {
+      child.on("error", reject);
+      // Not "close": what a killed engine leaves running keeps its pipes open.
+      child.on("exit", (code) => {
+        setTimeout(() => {
+          this.running.delete(child);
+          this.printed.push(printed);
+          const happened = takeEvents(events);
+          resolve({
+            code: code ?? 1,
+            printed,
+            errors: refusal(happened) ?? printed,
+            changes: changesOf(operationsOf(lastPart(happened))),
+          });
+        }, 20);
+      });
+    });
+    return { signal: (signal) => child.kill(signal), end, printed: () => printed };
+  }
+
+  run(command: string, ...args: string[]): Promise<CliRun> {
+    return this.begin(command, ...args).end;
+  }
+
+  async succeed(command: string, ...args: string[]): Promise<CliRun> {
+    const run = await this.run(command, ...args);
+    if (run.code === 0) return run;
+    throw new Error(`pulumi ${command} ${args.join(" ")} ended with code ${run.code}:\n${run.printed}`);
+  }
+
+  async fail(command: string, ...args: string[]): Promise<CliRun> {
+    const run = await this.run(command, ...args);
+    if (run.code !== 0) return run;
+    throw new Error(`pulumi ${command} ${args.join(" ")} should have failed:\n${run.printed}`);
+  }
+
+  /** The state as it is stored, secrets encrypted. */
+  async state(): Promise<StateResource[]> {
+    const { printed } = await this.succeed("stack", "export", "--stack", STACK);
+    const { deployment } = JSON.parse(printed) as { deployment: { resources?: StateResource[] } };
+    return deployment.resources ?? [];
+  }
+
+  /** The URN of a provider's resource, by its name. */
+  async urn(name: string): Promise<string> {
+    const found = (await this.state()).filter(({ urn, custom }) => custom && partsOfUrn(urn).name === name);
+    if (found.length !== 1) throw new Error(`expected one resource ${name}, found ${found.length}`);
+    return found[0]!.urn;
+  }
+
+  configure(values: Record<string, string>): void {
+    for (const [key, value] of Object.entries(values)) this.config[`pulumi-nixos:${key}`] = value;
+  }
+
+  editRepositoryFile(values: Record<string, string>): void {
+    this.edit("nix/repository.json", (text) =>
+      JSON.stringify({ ...(JSON.parse(text) as Record<string, string>), ...values }, null, 2),
+    );
+  }
+
+  /** Changes a file of the copied project. */
+  edit(file: string, change: (text: string) => string): void {
+    const place = path.join(this.project, file);
+    writeFileSync(place, change(readFileSync(place, "utf8")));
+  }
+
+  /** Gives the flake another system. */
+  editSystem(): void {
+    this.edit("nix/www/index.html", (text) => `${text}<!-- ${randomBytes(4).toString("hex")} -->\n`);
+  }
+}
+
+/** The providers that ENGINE_PROVIDERS wants real. They are found beside the engine or on PATH. */
+function realProviders(beside: string): string[] {
+  const wanted = (process.env["ENGINE_PROVIDERS"] ?? "").split(",").filter(Boolean);
+  const folders = [beside, ...(process.env["PATH"] ?? "").split(path.delimiter)];
+  for (const name of wanted) {
+    if (!REPLACEABLE.includes(name)) {
+      throw new Error(
+        `ENGINE_PROVIDERS names ${name}, but the suite looks into the emulated one: only ${REPLACEABLE.join(" and ")} can be real`,
+      );
+    }
+    if (!folders.some((folder) => isExecutable(path.join(folder, `pulumi-resource-${name}`))))
+      throw new Error(`ENGINE_PROVIDERS names ${name}, but there is no pulumi-resource-${name} on PATH`);
+  }
+  return wanted;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An `up` with a preview tells both, each with a summary at its end. */
+function lastPart(events: EngineEvent[]): EngineEvent[] {
+  const ends = events.flatMap(({ summaryEvent }, at) => (summaryEvent === undefined ? [] : [at]));
+  return ends.length < 2 ? events : events.slice(ends[0]! + 1);
+}
+
+function changesOf(operations: Operation[]): Changes {
+  const changed = operations.filter(({ custom, operation }) => custom && !["same", "refresh"].includes(operation));
+  const all = changed.map(({ urn, operation }): [string, Changes[string]] => [
+    partsOfUrn(urn).name,
+    // A replacement is told in three steps.
+    operation.includes("replace") ? "replace" : (operation as Changes[string]),
+  ]);
+  return Object.fromEntries(all);
+}
