@@ -67,5 +67,5 @@ in
 }
 # A virtual machine needs Linux on both sides.
 // lib.optionalAttrs (pkgs.stdenv.hostPlatform.system == "x86_64-linux") {
-  machine = import ./machine.nix { inherit pkgs modules; };
+  machine = import ./machine.nix { inherit pkgs lib modules; };
 }

@@ -8,6 +8,9 @@
 
 let
   cfg = config.continuousDeployment.hardening;
+
+  # NixOS has defaults of its own for some kernel parameters: stronger than those, weaker than yours.
+  preferred = lib.mkOverride 900;
 in
 {
   options.continuousDeployment.hardening = {
@@ -52,17 +55,17 @@ in
 
     boot.kernel.sysctl = {
       # Addresses of the kernel and of other people's processes help only an attacker.
-      "kernel.kptr_restrict" = lib.mkDefault 2;
-      "kernel.dmesg_restrict" = lib.mkDefault 1;
-      "kernel.unprivileged_bpf_disabled" = lib.mkDefault 1;
-      "net.core.bpf_jit_harden" = lib.mkDefault 2;
+      "kernel.kptr_restrict" = preferred 2;
+      "kernel.dmesg_restrict" = preferred 1;
+      "kernel.unprivileged_bpf_disabled" = preferred 1;
+      "net.core.bpf_jit_harden" = preferred 2;
       # A server routes for nobody, and no neighbour may redirect its traffic.
-      "net.ipv4.conf.all.accept_redirects" = lib.mkDefault false;
-      "net.ipv4.conf.default.accept_redirects" = lib.mkDefault false;
-      "net.ipv4.conf.all.send_redirects" = lib.mkDefault false;
-      "net.ipv4.conf.default.send_redirects" = lib.mkDefault false;
-      "net.ipv6.conf.all.accept_redirects" = lib.mkDefault false;
-      "net.ipv6.conf.default.accept_redirects" = lib.mkDefault false;
+      "net.ipv4.conf.all.accept_redirects" = preferred false;
+      "net.ipv4.conf.default.accept_redirects" = preferred false;
+      "net.ipv4.conf.all.send_redirects" = preferred false;
+      "net.ipv4.conf.default.send_redirects" = preferred false;
+      "net.ipv6.conf.all.accept_redirects" = preferred false;
+      "net.ipv6.conf.default.accept_redirects" = preferred false;
     };
 
     # A unit and not part of the firewall: it holds whichever firewall is chosen, or none.

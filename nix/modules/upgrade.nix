@@ -71,6 +71,18 @@ in
         '';
       };
 
+      remote = mkOption {
+        type = types.str;
+        default =
+          if repository.access == "token" then
+            "https://api.github.com/repos/${slug}"
+          else
+            "ssh://git@github.com/${slug}";
+        defaultText = lib.literalMD "made from {option}`continuousDeployment.repository`";
+        internal = true;
+        description = "What is asked for the branch's revision: a git URL, or a repository of GitHub's REST API.";
+      };
+
       flake = mkOption {
         type = types.str;
         default =
@@ -244,11 +256,7 @@ in
       continuousDeployment.upgrade.settings = lib.mapAttrs (_: toString) {
         UPGRADE_ENABLED = lib.boolToString cfg.enable;
         UPGRADE_ACCESS = repository.access;
-        UPGRADE_REMOTE =
-          if repository.access == "token" then
-            "https://api.github.com/repos/${slug}"
-          else
-            "ssh://git@github.com/${slug}";
+        UPGRADE_REMOTE = cfg.remote;
         UPGRADE_BRANCH = repository.branch;
         UPGRADE_FLAKE = cfg.flake;
         UPGRADE_ATTRIBUTE = cfg.attribute;
