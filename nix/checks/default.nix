@@ -16,18 +16,12 @@ let
     boot.loader.grub.device = lib.mkDefault "/dev/vda";
   };
 
-  evaluate =
-    configuration:
-    import (pkgs.path + "/nixos/lib/eval-config.nix") {
-      system = null;
-      modules = [ minimal ] ++ configuration;
-    };
-
   # Evaluated, not built: the path of the derivation goes into the result as plain text.
   evaluates =
     name: configuration:
     pkgs.writeText "evaluates-${name}" (
-      builtins.unsafeDiscardStringContext (evaluate configuration).config.system.build.toplevel.drvPath
+      builtins.unsafeDiscardStringContext
+        (lib.nixosSystem { modules = [ minimal ] ++ configuration; }).config.system.build.toplevel.drvPath
     );
 
   repository.continuousDeployment.repository.owner = "octocat";

@@ -171,6 +171,19 @@ describe("the flake evaluated by a real Nix", () => {
     }
   });
 
+  it("checks its modules alone and together, with either way to read the repository", () => {
+    const { stdout, stderr } = nix(
+      "path:./nix#checks.x86_64-linux",
+      "--apply",
+      "c: toString (map (n: c.${n}.name) (builtins.attrNames c))",
+    );
+    assert.equal(
+      stdout,
+      "formatting continuous-deployment evaluates-amazon evaluates-default evaluates-hardening evaluates-secrets evaluates-smallMachine evaluates-upgrade evaluates-web secrets evaluates-with-deploy-key evaluates-with-token",
+      stderr,
+    );
+  });
+
   it("exports its modules", () => {
     const { stdout } = nix("path:./nix#nixosModules", "--apply", "m: toString (builtins.attrNames m)");
     assert.equal(stdout, "amazon default hardening secrets smallMachine upgrade web");

@@ -33,6 +33,11 @@ let
     )
     // {
       path = ./.;
+      writeText = name: text: builtins.seq text (package name);
+      runCommand =
+        name: _: _:
+        package name;
+      testers.runNixOSTest = test: package test.name;
       stdenv.hostPlatform.system = "x86_64-linux";
       writeShellApplication = application: package application.name // { inherit application; };
     };
