@@ -157,6 +157,6 @@ export async function until(
     if (Date.now() > deadline) {
       throw new Error(`waiting for ${what}: not after ${timeoutSeconds} s`);
     }
-    await sleep(50);
+    await sleep(100);
   }
 }

@@ -78,6 +78,21 @@ describe("a deployment that waits for its machine", () => {
     });
   }
 
+  it("begins when a machine whose keys are being replaced has both new ones", async () => {
+    const setting = await bench.fresh();
+    const old = await makeKeyPair(setting.client.folder);
+    await writeIdentity(setting, old.privateKey);
+    await setting.machine.output("cat >/root/.ssh/authorized_keys", { input: old.publicKey });
+    const deployment = bench.track(await Deployment.start(setting));
+    await deployment.until("the refused login", () => /login key/.test(deployment.stderr));
+    await setting.machine.output("cat >/root/.ssh/authorized_keys", { input: setting.machine.login.publicKey });
+    await deployment.until("the old key", () => /another key/.test(deployment.stderr));
+    assert.deepEqual(await activations(setting.machine), []);
+    await writeIdentity(setting, setting.machine.login.privateKey);
+    const result = await deployment.result();
+    assert.equal(result.code, 0, result.stderr);
+  });
+
   it("says that the machine has another key, whose public half it compares", async () => {
     const setting = await bench.fresh();
     await writeIdentity(setting, (await makeKeyPair(setting.client.folder)).privateKey);

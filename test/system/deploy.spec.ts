@@ -88,6 +88,9 @@ describe("a deployment", () => {
     const evaluated = await evaluate(setting);
     assert.equal(evaluated.code, 0, evaluated.stderr);
     assert.match(evaluated.stdout, /^\/nix\/store\/[a-z0-9]{32}-nixos-system-bench-26\.05-default\.drv\n?$/);
+    const again = await evaluate(setting);
+    assert.equal(again.stdout, evaluated.stdout);
+    console.log(`      evaluated in ${evaluated.milliseconds} ms, unchanged in ${again.milliseconds} ms`);
     const { systemPath } = report(await deploy(setting, "default", { DEPLOY_DERIVATION: evaluated.stdout.trim() }));
     const outputs = await setting.machine.output(`nix-store --query --deriver ${systemPath}`);
     assert.equal(outputs, evaluated.stdout.trim());
