@@ -4,12 +4,13 @@ import { ContinuousDeployment } from "./components";
 import { readCheckout } from "./components/checkout";
 import { nextStep as nextStepAfter } from "./components/nextStep";
 import { stackConfig } from "./components/stackConfig";
+import { readWorkflows } from "./components/workflows";
 
 const repositoryJson = readFileSync("nix/repository.json", "utf8");
 
 const server = new ContinuousDeployment(
   "nixos",
-  stackConfig(pulumi.runtime.allConfig(), pulumi.getProject(), repositoryJson),
+  stackConfig(pulumi.runtime.allConfig(), pulumi.getProject(), repositoryJson, readWorkflows(".")),
 );
 
 /** What to do next, in words; absent when the machine goes on by itself. */
@@ -40,6 +41,10 @@ export const loginPublicKeys = server.loginPublicKeys;
 export const hostPublicKey = server.hostPublicKey;
 /** Path of the evaluated derivation of the system. */
 export const derivation = server.derivation;
+/** Substituter of the binary cache, for nix/cache.json; empty without a cache. */
+export const cacheSubstituter = server.cacheSubstituter;
+/** Public key of the binary cache, for nix/cache.json; empty without a cache. */
+export const cachePublicKey = server.cachePublicKey;
 /** Private key that logs in to the machine. Secret. */
 export const privateKey = server.privateKey;
 /** Private key that opens the machine's secrets; the same as `privateKey` unless they are separate. Secret. */

@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
-import { ArgumentChecks } from "./errors";
+import { BinaryCache } from "./binaryCache";
 import { accessKind } from "./checks";
+import { checkIntegrationSettings, connectGithubActions, type IntegrationSettings } from "./continuousIntegration";
+import { ArgumentChecks } from "./errors";
 import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
 import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
 import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nixosInstance";
@@ -45,6 +47,8 @@ export interface ContinuousDeploymentArgs {
   repository?: RepositorySettings;
   /** Choices about deployments. */
   deployment?: DeploymentSettings;
+  /** Choices about continuous integration. */
+  integration?: IntegrationSettings;
 }
 
 /**
@@ -88,6 +92,10 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
   public readonly derivation: pulumi.Output<string>;
   /** Path of the system that runs, known after a confirmed switch. */
   public readonly systemPath: pulumi.Output<string>;
+  /** Substituter of the binary cache, for nix/cache.json; the empty text without a cache. */
+  public readonly cacheSubstituter: pulumi.Output<string>;
+  /** Public key of the binary cache, for nix/cache.json; the empty text without a cache. */
+  public readonly cachePublicKey: pulumi.Output<string>;
 
   constructor(name: string, args: ContinuousDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:ContinuousDeployment", name, args, opts);
@@ -113,15 +121,19 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         branch: args.branch,
         access: args.access,
         deployPublicKey: args.access === "token" ? undefined : machineKey.publicKeyOpenssh,
+        deployKeyGeneration: generations[0],
         deployKeyTitle: `${name} (read-only)`,
       },
       parent,
     );
 
+    const cache = args.integration?.cache ? new BinaryCache(`${name}-cache`, {}, parent) : undefined;
+
     const instance = new NixosInstance(
       name,
       {
         ...args.machine,
+        instanceProfile: args.machine?.instanceProfile ?? cache?.readerProfileName,
         keyName: keyPair.keyName,
         identityKey: machineKey.privateKeyOpenssh,
         hostKey: pulumi.secret(hostKey.privateKeyOpenssh),
@@ -145,6 +157,12 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       parent,
     );
 
+    if (args.integration?.githubActions) {
+      const { repositoryName: known, repositoryId: id } = repository;
+      const integrated = { owner: args.owner, name: known, id, branch: args.branch };
+      connectGithubActions(this, name, args.integration, integrated, cache);
+    }
+
     this.instanceId = instance.instanceId;
     this.publicIp = instance.publicIp;
     this.publicDns = instance.publicDns;
@@ -161,6 +179,8 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     this.upgradeFlake = repository.upgradeFlake;
     this.derivation = deployment.derivation;
     this.systemPath = deployment.systemPath;
+    this.cacheSubstituter = cache?.substituter ?? pulumi.output("");
+    this.cachePublicKey = cache?.publicKey ?? pulumi.output("");
 
     this.registerOutputs({
       instanceId: this.instanceId,
@@ -179,6 +199,8 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       upgradeFlake: this.upgradeFlake,
       derivation: this.derivation,
       systemPath: this.systemPath,
+      cacheSubstituter: this.cacheSubstituter,
+      cachePublicKey: this.cachePublicKey,
     });
   }
 }
@@ -197,6 +219,7 @@ function checkedGenerations(component: ContinuousDeployment, name: string, args:
   checkMachineSettings(checks.of("machine"), args.machine ?? {});
   checkRepositorySettings(checks.of("repository"), args.repository ?? {});
   checkDeploymentSettings(checks.of("deployment"), args.deployment ?? {});
+  checkIntegrationSettings(checks.of("integration"), args.integration ?? {});
   checks.refuseProblems();
   return generations;
 }

@@ -5,6 +5,7 @@ import { ArgumentChecks, type Check } from "./errors";
 import {
   cacheWriteStatements,
   DEPLOY_STATEMENTS,
+  DRIFT_STATEMENTS,
   GITHUB_ISSUER,
   policyDocument,
   PREVIEW_STATEMENTS,
@@ -40,7 +41,7 @@ export interface GithubActionsAccessArgs {
    */
   environment?: pulumi.Input<string>;
   /**
-   * Branch whose jobs may fill the cache and, where there is no `environment`, deploy.
+   * Branch whose jobs may fill the cache, look for drift and, where there is no `environment`, deploy.
    * @default "main"
    */
   branch?: pulumi.Input<string>;
@@ -65,6 +66,8 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
   public readonly previewRoleArn: pulumi.Output<string>;
   /** ARN of the role for deployments. */
   public readonly deployRoleArn: pulumi.Output<string>;
+  /** ARN of the role that looks for drift, on `branch` only: it reads everything, user data too, and changes nothing. */
+  public readonly driftRoleArn: pulumi.Output<string>;
   /** ARN of the role that fills the cache; the empty text without `cacheBucketArn`. */
   public readonly cacheRoleArn: pulumi.Output<string>;
 
@@ -87,6 +90,7 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
       subjects.deployment,
       withState(DEPLOY_STATEMENTS, checked, stateWriteStatements),
     );
+    this.driftRoleArn = role("drift", subjects.branch, withState(DRIFT_STATEMENTS, checked, stateReadStatements));
     this.cacheRoleArn =
       checked.cacheBucketArn === undefined
         ? pulumi.output("")
@@ -96,6 +100,7 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
       oidcProviderArn: this.oidcProviderArn,
       previewRoleArn: this.previewRoleArn,
       deployRoleArn: this.deployRoleArn,
+      driftRoleArn: this.driftRoleArn,
       cacheRoleArn: this.cacheRoleArn,
     });
   }

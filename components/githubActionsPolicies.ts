@@ -109,6 +109,50 @@ export const DEPLOY_STATEMENTS: Statement[] = [
   },
 ];
 
+/**
+ * What a refreshed preview reads: everything that an update of the machine reads, the parts of a BinaryCache, and the
+ * roles themselves. Among it is the machine's user data, so the role must be for the branch alone.
+ */
+export const DRIFT_STATEMENTS: Statement[] = [
+  ...DEPLOY_STATEMENTS.filter(({ Sid }) => Sid === "Read"),
+  {
+    Sid: "ReadCacheBuckets",
+    Effect: "Allow",
+    Action: [
+      "s3:GetAccelerateConfiguration",
+      "s3:GetBucketAcl",
+      "s3:GetBucketCORS",
+      "s3:GetBucketLocation",
+      "s3:GetBucketLogging",
+      "s3:GetBucketObjectLockConfiguration",
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPublicAccessBlock",
+      "s3:GetBucketRequestPayment",
+      "s3:GetBucketTagging",
+      "s3:GetBucketVersioning",
+      "s3:GetBucketWebsite",
+      "s3:GetEncryptionConfiguration",
+      "s3:GetLifecycleConfiguration",
+      "s3:GetReplicationConfiguration",
+      "s3:ListBucket",
+    ],
+    Resource: ["*"],
+  },
+  {
+    Sid: "ReadRoles",
+    Effect: "Allow",
+    Action: [
+      "iam:GetInstanceProfile",
+      "iam:GetOpenIDConnectProvider",
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListRolePolicies",
+    ],
+    Resource: ["*"],
+  },
+];
+
 /** Reading and writing a binary cache as `nix copy` does. */
 export function cacheWriteStatements(bucketArn: string): Statement[] {
   return [

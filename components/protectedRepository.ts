@@ -72,10 +72,16 @@ export interface ProtectedRepositoryArgs extends RepositorySettings {
    */
   access?: pulumi.Input<string>;
   /**
-   * Public key (OpenSSH form) that may read the repository. Without it no deploy key is made. A change replaces the
-   * deploy key: the new one is added before the old one is removed.
+   * Public key (OpenSSH form) that may read the repository. Without it no deploy key is made. A change removes the old
+   * deploy key before it adds the new one, unless `deployKeyGeneration` changes too.
    */
   deployPublicKey?: pulumi.Input<string>;
+  /**
+   * Number of that key, which a rotation changes together with it: the new deploy key is then added before the old one
+   * is removed.
+   * @default 1
+   */
+  deployKeyGeneration?: number;
   /**
    * Title of the deploy key, as GitHub's settings show it. A change replaces the deploy key.
    * @default the name of the resource
@@ -93,6 +99,10 @@ export class ProtectedRepository extends pulumi.ComponentResource {
   public readonly httpUrl: pulumi.Output<string>;
   /** Flake reference of `system.autoUpgrade` on the machine. */
   public readonly upgradeFlake: pulumi.Output<string>;
+  /** Name of the repository without its owner, known once the repository is there. */
+  public readonly repositoryName: pulumi.Output<string>;
+  /** GitHub's number of the repository, which a new name does not change. */
+  public readonly repositoryId: pulumi.Output<number>;
 
   constructor(name: string, args: ProtectedRepositoryArgs, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:ProtectedRepository", name, args, opts);
@@ -113,12 +123,16 @@ export class ProtectedRepository extends pulumi.ComponentResource {
         access: checked.access,
       })
       .apply(upgradeFlake);
+    this.repositoryName = repository.name;
+    this.repositoryId = repository.id;
 
     this.registerOutputs({
       fullName: this.fullName,
       sshUrl: this.sshUrl,
       httpUrl: this.httpUrl,
       upgradeFlake: this.upgradeFlake,
+      repositoryName: this.repositoryName,
+      repositoryId: this.repositoryId,
     });
   }
 }
@@ -126,6 +140,7 @@ export class ProtectedRepository extends pulumi.ComponentResource {
 /** What the other resources need of a repository, be it created or adopted. */
 interface RepositoryFacts {
   name: pulumi.Output<string>;
+  id: pulumi.Output<number>;
   nodeId: pulumi.Output<string>;
   fullName: pulumi.Output<string>;
   sshUrl: pulumi.Output<string>;
@@ -216,6 +231,7 @@ function createRepository(component: ProtectedRepository, name: string, checked:
   );
   return {
     name: repository.name,
+    id: repository.repoId,
     nodeId: repository.nodeId,
     fullName: repository.fullName,
     sshUrl: repository.sshCloneUrl,
@@ -234,6 +250,7 @@ function adoptRepository(component: ProtectedRepository, checked: CheckedArgs): 
   });
   return {
     name: found.name,
+    id: found.repoId,
     nodeId: found.nodeId,
     fullName: found.fullName,
     sshUrl: found.sshCloneUrl,
@@ -330,8 +347,10 @@ function addDeployKey(
   repository: RepositoryFacts,
 ): void {
   if (checked.deployPublicKey === undefined) return;
+  const generation = args.deployKeyGeneration ?? 1;
   new github.RepositoryDeployKey(
-    `${name}-deploy-key`,
+    // Two generations are two resources, so that a rotation never leaves the machine without a key.
+    generation === 1 ? `${name}-deploy-key` : `${name}-deploy-key-${generation}`,
     {
       repository: repository.name,
       title: args.deployKeyTitle ?? name,
@@ -339,6 +358,7 @@ function addDeployKey(
       // The machine only reads; whoever takes it over must not be able to change what other machines install.
       readOnly: true,
     },
-    { parent: component },
+    // GitHub takes a key only once: a renamed repository could not get it back while its old deploy key is there.
+    { parent: component, deleteBeforeReplace: true },
   );
 }

@@ -9,8 +9,9 @@ import { githubToken } from "./githubToken";
 import { x86InstanceType } from "./instanceType";
 import { amiId, nixosRelease } from "./nixosAmi";
 import { keyGenerationNumbers } from "./keyGenerations";
+import { ciSystem, unreportedChecks } from "./requiredChecks";
 import { parseRepositoryFile } from "./repositoryFile";
-import { requiredCheckNames } from "./repositoryNames";
+import { REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
 
 /** The form in which the engine hands over one value: texts as they are, everything else as JSON. */
 type Kind = "string" | "integer" | "boolean" | "array";
@@ -60,6 +61,15 @@ export const CONFIG_KEYS = {
   allowDirty: boolean,
   keyGenerations: { kind: "array", check: keyGenerationNumbers } as Key,
   separateMachineKey: boolean,
+  ci: text(ciSystem),
+  cache: boolean,
+  githubActions: boolean,
+  // 0 means none: an integer of the schema can have no empty default.
+  githubOwnerId: integer((property, value) => (value === 0 ? [] : checks.githubId(property, value))),
+  oidcProviderArn: text(checks.arnOf("iam")),
+  deployEnvironment: text(checks.environmentName),
+  stateBucketArn: text(checks.arnOf("s3")),
+  stateKeyArn: text(checks.arnOf("kms")),
 } satisfies Record<string, Key>;
 
 /**
@@ -70,17 +80,20 @@ export const CONFIG_KEYS = {
  * @param config all of the stack's configuration, keys with their namespace, as `pulumi.runtime.allConfig()` gives it
  * @param project name of the project, which is the namespace of its keys
  * @param repositoryJson the text of nix/repository.json
+ * @param workflows the texts of .github/workflows, which report the required checks
  */
 export function stackConfig(
   config: Record<string, string>,
   project: string,
   repositoryJson: string,
+  workflows: string[],
 ): ContinuousDeploymentArgs {
   const repositoryFile = parseRepositoryFile(repositoryJson);
   const own = readOwnKeys(config, `${project}:`);
   const problems = [
     ...unknownKeys(config, `${project}:`),
     ...own.problems,
+    ...(own.problems.length === 0 ? checksProblems(own.values, `${project}:`, workflows) : []),
     ...providerProblems(config, repositoryFile.value?.owner),
     ...repositoryFile.problems,
   ];
@@ -127,7 +140,26 @@ export function stackConfig(
       confirmSeconds: value("confirmSeconds"),
       allowDirty: value("allowDirty"),
     },
+    integration: {
+      cache: value("cache"),
+      githubActions: value("githubActions"),
+      ownerId: value<number>("githubOwnerId") || undefined,
+      oidcProviderArn: value("oidcProviderArn"),
+      deployEnvironment: value("deployEnvironment"),
+      stateBucketArn: value("stateBucketArn"),
+      stateKeyArn: value("stateKeyArn"),
+    },
   };
+}
+
+/** A branch that waits for a check which nobody reports is locked for ever; here it costs nothing to find out. */
+function checksProblems(values: Record<string, unknown>, namespace: string, workflows: string[]): string[] {
+  const { ci = "github-actions", protection = "branch", requiredChecks = REQUIRED_CHECKS } = values;
+  return unreportedChecks(`${namespace}requiredChecks`, requiredChecks as string[], {
+    ci: ci as string,
+    protection: protection as string,
+    workflows,
+  });
 }
 
 /** The engine ignores a key that its schema does not know, so a typo would silently mean the default. */

@@ -9,6 +9,7 @@ import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../componen
 import { DEFAULT_RELEASE } from "../components/nixosAmi";
 import { REQUIRED_CHECKS } from "../components/repositoryNames";
 import { CONFIG_KEYS, stackConfig } from "../components/stackConfig";
+import { readWorkflows } from "../components/workflows";
 import { cloud } from "./support/cloud";
 import { run, table } from "./support/mocks";
 import { configSchema, defaultConfig } from "./support/program";
@@ -170,7 +171,7 @@ describe("Pulumi.yaml", () => {
   // The strongest form of "equal defaults": a stack with all of them does what a stack without any does.
   it("gives the defaults that the components have", async () => {
     const repository = JSON.stringify({ owner: "octo", name: "server", branch: "main", access: "deploy-key" });
-    const configured = stackConfig(defaultConfig(), "pulumi-nixos", repository);
+    const configured = stackConfig(defaultConfig(), "pulumi-nixos", repository, readWorkflows("."));
     const bare: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server" };
     const inputsOf = async (args: ContinuousDeploymentArgs) => {
       const { resources } = await run(cloud(), () => new ContinuousDeployment("nixos", args), true);

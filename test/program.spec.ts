@@ -85,7 +85,7 @@ describe("the program", () => {
     const expected = [
       ...["publicDns", "publicIp", "url", "sshCommand", "instanceId", "repositoryUrl", "upgradeFlake", "ageRecipient"],
       ...["ageRecipients", "keyGenerations", "loginPublicKeys", "hostPublicKey", "derivation", "privateKey"],
-      "identityKey",
+      ...["identityKey", "cacheSubstituter", "cachePublicKey"],
     ];
     // Beside them only what to do next, which depends on the checkout.
     assert.deepEqual(
@@ -101,6 +101,7 @@ describe("the program", () => {
     assert.equal(outputs["instanceId"], "nixos-id");
     assert.equal(outputs["repositoryUrl"], "https://github.com/octo/server");
     assert.equal(outputs["upgradeFlake"], "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default");
+    assert.equal(outputs["cacheSubstituter"], "");
     assert.equal(outputs["derivation"], DERIVATION);
     assert.equal(outputs["hostPublicKey"], cloud.keys.get("nixos-host-key")!.publicKeyOpenssh.trim());
     assert.deepEqual(outputs["privateKey"], new Secret(cloud.keys.get("nixos-key")!.privateKeyOpenssh));

@@ -51,9 +51,9 @@ const GOLDEN: Record<string, { inputs: string; outputs: string }> = {
   },
   ProtectedRepository: {
     inputs:
-      "access branch create deployKeyTitle deployPublicKey enforceAdmins name* onDestroy owner* plan protection " +
+      "access branch create deployKeyGeneration deployKeyTitle deployPublicKey enforceAdmins name* onDestroy owner* plan protection " +
       "requiredChecks requiredReviews visibility",
-    outputs: "fullName httpUrl sshUrl upgradeFlake",
+    outputs: "fullName httpUrl repositoryId repositoryName sshUrl upgradeFlake",
   },
   NixosDeployment: {
     inputs:
@@ -63,10 +63,12 @@ const GOLDEN: Record<string, { inputs: string; outputs: string }> = {
     outputs: "deployedHost derivation systemPath",
   },
   ContinuousDeployment: {
-    inputs: "access branch deployment keyGenerations machine owner* repository repositoryName* separateMachineKey",
+    inputs:
+      "access branch deployment integration keyGenerations machine owner* repository repositoryName* separateMachineKey",
     outputs:
-      "ageRecipient ageRecipients deployedGenerations derivation hostPublicKey identityKey instanceId loginPublicKeys " +
-      "privateKey publicDns publicIp repositoryUrl sshCommand systemPath upgradeFlake url",
+      "ageRecipient ageRecipients cachePublicKey cacheSubstituter deployedGenerations derivation hostPublicKey " +
+      "identityKey instanceId loginPublicKeys privateKey publicDns publicIp repositoryUrl sshCommand systemPath " +
+      "upgradeFlake url",
   },
   BinaryCache: {
     inputs: "bucketName expirationDays forceDestroy signingKeyName",
@@ -76,7 +78,7 @@ const GOLDEN: Record<string, { inputs: string; outputs: string }> = {
     inputs:
       "branch cacheBucketArn environment oidcProviderArn owner* ownerId repositoryId repositoryName* stateBucketArn " +
       "stateKeyArn",
-    outputs: "cacheRoleArn deployRoleArn oidcProviderArn previewRoleArn",
+    outputs: "cacheRoleArn deployRoleArn driftRoleArn oidcProviderArn previewRoleArn",
   },
 };
 

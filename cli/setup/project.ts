@@ -3,6 +3,7 @@ import path from "node:path";
 import { parseRepositoryFile, type RepositoryFile } from "../../components/repositoryFile";
 import { problemList } from "../../components/errors";
 import { stackConfig } from "../../components/stackConfig";
+import { readWorkflows } from "../../components/workflows";
 import { asEngineConfig, readProject, readStackFile, type StackSettings } from "./stackFile";
 
 export const REPOSITORY_FILE = "nix/repository.json";
@@ -53,7 +54,7 @@ export function setting(project: Project, key: string): unknown {
 export function configurationProblems(project: Project, stackText: string, repositoryText: string): string {
   const settings = { ...project.defaults, ...readStackFile(stackText, project.stackFile) };
   try {
-    stackConfig(asEngineConfig(settings), project.name, repositoryText);
+    stackConfig(asEngineConfig(settings), project.name, repositoryText, readWorkflows(project.folder));
     return "";
   } catch (error) {
     return (error as Error).message;

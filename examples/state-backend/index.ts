@@ -50,6 +50,7 @@ const access = new GithubActionsAccess("github-actions", {
 export const loginCommand = pulumi.interpolate`pulumi login s3://${bucket.bucket}?region=${bucket.region}`;
 /** Creates a stack whose secrets the key closes; no passphrase is shared. */
 export const initCommand = pulumi.interpolate`pulumi stack init dev --secrets-provider="awskms:///${alias.name}?region=${bucket.region}"`;
-/** For the variables PREVIEW_ROLE_ARN and DEPLOY_ROLE_ARN of the repository. */
+/** For the variables PREVIEW_ROLE_ARN, DEPLOY_ROLE_ARN and DRIFT_ROLE_ARN of the repository. */
 export const previewRoleArn = access.previewRoleArn;
 export const deployRoleArn = access.deployRoleArn;
+export const driftRoleArn = access.driftRoleArn;

@@ -145,6 +145,8 @@ describe("ContinuousDeployment", () => {
       upgradeFlake: "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default",
       derivation: DERIVATION,
       systemPath: SYSTEM,
+      cacheSubstituter: "",
+      cachePublicKey: "",
     });
   });
 

@@ -45,13 +45,15 @@ function statementsOf(resources: Registered[], role: string): Statement[] {
 }
 
 describe("GithubActionsAccess", () => {
-  it("makes the OIDC provider and a role each for previews and deployments", async () => {
+  it("makes the OIDC provider and a role each for previews, deployments and drift", async () => {
     const { resources } = await build();
     assert.deepEqual(cloudResources(resources).sort(), [
       "aws:iam/openIdConnectProvider:OpenIdConnectProvider ci",
       "aws:iam/role:Role ci-deploy",
+      "aws:iam/role:Role ci-drift",
       "aws:iam/role:Role ci-preview",
       "aws:iam/rolePolicy:RolePolicy ci-deploy-policy",
+      "aws:iam/rolePolicy:RolePolicy ci-drift-policy",
       "aws:iam/rolePolicy:RolePolicy ci-preview-policy",
     ]);
   });
@@ -113,14 +115,23 @@ describe("GithubActionsAccess", () => {
     );
   });
 
-  it("lets previews change nothing", async () => {
-    const { resources } = await build({ ...STATE });
-    const allowed = statementsOf(resources, "ci-preview").filter(({ Effect }) => Effect === "Allow");
-    const actions = allowed.flatMap(({ Action }) => Action);
-    assert.deepEqual(
-      actions.filter((action) => !/:(Describe|Get|List|Decrypt)/.test(action)),
-      [],
-    );
+  for (const role of ["preview", "drift"]) {
+    it(`lets the role ${role} change nothing`, async () => {
+      const { resources } = await build({ ...STATE });
+      const allowed = statementsOf(resources, `ci-${role}`).filter(({ Effect }) => Effect === "Allow");
+      const actions = allowed.flatMap(({ Action }) => Action);
+      assert.deepEqual(
+        actions.filter((action) => !/:(Describe|Get|List|Decrypt)/.test(action)),
+        [],
+      );
+    });
+  }
+
+  it("lets only the branch look for drift, which reads user data, whatever the environment of deployments", async () => {
+    const { resources } = await build({ environment: "production", branch: "stable" });
+    assert.equal(subjectOf(resources, "ci-drift"), "repo:octo/server:ref:refs/heads/stable");
+    const actions = statementsOf(resources, "ci-drift").flatMap(({ Action }) => Action);
+    assert.ok(actions.includes("ec2:DescribeInstanceAttribute"));
   });
 
   it("lets deployments write the state, previews only read it", async () => {
@@ -132,7 +143,7 @@ describe("GithubActionsAccess", () => {
 
   it("uses no wildcard in an action", async () => {
     const { resources } = await build({ ...STATE, cacheBucketArn: CACHE });
-    const roles = ["ci-preview", "ci-deploy", "ci-cache"];
+    const roles = ["ci-preview", "ci-deploy", "ci-drift", "ci-cache"];
     const actions = roles.flatMap((role) => statementsOf(resources, role).flatMap(({ Action }) => Action));
     assert.deepEqual(
       actions.filter((action) => action.includes("*")),

@@ -194,6 +194,8 @@ describe("ProtectedRepository", () => {
       sshUrl: "git@github.com:octo/server.git",
       httpUrl: "https://github.com/octo/server",
       upgradeFlake: "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default",
+      repositoryName: "server",
+      repositoryId: 345,
     });
   });
 

@@ -42,13 +42,15 @@ function build() {
 }
 
 describe("examples/state-backend", () => {
-  it("makes a closed bucket with versions, a key, and two roles", async () => {
+  it("makes a closed bucket with versions, a key, and three roles", async () => {
     const { resources } = await build();
     assert.deepEqual(cloudResources(resources).sort(), [
       "aws:iam/openIdConnectProvider:OpenIdConnectProvider github-actions",
       "aws:iam/role:Role github-actions-deploy",
+      "aws:iam/role:Role github-actions-drift",
       "aws:iam/role:Role github-actions-preview",
       "aws:iam/rolePolicy:RolePolicy github-actions-deploy-policy",
+      "aws:iam/rolePolicy:RolePolicy github-actions-drift-policy",
       "aws:iam/rolePolicy:RolePolicy github-actions-preview-policy",
       "aws:kms/alias:Alias secrets-alias",
       "aws:kms/key:Key secrets",

@@ -8,11 +8,20 @@ import { CONFIG_KEYS, stackConfig } from "../../components/stackConfig";
 
 const REPOSITORY = JSON.stringify({ owner: "octo", name: "server", branch: "main", access: "deploy-key" });
 const project = "pulumi-nixos";
+const WORKFLOW = `on:
+  pull_request:
+jobs:
+  evaluate:
+    name: Evaluate flake.nix
+  default:
+    name: nixosConfig default
+  build: {}
+`;
 
 function read(own: Record<string, string> = {}, others: Record<string, string> = {}, repository = REPOSITORY) {
   const config: Record<string, string> = { ...others };
   for (const [key, value] of Object.entries(own)) config[`${project}:${key}`] = value;
-  return stackConfig(config, project, repository);
+  return stackConfig(config, project, repository, [WORKFLOW]);
 }
 
 function problemsOf(
@@ -45,7 +54,7 @@ describe("stackConfig", () => {
 
   it("leaves what is not configured to the components", () => {
     const given = Object.values(read()).filter((value) => typeof value === "object" && value !== null);
-    assert.equal(given.length, 3);
+    assert.equal(given.length, 4);
     for (const settings of given) {
       assert.deepEqual(new Set(Object.values(settings as object)), new Set([undefined]));
     }
@@ -83,6 +92,22 @@ describe("stackConfig", () => {
     allowDirty: ["true", "deployment.allowDirty", true],
     keyGenerations: ["[1,2]", "keyGenerations", [1, 2]],
     separateMachineKey: ["true", "separateMachineKey", true],
+    ci: ["other", "repository.requiredChecks", undefined],
+    cache: ["true", "integration.cache", true],
+    githubActions: ["true", "integration.githubActions", true],
+    githubOwnerId: ["12", "integration.ownerId", 12],
+    oidcProviderArn: [
+      "arn:aws:iam::123456789012:oidc-provider/example",
+      "integration.oidcProviderArn",
+      "arn:aws:iam::123456789012:oidc-provider/example",
+    ],
+    deployEnvironment: ["production", "integration.deployEnvironment", "production"],
+    stateBucketArn: ["arn:aws:s3:::state", "integration.stateBucketArn", "arn:aws:s3:::state"],
+    stateKeyArn: [
+      "arn:aws:kms:us-east-1:123456789012:key/1a2b",
+      "integration.stateKeyArn",
+      "arn:aws:kms:us-east-1:123456789012:key/1a2b",
+    ],
   };
 
   for (const [key, [raw, place, expected]] of Object.entries(arrives)) {
@@ -93,6 +118,19 @@ describe("stackConfig", () => {
       assert.deepEqual(value, expected);
     });
   }
+
+  it("refuses required checks that the chosen CI does not report, unless nothing is protected", () => {
+    assert.match(
+      problemsOf({ requiredChecks: '["lint"]' })[0]!,
+      /^pulumi-nixos:requiredChecks: got "lint"; allowed: jobs/,
+    );
+    assert.match(problemsOf({ ci: "none" })[0]!, /^pulumi-nixos:requiredChecks: .*nobody would report them/);
+    assert.deepEqual(problemsOf({ ci: "none", protection: "off" }), []);
+  });
+
+  it("takes 0 for no number of the owner, as Pulumi.yaml does", () => {
+    assert.equal(read({ githubOwnerId: "0" }).integration!.ownerId, undefined);
+  });
 
   it("has a place for every key that it knows", () => {
     assert.deepEqual(Object.keys(arrives).sort(), Object.keys(CONFIG_KEYS).sort());

@@ -21,6 +21,7 @@ export function cloud(): Cloud {
     fullName: `${owner}/${name}`,
     name,
     nodeId: `node-of-${name}`,
+    repoId: 345,
     sshCloneUrl: `git@github.com:${owner}/${name}.git`,
     htmlUrl: `https://github.com/${owner}/${name}`,
   });

@@ -61,6 +61,7 @@ export class Project {
       cpSync(path.join(ROOT, part), path.join(this.folder, part), { recursive: true });
     }
     mkdirSync(path.join(this.folder, "nix"));
+    symlinkSync(path.join(ROOT, ".github"), path.join(this.folder, ".github"));
     symlinkSync(path.join(ROOT, "node_modules"), path.join(this.folder, "node_modules"));
   }
 

@@ -1,0 +1,103 @@
+/**
+ * requiredChecks.ts: which required checks the chosen continuous integration will report.
+ * Cannot prove: that GitHub, garnix or Hydra name their checks so.
+ */
+import assert from "node:assert/strict";
+import { ciSystem, reportedNames, unreportedChecks } from "../../components/requiredChecks";
+import { REQUIRED_CHECKS } from "../../components/repositoryNames";
+import { readWorkflows } from "../../components/workflows";
+
+const workflow = (on: string, jobs: string) => `name: CI\n${on}\njobs:\n${jobs}`;
+const PULL_REQUESTS = "on:\n  pull_request:\n  push:\n    branches: [main]\n";
+
+const problems = (required: string[], ci: string, workflows: string[] = [], protection = "branch") =>
+  unreportedChecks("requiredChecks", required, { ci, protection, workflows });
+const reported = (name: string, text: string) => problems([name], "github-actions", [text]).length === 0;
+
+describe("unreportedChecks", () => {
+  it("finds the two default checks in the project's own workflows", () => {
+    assert.deepEqual(problems(REQUIRED_CHECKS, "github-actions", readWorkflows(".")), []);
+  });
+
+  it("names what nobody reports, and what is reported instead", () => {
+    const text = workflow(PULL_REQUESTS, "  a:\n    name: build\n  b:\n    runs-on: x\n");
+    assert.deepEqual(problems(["build", "lint"], "github-actions", [text]), [
+      'requiredChecks: got "lint"; allowed: jobs that .github/workflows runs on every pull request ("build", "b"). ' +
+        "A check that nobody reports locks the branch.",
+    ]);
+    assert.match(problems(["build"], "github-actions", [])[0]!, /\(there are none\)/);
+  });
+
+  // Whatever way it is written; the second column says whether a job "build" reports to a pull request.
+  const triggers: [string, boolean][] = [
+    ["on: pull_request", true],
+    ["on: [push, pull_request]", true],
+    [PULL_REQUESTS, true],
+    ["on: {pull_request: {branches: [main]}}", true],
+    ["on: push", false],
+    ["on:\n  push:\n    branches: [main]\n", false],
+    ["on: {pull_request: {paths: [nix/**]}}", false],
+    ["on:\n  pull_request:\n    paths-ignore: [docs/**]\n", false],
+    ["on: {workflow_dispatch: }", false],
+  ];
+  for (const [on, expected] of triggers) {
+    it(`${expected ? "counts" : "does not count"} a job after ${JSON.stringify(on)}`, () => {
+      assert.equal(reported("build", workflow(on, "  x:\n    name: build\n")), expected);
+    });
+  }
+
+  it("does not take the name of a step or of the workflow for a job's", () => {
+    const text = workflow(PULL_REQUESTS, "  x:\n    steps:\n      - name: build\n");
+    assert.equal(reported("build", text), false);
+    assert.equal(reported("CI", text), false);
+  });
+
+  it("leaves open what an expression, a matrix or a called workflow adds", () => {
+    const expression = workflow(PULL_REQUESTS, "  x:\n    name: build on ${{ matrix.os }}\n");
+    assert.equal(reported("build on linux", expression), true);
+    assert.equal(reported("build", expression), false);
+    const matrix = workflow(PULL_REQUESTS, "  x:\n    strategy: {matrix: {os: [linux]}}\n");
+    assert.equal(reported("x (linux)", matrix), true);
+    assert.equal(reported("x", matrix), false);
+    const called = workflow(PULL_REQUESTS, "  x:\n    uses: ./.github/workflows/y.yml\n");
+    assert.equal(reported("x / build", called), true);
+  });
+
+  it("counts no job of a file that is not YAML, or has none", () => {
+    assert.deepEqual(reportedNames(["on: [", "", "on: pull_request", "on: pull_request\njobs:\n"]), []);
+  });
+
+  it("takes a job without any property by its id", () => {
+    assert.equal(reported("build", "on: pull_request\njobs:\n  build:\n"), true);
+  });
+
+  it("refuses any check where there is no CI, and says the ways out", () => {
+    assert.deepEqual(problems(["build"], "none"), [
+      'requiredChecks: got ["build"]; allowed: nothing while ci is "none", for nobody would report them. ' +
+        'Set protection to "off", or ci to the system that reports them.',
+    ]);
+  });
+
+  it("asks for nothing where nothing is protected", () => {
+    for (const ci of ["github-actions", "none", "hydra"]) assert.deepEqual(problems(["x"], ci, [], "off"), []);
+  });
+
+  it("knows the form of the names of garnix and Hydra, and nothing of another system's", () => {
+    assert.deepEqual(problems(REQUIRED_CHECKS, "garnix"), []);
+    assert.equal(problems(["build"], "garnix").length, 1);
+    assert.deepEqual(problems(["ci/hydra:site:main:system"], "hydra"), []);
+    assert.match(
+      problems(REQUIRED_CHECKS, "hydra")[0]!,
+      /got "Evaluate flake\.nix", "nixosConfig default"; .*ci\/hydra:/,
+    );
+    assert.deepEqual(problems(["anything"], "other"), []);
+  });
+});
+
+describe("ciSystem", () => {
+  it("takes the systems that it knows and names them for any other", () => {
+    for (const name of ["github-actions", "garnix", "hydra", "other", "none"])
+      assert.deepEqual(ciSystem("ci", name), []);
+    assert.match(ciSystem("ci", "jenkins")[0]!, /^ci: got "jenkins"; allowed: "github-actions", "garnix"/);
+  });
+});
