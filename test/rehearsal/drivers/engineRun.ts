@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
-import type { Properties } from "../emulators/values";
+import { isObject, type Properties } from "../emulators/values";
 import type { Operation } from "./driver";
 
 /** The parts of the engine's event log that are read here. */
@@ -44,12 +44,15 @@ export function engineEnvironment(
   };
 }
 
-/** Writes the stack's configuration file, keeping the salt that the engine put there. */
+/** Writes the stack's configuration file, keeping the salt and the secrets that the engine put there. */
 export function writeConfiguration(project: string, stack: string, config: Record<string, string>): void {
   const file = path.join(project, `Pulumi.${stack}.yaml`);
   const current = existsSync(file) ? (parse(readFileSync(file, "utf8")) as Properties) : {};
   const values = Object.fromEntries(Object.entries(config).map(([key, value]) => [key, typed(value)]));
-  writeFileSync(file, stringify({ ...current, config: values }));
+  const kept = Object.entries(isObject(current["config"]) ? current["config"] : {}).filter(([, value]) =>
+    isObject(value),
+  );
+  writeFileSync(file, stringify({ ...current, config: { ...Object.fromEntries(kept), ...values } }));
 }
 
 /** A value as the configuration file has it: the engine checks the types that Pulumi.yaml gives. */

@@ -124,11 +124,22 @@ export class Operations {
     return this.mark(resource, inputs, { ...kept, ...plain, ...outputs });
   }
 
-  /** The state with the service's current outputs, or undefined when the resource is gone. */
-  read(type: string, id: string, inputs: Properties, state: Properties): Properties | undefined {
+  /** Inputs and state as the service has them now, or undefined when the resource is gone. */
+  read(
+    type: string,
+    id: string,
+    inputs: Properties,
+    state: Properties,
+  ): { inputs: Properties; state: Properties } | undefined {
     const resource = this.type(type);
     const current = resource.read === undefined ? {} : resource.read(id, withoutSecretMarkers(state));
-    return current && this.mark(resource, { ...state, ...inputs }, { ...withoutSecretMarkers(state), ...current });
+    if (current === undefined) return undefined;
+    // An import knows nothing but the id and takes everything over; a refresh looks at what the program has set.
+    const imported = Object.keys(inputs).length === 0;
+    const settings = Object.entries(resource.settings?.(id) ?? {}).filter(([key]) => imported || key in inputs);
+    const found = keepMarkers(inputs, { ...withoutSecretMarkers(inputs), ...compact(Object.fromEntries(settings)) });
+    const all = { ...withoutSecretMarkers(state), ...Object.fromEntries(settings), ...current };
+    return { inputs: found, state: this.mark(resource, { ...state, ...found }, all) };
   }
 
   async delete(type: string, id: string, state: Properties): Promise<void> {

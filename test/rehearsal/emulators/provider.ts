@@ -57,6 +57,11 @@ export interface ResourceType {
   unsettles?: (changed: string[]) => string[];
   /** The current outputs, or undefined when the service does not have the resource any more. */
   read?: (id: string, state: Properties) => Properties | undefined;
+  /**
+   * The inputs as the service has them, of those that can be changed by hand: what a refresh compares and an import
+   * takes over. Not called for a resource that is gone.
+   */
+  settings?: (id: string) => Properties;
   delete?: (id: string, state: Properties) => void | Promise<void>;
 }
 

@@ -112,8 +112,8 @@ function implementation(operations: Operations): grpc.UntypedServiceImplementati
       if (current === undefined) return new messages.ReadResponse();
       return new messages.ReadResponse()
         .setId(request.getId())
-        .setProperties(structOf(current))
-        .setInputs(request.getInputs());
+        .setProperties(structOf(current.state))
+        .setInputs(structOf(current.inputs));
     }),
     delete: handler(async (request: messages.DeleteRequest) => {
       await operations.delete(typeOf(request), request.getId(), propertiesOf(request.getProperties()));

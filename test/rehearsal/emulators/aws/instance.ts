@@ -63,6 +63,10 @@ export function instance(ec2: Ec2): ResourceType {
       const machine = ec2.instances.get(id);
       return machine && outputsOf(ec2, machine);
     },
+    settings(id) {
+      const { imageId, type, keyName, groupIds, userData } = ec2.instances.get(id)!;
+      return { ami: imageId, instanceType: type, keyName, vpcSecurityGroupIds: groupIds, userData };
+    },
     delete(id, state) {
       if (!ec2.instances.has(id)) return;
       if (state["disableApiTermination"] === true) {

@@ -61,7 +61,7 @@ export function repository(github: Github): ResourceType {
     ],
     create(inputs) {
       const name = inputs["name"] as string;
-      if (github.repository(name) !== undefined) {
+      if (github.repositories.has(name.toLowerCase())) {
         const call = `POST https://api.github.com/user/repos`;
         throw new GithubError(422, "Repository creation failed. name already exists on this account", call);
       }
@@ -73,11 +73,12 @@ export function repository(github: Github): ResourceType {
       const current = github.repositoryOr404(id, call);
       if (inputs["archived"] !== true) github.refuseArchived(current, call);
       const name = inputs["name"] as string;
-      const taken = github.repository(name);
+      const taken = github.repositories.get(name.toLowerCase());
       if (taken !== undefined && taken !== current) {
         throw new GithubError(422, "Repository update failed. name already exists on this account", call);
       }
       github.repositories.delete(current.name.toLowerCase());
+      github.formerNames.set(current.name.toLowerCase(), current);
       github.repositories.set(name.toLowerCase(), current);
       const visibility = (inputs["visibility"] as string | undefined) ?? current.visibility;
       Object.assign(current, { name, settings: inputs, visibility, archived: inputs["archived"] === true });
@@ -87,11 +88,15 @@ export function repository(github: Github): ResourceType {
       const current = github.repository(id);
       return current && repositoryOutputs(github, current);
     },
+    settings(id) {
+      const { name, settings, visibility, archived } = github.repository(id)!;
+      return { ...settings, name, visibility, archived };
+    },
     delete(id, state) {
       const current = github.repository(id);
       if (current === undefined) return;
       if (state["archiveOnDestroy"] === true) current.archived = true;
-      else github.repositories.delete(id.toLowerCase());
+      else github.repositories.delete(current.name.toLowerCase());
     },
   };
 }

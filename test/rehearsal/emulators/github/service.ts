@@ -53,6 +53,8 @@ export class Github {
   readonly plan: "free" | "paid";
   readonly deployKeysAllowed: boolean;
   readonly repositories = new Map<string, Repository>();
+  /** What repositories were called before; GitHub answers under these names too, until another repository takes one. */
+  readonly formerNames = new Map<string, Repository>();
   private last = 1000;
 
   constructor({ owner = "example", plan = "paid", deployKeysAllowed = true }: GithubOptions = {}) {
@@ -78,9 +80,9 @@ export class Github {
     return repository;
   }
 
-  /** By name, in any case, as GitHub finds them. */
+  /** By name, in any case, or by a former name, as GitHub finds them. */
   repository(name: string): Repository | undefined {
-    return this.repositories.get(name.toLowerCase());
+    return this.repositories.get(name.toLowerCase()) ?? this.formerNames.get(name.toLowerCase());
   }
 
   repositoryOr404(name: string, call: string): Repository {
