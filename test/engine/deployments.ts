@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
+import { eventually } from "./eventually";
 
 /** One start of the deployment program. */
 export interface Deployment {
@@ -39,6 +40,11 @@ export class Deployments {
     return files.sort().map((name) => JSON.parse(readFileSync(path.join(this.notes, name), "utf8")) as Deployment);
   }
 
+  /** Resolves when the deployment program has been started so often. */
+  started(count: number): Promise<void> {
+    return eventually(`deployment ${count}`, () => this.all.length >= count);
+  }
+
   /** How often the flake was evaluated. */
   get evaluations(): number {
     return readFileSync(this.evaluated, "utf8").length;
@@ -47,10 +53,6 @@ export class Deployments {
   /** `real` starts the real program, which will find no machine. */
   behave(behaviour: "succeed" | "fail" | "hold" | "real"): void {
     writeFileSync(path.join(this.notes, "behaviour"), behaviour);
-  }
-
-  forget(): void {
-    rmSync(path.join(this.notes, "behaviour"), { force: true });
   }
 
   private wrapper(): string {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { EngineStack } from "./stack";
 
+// The life of one stack, each test on what the one before left.
+
+const INSTANCE = "aws:ec2/instance:Instance";
+const GROUP = "aws:ec2/securityGroup:SecurityGroup";
+
 describe("the engine: the life of a stack", function () {
   let stack: EngineStack;
   before(async function () {
@@ -8,18 +13,112 @@ describe("the engine: the life of a stack", function () {
   });
   after(() => stack?.stop());
 
-  it("creates everything, and deploys once", async () => {
+  const deployed = () => stack.deployments.all.length;
+  const ec2 = () => stack.world.ec2;
+  const repository = () => stack.world.github.repository("pulumi-nixos")!;
+
+  it("creates everything that the preview tells, and deploys once", async () => {
+    const told = await stack.succeed("preview");
+    assert.equal(ec2().instances.size + stack.world.github.repositories.size + deployed(), 0);
     const { changes } = await stack.up();
+    assert.deepEqual(changes, told.changes);
     assert.deepEqual([...new Set(Object.values(changes))], ["create"]);
-    assert.equal(stack.deployments.all.length, 1);
+    assert.equal(deployed(), 1);
   });
 
-  it("then has nothing to do, runs no command and evaluates once", async () => {
+  it("then has nothing to do: no command runs, and the flake is evaluated once a run", async () => {
     const evaluations = stack.deployments.evaluations;
-    const { changes } = await stack.succeed("preview", "--expect-no-changes");
-    assert.deepEqual(changes, {});
+    assert.deepEqual((await stack.succeed("preview", "--expect-no-changes")).changes, {});
     assert.deepEqual((await stack.up("--expect-no-changes")).changes, {});
-    assert.equal(stack.deployments.all.length, 1);
+    assert.equal(deployed(), 1);
     assert.equal(stack.deployments.evaluations, evaluations + 2);
+  });
+
+  it("a refresh of what nobody touched finds nothing", async () => {
+    await stack.succeed("refresh", "--yes", "--expect-no-changes");
+    assert.equal(deployed(), 1);
+  });
+
+  it("after drift, a refresh and an up repair what was taken away by hand, and nothing else", async () => {
+    repository().protections.clear();
+    repository().deployKeys.clear();
+    const [group] = [...ec2().groups.values()];
+    const [rule] = [...group!.rules].find(([, { fromPort }]) => fromPort === 80)!;
+    group!.rules.delete(rule);
+    await stack.succeed("refresh", "--yes");
+    const { changes } = await stack.up();
+    assert.deepEqual(Object.values(changes), ["create", "create", "create"]);
+    assert.deepEqual(Object.keys(changes).sort().slice(1), [
+      "nixos-repository-deploy-key",
+      "nixos-repository-protection",
+    ]);
+    assert.deepEqual([repository().protections.size, repository().deployKeys.size], [1, 1]);
+    assert.equal(deployed(), 1);
+  });
+
+  it("after a change by hand, a refresh sees it and an up takes it back", async () => {
+    [...ec2().instances.values()][0]!.type = "t3.large";
+    repository().visibility = "public";
+    await stack.succeed("refresh", "--yes");
+    assert.deepEqual((await stack.up()).changes, { nixos: "update", "nixos-repository": "update" });
+    assert.equal([...ec2().instances.values()][0]!.type, "t3.small");
+    assert.equal(repository().visibility, "private");
+    assert.equal(deployed(), 1);
+  });
+
+  it("a machine that was terminated by hand is made anew under its address, and deployed", async () => {
+    const address = [...ec2().addresses.values()][0]!;
+    ec2().instances.clear();
+    Object.assign(address, { instanceId: undefined, associationId: undefined });
+    await stack.succeed("refresh", "--yes");
+    const { changes } = await stack.up();
+    assert.deepEqual(changes, { nixos: "create", "nixos-address": "update", "nixos-deployment": "replace" });
+    assert.equal(deployed(), 2);
+    assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST"], address.publicIp);
+  });
+
+  it("a deployment that failed is what the next up does, and only that", async () => {
+    stack.editSystem();
+    stack.deployments.behave("fail");
+    const failed = await stack.fail("up", "--yes", "--skip-preview");
+    assert.match(failed.errors, /The machine does not answer/);
+    stack.deployments.behave("succeed");
+    assert.deepEqual((await stack.up()).changes, { "nixos-deployment": "replace" });
+    assert.equal(deployed(), 4);
+    await stack.succeed("preview", "--expect-no-changes");
+  });
+
+  it("two ups at once: the second says that the stack is locked, and changes nothing", async () => {
+    stack.editSystem();
+    stack.deployments.behave("hold");
+    const before = deployed();
+    const first = stack.begin("up", "--yes", "--skip-preview");
+    await stack.deployments.started(before + 1);
+    const second = await stack.fail("up", "--yes", "--skip-preview");
+    assert.match(second.printed, /the stack is currently locked by 1 lock/);
+    assert.equal(deployed(), before + 1);
+    stack.deployments.behave("succeed");
+    const { code, printed, changes } = await first.end;
+    assert.equal(code, 0, printed);
+    assert.deepEqual(changes, { "nixos-deployment": "replace" });
+  });
+
+  it("a destruction that fails half-way is finished by the next, which deploys nothing", async () => {
+    const before = deployed();
+    stack.watch.refuse("delete", GROUP, "DependencyViolation: resource has a dependent object");
+    const failed = await stack.fail("destroy", "--yes", "--skip-preview");
+    assert.match(failed.errors, /DependencyViolation/);
+    const left = (await stack.state()).filter(({ custom, type }) => custom && !type.startsWith("pulumi:"));
+    assert.ok(
+      left.some(({ type }) => type === GROUP),
+      "the group is forgotten",
+    );
+    assert.ok(!left.some(({ type }) => type === INSTANCE), "the machine is still there");
+    await stack.succeed("destroy", "--yes", "--skip-preview");
+    assert.deepEqual(await stack.state(), []);
+    const { instances, addresses, groups, keys } = ec2();
+    assert.deepEqual([instances.size, addresses.size, groups.size, keys.size], [0, 0, 0, 0]);
+    assert.equal(repository().archived, true);
+    assert.equal(deployed(), before);
   });
 });

@@ -184,6 +184,23 @@ export class EngineStack {
     return deployment.resources ?? [];
   }
 
+  /** The state with its secrets in plain text, which is kept out of what was printed. */
+  async stateWithSecrets(): Promise<StateResource[]> {
+    const { printed } = await this.succeed("stack", "export", "--show-secrets", "--stack", STACK);
+    this.printed.splice(this.printed.indexOf(printed), 1);
+    const { deployment } = JSON.parse(printed) as { deployment: { resources: StateResource[] } };
+    return deployment.resources;
+  }
+
+  /** What the engine had begun when it was last killed, as far as its state tells. */
+  async pending(): Promise<{ resource: StateResource; type: string }[]> {
+    const { printed } = await this.succeed("stack", "export", "--stack", STACK);
+    const { deployment } = JSON.parse(printed) as {
+      deployment: { pending_operations?: { resource: StateResource; type: string }[] };
+    };
+    return deployment.pending_operations ?? [];
+  }
+
   /** The URN of a provider's resource, by its name. */
   async urn(name: string): Promise<string> {
     const found = (await this.state()).filter(({ urn, custom }) => custom && partsOfUrn(urn).name === name);

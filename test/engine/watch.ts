@@ -1,64 +1,73 @@
-import type { Provider } from "../rehearsal/emulators/provider";
 import { Operations } from "../rehearsal/emulators/operations";
+import type { Provider } from "../rehearsal/emulators/provider";
 import type { Properties } from "../rehearsal/emulators/values";
 
-/** A change that the engine asks an emulated provider for. */
-export interface Call {
-  action: "create" | "update" | "delete";
-  type: string;
-}
+type Action = "create" | "update" | "delete";
+type Moment = "before" | "after";
 
 /** A call that stands still: the engine waits for its answer. */
 export interface HeldCall {
   /** Resolves when the engine has asked. */
   reached: Promise<void>;
-  /** Lets the answer go. */
+  /** The type of the resource that it asked for. */
+  type: () => string;
+  /** Lets it go on. */
   release: () => void;
+  /** Lets it end as if it had never arrived. */
+  lose: () => void;
 }
 
-type Moment = "before" | "after";
+interface Hold {
+  action: Action;
+  types: string[];
+  moment: Moment;
+  reach: (type: string) => void;
+  until: Promise<void>;
+}
 
 /** Sees every change that the engine asks the emulated providers for, and can hold or refuse one. */
 export class Watch {
-  private readonly holds: { call: Call; moment: Moment; reached: () => void; until: Promise<void> }[] = [];
-  private readonly refusals: { call: Call; message: string }[] = [];
+  private readonly holds: Hold[] = [];
+  private readonly refusals: { action: Action; types: string[]; message: string }[] = [];
 
-  /**
-   * Holds the next such call, `before` or `after` the service carries it out.
-   * One that is held before and then let go is carried out, unless `lost`: the request never arrived.
-   */
-  hold(call: Call, moment: Moment, { lost = false } = {}): HeldCall {
-    let reached = () => {};
-    let release = () => {};
-    const reaching = new Promise<void>((resolve) => (reached = resolve));
+  /** Holds the next such call to any of the types, before or after the service carries it out. */
+  hold(action: Action, types: string[], moment: Moment): HeldCall {
+    let type = "";
+    let reach: Hold["reach"] = () => {};
+    let [release, lose] = [() => {}, () => {}];
+    const reached = new Promise<void>((resolve) => {
+      reach = (reachedType) => {
+        type = reachedType;
+        resolve();
+      };
+    });
     const until = new Promise<void>((resolve, reject) => {
-      release = lost ? () => reject(new Error("the request was lost")) : resolve;
+      [release, lose] = [resolve, () => reject(new Error("the request was lost"))];
     });
     until.catch(() => {});
-    this.holds.push({ call, moment, reached, until });
-    return { reached: reaching, release };
+    this.holds.push({ action, types: [...types], moment, reach, until });
+    return { reached, type: () => type, release, lose };
   }
 
   /** Has the service refuse the next such call. */
-  refuse(call: Call, message: string): void {
-    this.refusals.push({ call, message });
+  refuse(action: Action, type: string, message: string): void {
+    this.refusals.push({ action, types: [type], message });
   }
 
   /** Carries a call out, unless it is to be held or refused. */
-  async carryOut<T>(call: Call, work: () => Promise<T>): Promise<T> {
-    const refused = take(this.refusals, (other) => same(other.call, call));
+  async carryOut<T>(action: Action, type: string, work: () => Promise<T>): Promise<T> {
+    const concerns = (one: { action: Action; types: string[] }) => one.action === action && one.types.includes(type);
+    const halt = async (moment: Moment) => {
+      const held = take(this.holds, (one) => one.moment === moment && concerns(one));
+      held?.reach(type);
+      await held?.until;
+    };
+    const refused = take(this.refusals, concerns);
     if (refused !== undefined) throw new Error(refused.message);
-    await this.halt(call, "before");
+    await halt("before");
     const result = await work();
-    await this.halt(call, "after");
+    await halt("after");
     return result;
-  }
-
-  private async halt(call: Call, moment: Moment): Promise<void> {
-    const held = take(this.holds, (other) => other.moment === moment && same(other.call, call));
-    if (held === undefined) return;
-    held.reached();
-    await held.until;
   }
 }
 
@@ -73,28 +82,18 @@ export class WatchedOperations extends Operations {
 
   override create(type: string, name: string, inputs: Properties, preview: boolean) {
     const work = () => super.create(type, name, inputs, preview);
-    return preview ? work() : this.watch.carryOut({ action: "create", type }, work);
+    return preview ? work() : this.watch.carryOut("create", type, work);
   }
 
-  override update(
-    type: string,
-    id: string,
-    state: Properties,
-    oldInputs: Properties,
-    inputs: Properties,
-    preview: boolean,
-  ) {
-    const work = () => super.update(type, id, state, oldInputs, inputs, preview);
-    return preview ? work() : this.watch.carryOut({ action: "update", type }, work);
+  override update(...call: Parameters<Operations["update"]>) {
+    const work = () => super.update(...call);
+    const [type, , , , , preview] = call;
+    return preview ? work() : this.watch.carryOut("update", type, work);
   }
 
   override delete(type: string, id: string, state: Properties) {
-    return this.watch.carryOut({ action: "delete", type }, () => super.delete(type, id, state));
+    return this.watch.carryOut("delete", type, () => super.delete(type, id, state));
   }
-}
-
-function same(one: Call, other: Call): boolean {
-  return one.action === other.action && one.type === other.type;
 }
 
 /** Takes the first that fits out of a list. */

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { EngineStack } from "./stack";
+
+// Stacks that take over what is there: an existing repository, and their own resources under another name.
+
+const REPOSITORY = "github:index/repository:Repository";
+
+describe("the engine: adoption", function () {
+  let stack: EngineStack;
+  before(async function () {
+    stack = await EngineStack.start(this);
+    await stack.up();
+  });
+  after(() => stack?.stop());
+
+  const repository = () => stack.world.github.repository("pulumi-nixos")!;
+
+  it("a retained repository can leave the stack; protection and deploy key stay", async () => {
+    stack.configure({ onDestroy: "retain" });
+    assert.deepEqual((await stack.up()).changes, { "nixos-repository": "update" });
+    stack.configure({ createRepository: "false" });
+    const { changes } = await stack.up();
+    assert.deepEqual(Object.keys(changes), ["nixos-repository"]);
+    assert.equal(repository().archived, false);
+    assert.deepEqual([repository().protections.size, repository().deployKeys.size], [1, 1]);
+  });
+
+  it("without an import, taking it back is refused by GitHub", async () => {
+    stack.configure({ createRepository: "true" });
+    assert.match((await stack.fail("up", "--yes", "--skip-preview")).errors, /name already exists on this account/);
+  });
+
+  it("an import takes it back, and the next up has nothing to do", async () => {
+    const parent = (await stack.state()).find(({ type }) => type === "nixos:index:ProtectedRepository")!.urn;
+    const { changes } = await stack.succeed(
+      ...(["import", REPOSITORY, "nixos-repository", "pulumi-nixos"] as const),
+      ...["--parent", `repository=${parent}`, "--protect=false", "--generate-code=false", "--yes", "--skip-preview"],
+    );
+    assert.deepEqual(changes, { "nixos-repository": "import" });
+    await stack.up();
+    await stack.succeed("preview", "--expect-no-changes");
+    assert.equal(repository().archived, false);
+  });
+
+  it("renamed with an alias, nothing is replaced but the deploy key, whose title tells the name", async () => {
+    const before = stack.deployments.all.length;
+    stack.edit("index.ts", (text) =>
+      text
+        .replace('"nixos",', '"server",')
+        .replace(/(stackConfig\([^;]*\)),?\n\);/, '$1,\n  { aliases: [{ name: "nixos" }] },\n);'),
+    );
+    const { changes } = await stack.up();
+    assert.deepEqual(changes, {
+      "server-repository-deploy-key": "replace",
+      // The tag Name follows.
+      server: "update",
+      "server-security-group": "update",
+      "server-address": "update",
+    });
+    assert.equal(stack.deployments.all.length, before);
+    await stack.succeed("preview", "--expect-no-changes");
+  });
+});
