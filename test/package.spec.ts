@@ -65,7 +65,16 @@ describe("package.json", () => {
   });
 
   it("has the scripts that README and workflow name", () => {
-    for (const script of ["rehearse", "test", "test:system", "build", "lint", "format", "format-check"]) {
+    for (const script of [
+      "rehearse",
+      "test",
+      "test:system",
+      "test:engine",
+      "build",
+      "lint",
+      "format",
+      "format-check",
+    ]) {
       assert.ok(manifest.scripts?.[script], script);
     }
   });

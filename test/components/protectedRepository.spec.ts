@@ -182,6 +182,12 @@ describe("ProtectedRepository", () => {
     assert.equal(only(resources, DEPLOY_KEY).inputs["title"], "repo");
   });
 
+  it("gives the key of each generation a deploy key of its own, so that a rotation has both for a moment", async () => {
+    const names = async (deployKeyGeneration: number) =>
+      only((await repository({ deployPublicKey, deployKeyGeneration })).resources, DEPLOY_KEY).name;
+    assert.deepEqual([await names(1), await names(3)], ["repo-deploy-key", "repo-deploy-key-3"]);
+  });
+
   it("makes no deploy key without a public key", async () => {
     const { resources } = await repository();
     assert.deepEqual(cloudResources(resources), [`${RULE} repo-protection`, `${REPOSITORY} repo`]);
