@@ -6,6 +6,12 @@
   # Which repository the machine follows; `npm run setup` writes the file, `pulumi up` compares it.
   continuousDeployment.repository = lib.importJSON ./repository.json;
 
+  # The binary cache that it asks besides NixOS's own, and the key that must have signed what comes
+  # from there: the stack's outputs cacheSubstituter and cachePublicKey. None until they are here.
+  continuousDeployment.upgrade = {
+    inherit (lib.importJSON ./cache.json) substituters trustedPublicKeys;
+  };
+
   # Elastic Compute Cloud's x86_64 image boots with legacy BIOS; an image of another architecture
   # needs another value here.
   nixpkgs.hostPlatform = "x86_64-linux";
