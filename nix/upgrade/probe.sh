@@ -37,7 +37,8 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
           summary: "This machine cannot read its repository.",
           message: "The repository could not be read for \($contact | minutes): \($answer.message)"
         } else empty end,
-        if $answer.state == "ok" and $now - $check > $fresh then {
+        # One that is at work asks again when it is done.
+        if $answer.state == "ok" and $state.phase == null and $now - $check > $fresh then {
           summary: "This machine has stopped looking for new revisions.",
           message: "nixos-upgrade.service has not asked the repository for \($check | minutes): see systemctl status nixos-upgrade.timer nixos-upgrade.service"
         } else empty end,
