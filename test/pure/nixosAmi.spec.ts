@@ -66,6 +66,7 @@ describe("the lookup of an image", () => {
 
   it("takes the first, which is the newest", () => assert.equal(newestAmi(["ami-2", "ami-1"], "26.05"), "ami-2"));
 
+  // Fault 21
   it("gives for an empty result a text that AWS refuses and that says what to do", () => {
     const text = newestAmi([], "26.05");
     assert.equal(text, "no-official-NixOS-26.05-image-in-this-region-so-set-amiId-or-another-release");

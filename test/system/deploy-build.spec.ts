@@ -30,9 +30,10 @@ function assertNamesLog(setting: Bench, result: Result): void {
 }
 
 describe("a deployment that fails before the switch", () => {
-  const bench = useBench();
+  const test = useBench();
 
-  it("shows Nix's own message first when the evaluation fails", async () => {
+  // Fault 22
+  test("shows Nix's own message first when the evaluation fails", async (bench) => {
     const setting = await bench.fresh();
     const result = await evaluate(setting, "evaluationError");
     assert.equal(result.code, 1);
@@ -40,7 +41,7 @@ describe("a deployment that fails before the switch", () => {
     assert.match(result.stderr.split("\n")[0] ?? "", /the bench's evaluation error/);
   });
 
-  it("changes nothing when the flake no longer evaluates", async () => {
+  test("changes nothing when the flake no longer evaluates", async (bench) => {
     const setting = await bench.fresh();
     const derivation = (await evaluate(setting)).stdout.trim();
     const result = await deploy(setting, "evaluationError", { DEPLOY_DERIVATION: derivation });
@@ -49,7 +50,8 @@ describe("a deployment that fails before the switch", () => {
   });
 
   for (const place of ["host", "local"]) {
-    it(`shows the last words of a build that fails on ${place === "host" ? "the machine" : "this computer"}`, async () => {
+    // Fault 23
+    test(`shows the last words of a build that fails on ${place === "host" ? "the machine" : "this computer"}`, async (bench) => {
       const setting = await bench.fresh();
       const result = await deploy(setting, "buildError", { DEPLOY_BUILD_ON: place });
       await assertNothingSwitched(setting, result);
@@ -58,7 +60,8 @@ describe("a deployment that fails before the switch", () => {
     });
   }
 
-  it("says that the machine's disk is full", async () => {
+  // Fault 25
+  test("says that the machine's disk is full", async (bench) => {
     const setting = await bench.fresh({ nixMegabytes: 64 });
     const result = await deploy(setting, "large");
     await assertNothingSwitched(setting, result);
@@ -70,7 +73,8 @@ describe("a deployment that fails before the switch", () => {
     await assertSystem(setting.machine, systemOf(await deploy(setting)));
   });
 
-  it("says so when nixos-rebuild is nowhere to be found", async () => {
+  // Fault 24
+  test("says so when nixos-rebuild is nowhere to be found", async (bench) => {
     const setting = await bench.fresh();
     const withoutDouble = (setting.client.env["PATH"] ?? "").split(":").slice(1);
     const node = `${setting.client.folder}/node-only`;

@@ -42,11 +42,12 @@ async function hasSwitched(machine: Machine): Promise<boolean> {
 }
 
 describe("the switch of a deployment", () => {
-  const bench = useBench();
+  const test = useBench();
   const start = async (setting: Bench, attribute: string, inputs?: Inputs) =>
     bench.track(await Deployment.start(setting, attribute, inputs));
 
-  it("ends whole and is confirmed, when the SSH session on the machine is killed", async () => {
+  // Fault 14
+  test("ends whole and is confirmed, when the SSH session on the machine is killed", async (bench) => {
     const setting = await bench.fresh();
     const deployment = await start(setting, "slowActivation");
     await deployment.until("the switch", () => isSwitching(setting.machine));
@@ -56,7 +57,7 @@ describe("the switch of a deployment", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  it("is undone by the machine itself, when no new connection confirms it", async () => {
+  test("is undone by the machine itself, when no new connection confirms it", async (bench) => {
     const setting = await bench.fresh();
     const deployment = await start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "4" });
     await deployment.until("the switch", () => isSwitching(setting.machine));
@@ -72,13 +73,15 @@ describe("the switch of a deployment", () => {
     await assertRolledBack(setting, await deployment.result(120));
   });
 
-  it("is undone by the machine itself, when the new system cuts off SSH", async () => {
+  // Fault 6
+  test("is undone by the machine itself, when the new system cuts off SSH", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "4" });
     await assertRolledBack(setting, result);
   });
 
-  it("is undone at once, when the activation fails", async () => {
+  // Fault 5
+  test("is undone at once, when the activation fails", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "activationFails", { DEPLOY_CONFIRM_SECONDS: "60" });
     await assertRolledBack(setting, result);
@@ -86,14 +89,16 @@ describe("the switch of a deployment", () => {
     assert.match(result.stderr, /snippet 'bench' failed/);
   });
 
-  it("is undone at once, when the boot loader cannot be installed", async () => {
+  // Fault 8
+  test("is undone at once, when the boot loader cannot be installed", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "60" });
     await assertRolledBack(setting, result);
     assert.match(result.stderr, /Failed to install bootloader/);
   });
 
-  it("is undone when it takes longer than it may", async () => {
+  // Fault 7
+  test("is undone when it takes longer than it may", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "activationHangs", {
       DEPLOY_SWITCH_SECONDS: "4",
@@ -104,7 +109,7 @@ describe("the switch of a deployment", () => {
     assert.notEqual((await setting.machine.run("pgrep -x sleep")).code, 0, "the hanging activation still runs");
   });
 
-  it("returns to the system of the last good deployment, not further", async () => {
+  test("returns to the system of the last good deployment, not further", async (bench) => {
     const setting = await bench.fresh();
     const good = systemOf(await deploy(setting));
     const result = await deploy(setting, "activationFails");
@@ -113,7 +118,7 @@ describe("the switch of a deployment", () => {
     await assertSystem(setting.machine, good);
   });
 
-  it("is followed by a good one like any other, after it was undone", async () => {
+  test("is followed by a good one like any other, after it was undone", async (bench) => {
     const setting = await bench.fresh();
     const rejected = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "3" });
     assert.notEqual(rejected.code, 0);
@@ -123,7 +128,8 @@ describe("the switch of a deployment", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  it("keeps a system whose units failed, names them and fails", async () => {
+  // Fault 9
+  test("keeps a system whose units failed, names them and fails", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "failedUnits");
     assert.notEqual(result.code, 0);
@@ -137,7 +143,7 @@ describe("the switch of a deployment", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  it("succeeds with a warning about failed units, where they are allowed", async () => {
+  test("succeeds with a warning about failed units, where they are allowed", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "failedUnits", { DEPLOY_ALLOW_FAILED_UNITS: "true" });
     await assertSystem(setting.machine, systemOf(result));

@@ -27,9 +27,9 @@ async function writeIdentity(setting: Bench, content: string): Promise<void> {
 }
 
 describe("a deployment that waits for its machine", () => {
-  const bench = useBench();
+  const test = useBench();
 
-  it("begins when an SSH server that is late is up", async () => {
+  test("begins when an SSH server that is late is up", async (bench) => {
     const setting = await bench.fresh({ sshd: false });
     const deployment = bench.track(await Deployment.start(setting));
     await sleep(4000);
@@ -39,14 +39,16 @@ describe("a deployment that waits for its machine", () => {
     assert.equal(result.code, 0, result.stderr);
   });
 
-  it("says that nothing listens when the time is over", async () => {
+  // Fault 1
+  test("says that nothing listens when the time is over", async (bench) => {
     const setting = await bench.fresh({ sshd: false });
     // Straight to the machine: nobody listens there, whereas the proxy would take the connection.
     const result = await deploy({ ...setting, port: setting.machine.port }, "default", { DEPLOY_WAIT_SECONDS: "3" });
     await assertGaveUp(setting, result, 3, /refused/i, /3 s/);
   });
 
-  it("gives up on a port that takes connections and says nothing", async () => {
+  // Fault 2
+  test("gives up on a port that takes connections and says nothing", async (bench) => {
     const setting = await bench.fresh();
     setting.proxy.set("silent");
     const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "5" });
@@ -54,7 +56,7 @@ describe("a deployment that waits for its machine", () => {
   });
 
   for (const identity of ["absent", "empty"] as const) {
-    it(`begins when the machine's key, ${identity} at first, is there`, async () => {
+    test(`begins when the machine's key, ${identity} at first, is there`, async (bench) => {
       const setting = await bench.fresh({ identity });
       const deployment = bench.track(await Deployment.start(setting));
       await sleep(3000);
@@ -65,7 +67,8 @@ describe("a deployment that waits for its machine", () => {
       assert.equal(result.code, 0, result.stderr);
     });
 
-    it(`says that the machine's key is ${identity} when the time is over`, async () => {
+    // Fault 3
+    test(`says that the machine's key is ${identity} when the time is over`, async (bench) => {
       const setting = await bench.fresh({ identity });
       const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
       await assertGaveUp(
@@ -78,7 +81,7 @@ describe("a deployment that waits for its machine", () => {
     });
   }
 
-  it("begins when a machine whose keys are being replaced has both new ones", async () => {
+  test("begins when a machine whose keys are being replaced has both new ones", async (bench) => {
     const setting = await bench.fresh();
     const old = await makeKeyPair(setting.client.folder);
     await writeIdentity(setting, old.privateKey);
@@ -93,14 +96,15 @@ describe("a deployment that waits for its machine", () => {
     assert.equal(result.code, 0, result.stderr);
   });
 
-  it("says that the machine has another key, whose public half it compares", async () => {
+  // Fault 30
+  test("says that the machine has another key, whose public half it compares", async (bench) => {
     const setting = await bench.fresh();
     await writeIdentity(setting, (await makeKeyPair(setting.client.folder)).privateKey);
     const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
     await assertGaveUp(setting, result, 4, /\/var\/lib\/id_ed25519/, /another key|other key|different key/i);
   });
 
-  it("accepts a machine whose own key is meant to be another than the login key", async () => {
+  test("accepts a machine whose own key is meant to be another than the login key", async (bench) => {
     const setting = await bench.fresh();
     const { privateKey, publicKey } = await makeKeyPair(setting.client.folder);
     await writeIdentity(setting, privateKey);
@@ -108,7 +112,8 @@ describe("a deployment that waits for its machine", () => {
     assert.equal(result.code, 0, result.stderr);
   });
 
-  it("refuses a machine with another host key, and sends it nothing", async () => {
+  // Fault 4
+  test("refuses a machine with another host key, and sends it nothing", async (bench) => {
     const setting = await bench.fresh();
     const { publicKey } = await makeKeyPair(setting.client.folder);
     const result = await deploy(setting, "default", { DEPLOY_HOST_KEY: publicKey, DEPLOY_WAIT_SECONDS: "4" });
@@ -118,7 +123,8 @@ describe("a deployment that waits for its machine", () => {
     assert.doesNotMatch(journal, /publickey|password|Starting session/);
   });
 
-  it("says that the machine does not take the login key", async () => {
+  // Fault 31
+  test("says that the machine does not take the login key", async (bench) => {
     const setting = await bench.fresh();
     const { publicKey } = await makeKeyPair(setting.client.folder);
     await setting.machine.output("cat >/root/.ssh/authorized_keys", { input: publicKey });

@@ -174,6 +174,7 @@ describe("upgrade: revisions that do not work", () => {
     await assertStayed("activation", broken);
   });
 
+  // Fault 10
   it("a unit that newly fails takes the system back; its name is not for everybody", async () => {
     const broken = await bench().push({ behaviour: "failedUnits" });
     assert.equal(await bench().poll(), false);
@@ -231,6 +232,7 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     assert.equal((await bench().status()).revision, mended);
   });
 
+  // Fault 36
   it("a system that would switch upgrades off is refused unless it says so", async () => {
     const silent = await bench().push({ behaviour: "switchesOff" });
     assert.equal(await bench().poll(), false);
@@ -242,6 +244,7 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     assert.equal((await bench().status()).revision, explicit);
   });
 
+  // Fault 18
   it("a forced push is refused without the option, and not with it", async () => {
     const first = await bench().machine.output("git -C /srv/work rev-list --max-parents=0 HEAD");
     const rewritten = await bench().push({ onto: first });
@@ -292,6 +295,7 @@ describe("upgrade: memory", () => {
     assert.deepEqual(await bench().calls(), [lsRemote]);
   }
 
+  // Fault 26
   it("an evaluation that runs out of it counts as failed, and is not tried again every minute", async () => {
     await limit("LimitDATA=600M\\n");
     await assertCountsAsFailed();
@@ -324,6 +328,7 @@ describe("upgrade: a repository that cannot be read", () => {
     await assertSystem(bench().machine, system);
   }
 
+  // Fault 29
   it("a removed deploy key: Nix alone reports success with the old revision, the upgrade fails", async () => {
     const { machine } = bench();
     const nix = `GIT_SSH_COMMAND='ssh -F none -i /var/lib/id_ed25519 -o UserKnownHostsFile=/etc/upgrade/known_hosts' \\
@@ -341,12 +346,14 @@ describe("upgrade: a repository that cannot be read", () => {
     assert.equal((await bench().status()).state, "current");
   });
 
+  // Fault 17
   it("a renamed repository", async () => {
     await bench().machine.output("mv /srv/git/octocat/site.git /srv/git/octocat/renamed.git");
     await assertFailing("not-found", /was renamed/);
     await bench().machine.output("mv /srv/git/octocat/renamed.git /srv/git/octocat/site.git");
   });
 
+  // Fault 15
   it("a server that is down, and one that is frozen", async () => {
     await bench().machine.output("systemctl stop githost.service");
     await assertFailing("unreachable", /cannot be reached/);
@@ -357,6 +364,7 @@ describe("upgrade: a repository that cannot be read", () => {
     await bench().machine.output("systemctl kill --signal=CONT githost.service");
   });
 
+  // Fault 16
   it("a server with another host key", async () => {
     await bench().machine.output(`cp /etc/upgrade/known_hosts /tmp/pinned
       echo "github.com $(ssh-keygen -y -f /var/lib/id_ed25519)" >/etc/upgrade/known_hosts`);
@@ -464,6 +472,7 @@ describe("upgrade: beside deployments and after interruptions", () => {
     await assertSystem(bench().machine, await bench().current());
   });
 
+  // Fault 11
   it("goes down in the middle of a switch: the last good system boots, and the revision counts as failed", async () => {
     const revision = await bench().push({ behaviour: "slowActivation" });
     const poll = bench().poll();
@@ -480,6 +489,7 @@ describe("upgrade: beside deployments and after interruptions", () => {
     await assertSystem(bench().machine, system);
   });
 
+  // Fault 12
   it("survives a state file that was damaged", async () => {
     await bench().push();
     await bench().machine.output(

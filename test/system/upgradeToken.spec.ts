@@ -34,7 +34,6 @@ describe("upgrade with a token", () => {
     await bench.set({
       CURL_CA_BUNDLE: "/etc/upgrade/ca.pem",
       NIX_SSL_CERT_FILE: "/etc/upgrade/ca.pem",
-      UPGRADE_REQUEST_SECONDS: "3",
     });
     // As the module has it written into nix.conf.
     await bench.machine.output("echo '!include /run/nixos-upgrade/access-token.conf' >>/etc/nix/nix.conf");
@@ -74,6 +73,7 @@ describe("upgrade with a token", () => {
       "is of another forge": "glpat-AAAAAAAAAAAAAAAAAAAA",
     };
     for (const [what, secret] of Object.entries(refused)) {
+      // Fault 28
       it(`that ${what} is refused, and Nix goes on working`, async () => {
         await giveToken(token);
         assert.equal(await acceptToken(), true);
@@ -150,6 +150,7 @@ describe("upgrade with a token", () => {
       assert.deepEqual(github.requests(), [poll]);
     });
 
+    // Fault 27
     it("says 401: Nix alone reports success with the old revision, the upgrade fails", async () => {
       const nix = `NIX_SSL_CERT_FILE=/etc/upgrade/ca.pem nix flake metadata --refresh --json \\
         'github:octocat/site/main?dir=nix' | jq -r .revision`;
@@ -178,10 +179,13 @@ describe("upgrade with a token", () => {
     }
 
     it("says nothing", async () => {
+      await bench.set({ UPGRADE_REQUEST_SECONDS: "3" });
       github.answer("hang");
       await assertFailing("timeout");
+      await bench.set({ UPGRADE_REQUEST_SECONDS: "30" });
     });
 
+    // Fault 20
     it("answers with something that is no revision", async () => {
       github.answer({ status: 200, body: "<html>a portal</html>" });
       await assertFailing("error");
@@ -193,6 +197,7 @@ describe("upgrade with a token", () => {
       await bench.set({ CURL_CA_BUNDLE: "/etc/upgrade/ca.pem" });
     });
 
+    // Fault 19
     it("has had enough: it is not asked again before the time that it names", async () => {
       const reset = Math.floor(Date.now() / 1000) + 600;
       github.answer({ status: 403, headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(reset) } });

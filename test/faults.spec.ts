@@ -1,0 +1,102 @@
+/**
+ * docs/faults.md beside the tests and the product. Cannot prove: that a test passes; the tests that it names do.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+interface Row {
+  number: string;
+  kind: string;
+  fault: string;
+  promise: string;
+  message: string;
+  file: string;
+  title: string;
+}
+
+const KINDS = ["Machine", "Network", "GitHub", "AWS", "Nix", "Disk", "Memory", "Tokens", "Keys", "People"];
+/** What stands for a message where the product has none of its own. */
+const NO_MESSAGE = ["—", "Nix's own message"];
+
+function rows(): Row[] {
+  const lines = readFileSync("docs/faults.md", "utf8").split("\n");
+  return lines
+    .filter((line) => /^\| +\d/.test(line))
+    .map((line) => {
+      const [number, kind, fault, promise, message, test] = line
+        .split("|")
+        .slice(1, -1)
+        .map((cell) => cell.trim());
+      const place = /^`([^`]+)`: (?:`` (.+) ``|`(.+)`)$/.exec(test ?? "");
+      assert.ok(place, `no file and title in: ${line}`);
+      const title = place[2] ?? place[3]!;
+      return {
+        number: number!,
+        kind: kind!,
+        fault: fault!,
+        promise: promise!,
+        message: message!,
+        file: place[1]!,
+        title,
+      };
+    });
+}
+
+function filesIn(folder: string, ending: RegExp): string[] {
+  const names = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return names.filter((name) => ending.test(name)).map((name) => path.join(folder, name));
+}
+
+/** Every marked test: its row's number, its file, and the source of the line below the mark. */
+function marks(): { number: string; file: string; test: string }[] {
+  return filesIn("test", /\.spec\.ts$/).flatMap((file) => {
+    const found = readFileSync(file, "utf8").matchAll(/^ *\/\/ Fault (\d+)\n *(it\(.*)$/gm);
+    return [...found].map(([, number, test]) => ({ number: number!, file, test: test! }));
+  });
+}
+
+describe("docs/faults.md", () => {
+  const table = rows();
+  const marked = marks();
+  const product = ["components", "nix", "cli"]
+    .flatMap((folder) => filesIn(folder, /\.(ts|mjs|sh|nix)$/))
+    .map((file) => readFileSync(file, "utf8"))
+    .join("\n");
+
+  it("has a row for each of at least 22 faults, numbered, each with a promise", () => {
+    assert.ok(table.length >= 22, `${table.length} rows`);
+    assert.deepEqual(
+      table.map(({ number }) => number),
+      table.map((_, at) => String(at + 1)),
+    );
+    for (const { number, fault, promise } of table) assert.ok(fault !== "" && promise !== "", `row ${number}`);
+  });
+
+  it("leaves out no kind of fault", () => {
+    assert.deepEqual(new Set(table.map(({ kind }) => kind)), new Set(KINDS));
+  });
+
+  for (const { number, fault, message, file, title } of table) {
+    it(`${number} (${fault}): its message is the product's, and its test is there`, () => {
+      const literal = /^`(.+)`$/.exec(message)?.[1];
+      if (literal === undefined) assert.ok(NO_MESSAGE.includes(message), `not a message: ${message}`);
+      else assert.ok(product.includes(literal), `the product does not say: ${literal}`);
+      const own = marked.filter((mark) => mark.number === number);
+      assert.equal(own.length, 1, `marks "// Fault ${number}" over a test`);
+      assert.equal(path.normalize(file), own[0]!.file);
+      assert.ok(
+        [`it("${title}",`, `it(\`${title}\`,`].some((start) => own[0]!.test.startsWith(start)),
+        `the marked test is: ${own[0]!.test}`,
+      );
+    });
+  }
+
+  it("has a row for every test that is marked", () => {
+    const numbers = new Set(table.map(({ number }) => number));
+    assert.deepEqual(
+      marked.filter(({ number }) => !numbers.has(number)),
+      [],
+    );
+  });
+});
