@@ -2,7 +2,7 @@
 // MOCHA_COUNTS names a file that gets the counts too, so that .ci/run can add those of several runs.
 const { writeFileSync } = require("node:fs");
 const { reporters, Runner } = require("mocha");
-const { reasons } = require("./skips.cjs");
+const { collectSkips, takeSkips } = require("./skips.cjs");
 
 module.exports = class {
   /**
@@ -11,10 +11,11 @@ module.exports = class {
    */
   constructor(runner, options) {
     const Base = options.reporterOptions?.base === "spec" ? reporters.Spec : reporters.Dot;
+    collectSkips();
     const report = new Base(runner, options);
     runner.once(Runner.constants.EVENT_RUN_END, () => {
       const { passes, failures, pending } = report.stats;
-      for (const [reason, count] of reasons) console.log(`skipped for want of ${reason} (${count})`);
+      for (const [reason, count] of takeSkips()) console.log(`skipped for want of ${reason} (${count})`);
       const counts = { passed: passes, failed: failures, skipped: pending };
       if (process.env.MOCHA_COUNTS) writeFileSync(process.env.MOCHA_COUNTS, JSON.stringify(counts));
       console.log(`${passes} passed, ${failures} failed, ${pending} skipped`);
