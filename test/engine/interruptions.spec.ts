@@ -127,13 +127,14 @@ describe("the engine: an update that is interrupted", function () {
       held.release();
       await stack.succeed("cancel", "--yes");
       const [pending] = await stack.pending();
-      const id = held.type() === REPOSITORY ? "pulumi-nixos" : [...stack.world.ec2.instances.keys()][0]!;
-      const one = ["--import-pending-creates", pending!.resource.urn, "--import-pending-creates", id];
-      await stack.succeed("refresh", "--yes", "--skip-preview", ...one);
-      assert.deepEqual(await stack.pending(), []);
+      assert.equal(pending!.resource.type, held.type());
+      await stack.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
+      if (held.type() === REPOSITORY) await stack.adopt(REPOSITORY, "nixos-repository", "pulumi-nixos");
+      else await stack.adopt(INSTANCE, "nixos", [...stack.world.ec2.instances.keys()][0]!);
     }
     await stack.up();
     assert.deepEqual(inTheCloud(), ONE_OF_EACH);
+    assert.deepEqual(await stack.pending(), []);
     await stack.succeed("preview", "--expect-no-changes");
   });
 

@@ -78,7 +78,7 @@ describe("the engine: no secret is readable anywhere", function () {
       .filter((entry) => entry.isFile())
       .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name))
       .filter((file) => !file.includes(`${path.sep}node_modules${path.sep}`));
-    for (const place of ["state/.pulumi/stacks", "state/.pulumi/history", "pulumi-home", "home", "project/nix"])
+    for (const place of ["state/.pulumi/stacks", "state/.pulumi/history", "pulumi-home", "project/nix"])
       assert.ok(
         files.some((file) => file.startsWith(path.join(stack.folder, place))),
         `nothing in ${place}`,

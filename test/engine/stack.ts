@@ -29,6 +29,12 @@ const SECONDS = 90;
 /** The emulators that the suite can do without, because it asserts nothing about what they hold. */
 const REPLACEABLE = ["command", "tls"];
 
+/** The components of what can be imported. */
+const IMPORTED: Record<string, RegExp> = {
+  "github:index/repository:Repository": /nixos:index:ProtectedRepository::[^:]*$/,
+  "aws:ec2/instance:Instance": /nixos:index:NixosInstance::[^:]*$/,
+};
+
 /** What became of each of the providers' resources that did not stay the same, by its name. */
 export type Changes = Record<string, "create" | "update" | "replace" | "delete" | "read" | "import">;
 
@@ -175,6 +181,15 @@ export class EngineStack {
     const run = await this.run(command, ...args);
     if (run.code !== 0) return run;
     throw new Error(`pulumi ${command} ${args.join(" ")} should have failed:\n${run.printed}`);
+  }
+
+  /** Imports what is there into the component of the same name. */
+  async adopt(type: string, name: string, id: string): Promise<CliRun> {
+    const component = (await this.state()).find(({ urn, custom }) => !custom && IMPORTED[type]?.test(urn));
+    if (component === undefined) throw new Error(`there is no component for ${type}`);
+    const parent = ["--parent", `component=${component.urn}`];
+    const plain = ["--protect=false", "--generate-code=false", "--yes", "--skip-preview"];
+    return this.succeed("import", type, name, id, ...parent, ...plain);
   }
 
   /** The state as it is stored, secrets encrypted. */
