@@ -24,24 +24,32 @@ export interface Keeping {
   message: string;
 }
 
-class Refusal extends Error {}
+class Refusal extends Error {
+  constructor(
+    message: string,
+    readonly status = 0,
+  ) {
+    super(message);
+  }
+}
 
 /** Opens or edits the one open issue with this mark, or closes it when there is nothing to say. Never throws. */
 export async function keepIssue(tracker: Tracker, { mark, title, text }: Issue, retrySeconds = 2): Promise<Keeping> {
   const call = caller(tracker, retrySeconds);
+  const issues = `/repos/${tracker.repository}/issues`;
   try {
-    const [found, ...others] = await openIssues(call, mark);
+    const [found, ...others] = await openIssues(call, issues, mark);
     const all = found === undefined ? [] : [found, ...others];
     if (text === undefined) {
-      for (const issue of all) await call("PATCH", `/issues/${issue}`, { state: "closed" });
+      for (const issue of all) await call("PATCH", `${issues}/${issue}`, { state: "closed" });
       return { done: true, message: found === undefined ? "No issue is needed." : `Closed issue ${all.join(", ")}.` };
     }
     const body = `${mark}\n${text}`;
     if (found !== undefined) {
-      await call("PATCH", `/issues/${found}`, { title, body });
+      await call("PATCH", `${issues}/${found}`, { title, body });
       return { done: true, message: `Edited issue ${found}.` };
     }
-    const created = await call("POST", "/issues", { title, body });
+    const created = await call("POST", issues, { title, body });
     return { done: true, message: `Opened issue ${String(field(created, "number"))}.` };
   } catch (error) {
     if (error instanceof Refusal) return { done: false, message: `The issue could not be kept: ${error.message}` };
@@ -51,24 +59,37 @@ export async function keepIssue(tracker: Tracker, { mark, title, text }: Issue, 
 
 type Call = (method: string, path: string, body?: object) => Promise<unknown>;
 
-/** Numbers of the open issues with the mark, the oldest first. Only of bots: anybody can write a mark. */
-async function openIssues(call: Call, mark: string): Promise<number[]> {
+/** Numbers of the open issues with the mark, the oldest first. Only of our own: anybody can write a mark. */
+async function openIssues(call: Call, issues: string, mark: string): Promise<number[]> {
+  const me = await login(call);
+  const isOurs = (issue: unknown) =>
+    me === undefined ? textField(issue, "user", "type") === "Bot" : textField(issue, "user", "login") === me;
   const numbers: number[] = [];
   for (let page = 1; ; page++) {
-    const found = await call("GET", `/issues?state=open&sort=created&direction=asc&per_page=100&page=${page}`);
+    const found = await call("GET", `${issues}?state=open&sort=created&direction=asc&per_page=100&page=${page}`);
     if (!Array.isArray(found)) throw new Refusal("GitHub lists no issues.");
     for (const issue of found as unknown[]) {
       const number = field(issue, "number");
-      const ours = textField(issue, "body").split(/\r?\n/, 1)[0] === mark && textField(issue, "user", "type") === "Bot";
-      if (ours && typeof number === "number") numbers.push(number);
+      const marked = textField(issue, "body").split(/\r?\n/, 1)[0] === mark;
+      if (marked && isOurs(issue) && typeof number === "number") numbers.push(number);
     }
     if (found.length < 100) return numbers;
   }
 }
 
+/** Whose token it is; undefined for the token of a workflow, which acts as a bot and may not ask. */
+async function login(call: Call): Promise<string | undefined> {
+  try {
+    return textField(await call("GET", "/user"), "login") || undefined;
+  } catch (error) {
+    if (error instanceof Refusal && error.status === 403) return undefined;
+    throw error;
+  }
+}
+
 const ATTEMPTS = 4;
 
-function caller({ api, repository, token }: Tracker, retrySeconds: number): Call {
+function caller({ api, token }: Tracker, retrySeconds: number): Call {
   const headers = {
     accept: "application/vnd.github+json",
     authorization: `Bearer ${token}`,
@@ -79,11 +100,11 @@ function caller({ api, repository, token }: Tracker, retrySeconds: number): Call
   return async (method, path, body) => {
     for (let attempt = 1; ; attempt++) {
       const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-      const answer = await ask(`${api}/repos/${repository}${path}`, init, 30);
+      const answer = await ask(`${api}${path}`, init, 30);
       if (answer.status >= 200 && answer.status < 300) return answer.body;
       // A new issue whose answer was lost is there: asking for it again would make a second one.
       const again = answer.status >= 500 || (answer.status === 0 && method !== "POST");
-      if (!again || attempt >= ATTEMPTS) throw new Refusal(refusal(method, path, answer));
+      if (!again || attempt >= ATTEMPTS) throw new Refusal(refusal(method, path, answer), answer.status);
       await sleep(retrySeconds * 1000 * attempt);
     }
   };

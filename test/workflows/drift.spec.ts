@@ -1,0 +1,215 @@
+/**
+ * The search for drift: recorded previews of a real engine, answers of a machine, an emulated GitHub over HTTP.
+ * Cannot prove: what a refreshed preview of the real AWS finds, or that the role for it may read everything.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { driftReport } from "../../cli/ci/driftReport";
+import { keepIssue } from "../../cli/ci/issue";
+import { askMachine, machineProblem, problemOf } from "../../cli/ci/machineStatus";
+import { readPreview } from "../../cli/preview/read";
+import { toMarkdown } from "../../cli/render/markdown";
+import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "../preview/githubServer";
+
+const root = path.resolve(__dirname, "../..");
+const recorded = (name: string) => path.join(root, `test/preview/recorded/${name}.json`);
+const drift = (name: string, machine?: string) => {
+  const exitCode = name === "broken-flake" ? 1 : 0;
+  const { clean, report } = driftReport(readPreview(readFileSync(recorded(name), "utf8"), { exitCode }), machine);
+  return { clean, text: toMarkdown(report, 65_536) };
+};
+
+const NEWEST = "a".repeat(40);
+const NOW = new Date("2026-01-02T03:04:05Z");
+const status = (more: object) => ({
+  status: 200,
+  headers: new Headers(),
+  trouble: "",
+  body: {
+    ...{ state: "current", healthy: true, summary: "Fine.", revision: NEWEST },
+    ...{ staleAfter: "2026-01-02T03:09:00Z", written: "2026-01-02T03:04:00Z" },
+    ...more,
+  },
+});
+
+describe("driftReport", () => {
+  it("finds none where nothing differs", () => {
+    assert.equal(drift("no-effect").clean, true);
+  });
+
+  it("does not count a deployment, whose trigger the machine has left behind", () => {
+    assert.equal(drift("page").clean, true);
+  });
+
+  it("says what an update would change", () => {
+    const { clean, text } = drift("instance-type");
+    assert.equal(clean, false);
+    assert.match(text, /The infrastructure differs \(1 updated\)/);
+    assert.match(text, /t3\.small/);
+  });
+
+  it("says that nothing could be compared, with the error, when the preview failed", () => {
+    const { clean, text } = drift("broken-flake");
+    assert.equal(clean, false);
+    assert.match(text, /The infrastructure could not be compared/);
+  });
+
+  it("says what is wrong with the machine, as text that can neither format nor mention", () => {
+    const { clean, text } = drift("no-effect", "The machine says: <b>@everyone</b>");
+    assert.equal(clean, false);
+    assert.match(text, /^#+ The machine needs attention\n+```text\nThe machine says: <b>@everyone<\/b>\n```/);
+  });
+});
+
+describe("problemOf the machine", () => {
+  const problem = (more: object) => problemOf(status(more), NEWEST, NOW);
+
+  it("is none where the newest revision runs, or is on its way", () => {
+    assert.equal(problem({}), undefined);
+    for (const state of ["upgrading", "held", "waiting", "starting"]) {
+      assert.equal(problem({ state, revision: "b".repeat(40) }), undefined);
+    }
+  });
+
+  it("names another revision, or that it is not known", () => {
+    assert.match(problem({ revision: "b".repeat(40) })!, /runs b{40}, and main is at a{40}/);
+    assert.match(problem({ revision: null })!, /runs a revision that it does not know/);
+  });
+
+  it("repeats what a machine says that is not well", () => {
+    assert.equal(problem({ healthy: false, summary: "Fallen behind." }), "The machine says: Fallen behind.");
+  });
+
+  it("sees that the machine has stopped writing", () => {
+    assert.match(problem({ staleAfter: "2026-01-02T03:04:00Z" })!, /stopped writing its status/);
+  });
+
+  it("takes no other answer for a status", () => {
+    assert.match(problemOf({ ...status({}), status: 502 }, NEWEST, NOW)!, /status 502/);
+    assert.match(problemOf({ ...status({}), body: "<html>" }, NEWEST, NOW)!, /something else than its status/);
+    assert.match(
+      problemOf({ ...status({}), status: 0, trouble: "no answer within 15 s" }, NEWEST, NOW)!,
+      /no answer within 15 s/,
+    );
+  });
+
+  it("is asked again before a difference counts, over HTTP", async () => {
+    const running = ["b".repeat(40), NEWEST];
+    let asked = "";
+    const machine = createServer((request, response) => {
+      asked = request.url!;
+      const { body } = status({ revision: running.shift(), staleAfter: "2100-01-01T00:00:00Z" });
+      response.end(JSON.stringify(body));
+    });
+    await new Promise<void>((resolve) => machine.listen(0, "127.0.0.1", resolve));
+    try {
+      const url = `http://127.0.0.1:${(machine.address() as AddressInfo).port}`;
+      assert.equal(await machineProblem(url, NEWEST, askMachine, { times: 2, seconds: 0 }), undefined);
+      assert.equal(asked, "/status.json");
+      assert.deepEqual(running, []);
+    } finally {
+      await closed(machine);
+    }
+    assert.equal(await machineProblem("", NEWEST, askMachine, { times: 2, seconds: 0 }), undefined);
+  });
+});
+
+describe("the issue about drift", () => {
+  const mark = "<!-- drift project/stack -->";
+  let github: GithubServer;
+
+  beforeEach(async () => {
+    github = await GithubServer.start();
+  });
+  afterEach(() => github.stop());
+
+  const keep = (text: string | undefined) =>
+    keepIssue({ api: github.url, repository: REPOSITORY, token: TOKEN }, { mark, title: "Drift", text }, 0.01);
+  const issues = async (state: string) => {
+    const all = await github.call("GET", `/repos/${REPOSITORY}/issues?state=${state}&per_page=100`);
+    return (all as { number: number; title: string; body: string | null }[]).filter(({ title }) => title === "Drift");
+  };
+
+  it("is opened once, edited while something differs, and closed after that", async () => {
+    assert.equal((await keep("one")).done, true);
+    assert.match((await keep("two")).message, /^Edited issue/);
+    const open = await issues("open");
+    assert.deepEqual(
+      open.map(({ body }) => body),
+      [`${mark}\ntwo`],
+    );
+    assert.match((await keep(undefined)).message, /^Closed issue/);
+    assert.deepEqual(await issues("open"), []);
+    assert.equal((await keep(undefined)).message, "No issue is needed.");
+    assert.equal((await issues("closed")).length, 1);
+  });
+
+  it("leaves an issue alone in which a stranger wrote the mark", async () => {
+    await github.call("POST", `/repos/${REPOSITORY}/issues`, { title: "Drift", body: `${mark}\nplanted` }, STRANGER);
+    await keep("ours");
+    assert.deepEqual((await issues("open")).map(({ body }) => body).sort(), [`${mark}\nours`, `${mark}\nplanted`]);
+  });
+
+  it("is tried again after a fault of GitHub, and opened once when only the answer was lost", async () => {
+    github.fail(/GET .*\/issues/, { status: 502 }, "drop");
+    assert.equal((await keep("one")).done, true);
+    github.fail(/POST .*\/issues/, "lost");
+    await keep(undefined);
+    assert.equal((await keep("two")).done, false);
+    assert.equal((await keep("two")).done, true);
+    assert.equal((await issues("open")).length, 1);
+  });
+
+  it("is given up with the reason when GitHub refuses", async () => {
+    github.fail(/POST .*\/issues/, { status: 403 });
+    const { done, message } = await keep("one");
+    assert.equal(done, false);
+    assert.match(message, /POST .* with status 403 injected\. The job needs permissions: issues: write/);
+  });
+
+  describe("kept by the program", () => {
+    const run = (preview: string, more: string[], environment: Record<string, string> = {}) =>
+      new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+        const args = ["--require", "tsx/cjs", "cli/ci/drift.ts", "--preview", recorded(preview), ...more];
+        const env = { PATH: process.env["PATH"], ...environment };
+        const child = execFile(process.execPath, args, { cwd: root, env, timeout: 15_000 }, (_, stdout, stderr) =>
+          resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+        );
+      });
+    const options = ["--stack", "project/stack", "--revision", NEWEST];
+
+    it("says drift in the issue and ends well: it was compared and said", async () => {
+      const environment = { GITHUB_API_URL: github.url, GITHUB_REPOSITORY: REPOSITORY, GITHUB_TOKEN: TOKEN };
+      const { code, stderr } = await run("instance-type", [...options, "--exit-code", "0"], environment);
+      assert.equal(code, 0, stderr);
+      const all = await github.call("GET", `/repos/${REPOSITORY}/issues?state=open`);
+      const found = (all as { title: string; body: string | null }[]).filter(({ title }) => title.startsWith("Drift"));
+      assert.deepEqual(
+        found.map(({ title }) => title),
+        ["Drift in project/stack"],
+      );
+      assert.match(found[0]!.body!, /^<!-- drift project%2Fstack -->\n/);
+    });
+
+    it("ends with 1 when nothing could be compared", async () => {
+      const { code, stdout } = await run("broken-flake", [...options, "--exit-code", "1"]);
+      assert.equal(code, 1);
+      assert.match(stdout, /could not be compared/);
+    });
+
+    it("says which options are missing", async () => {
+      const { code, stderr } = await run("page", []);
+      assert.equal(code, 2);
+      assert.match(stderr, /Missing: --stack, --revision/);
+    });
+  });
+});
+
+function closed(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
