@@ -51,7 +51,7 @@ function filesIn(folder: string, ending: RegExp): string[] {
 /** Every marked test: its row's number, its file, and the source of the line below the mark. */
 function marks(): { number: string; file: string; test: string }[] {
   return filesIn("test", /\.spec\.ts$/).flatMap((file) => {
-    const found = readFileSync(file, "utf8").matchAll(/^ *\/\/ Fault (\d+)\n *(it\(.*)$/gm);
+    const found = readFileSync(file, "utf8").matchAll(/^ *\/\/ Fault (\d+)\n *((?:it|test)\(.*)$/gm);
     return [...found].map(([, number, test]) => ({ number: number!, file, test: test! }));
   });
 }
@@ -86,7 +86,7 @@ describe("docs/faults.md", () => {
       assert.equal(own.length, 1, `marks "// Fault ${number}" over a test`);
       assert.equal(path.normalize(file), own[0]!.file);
       assert.ok(
-        [`it("${title}",`, `it(\`${title}\`,`].some((start) => own[0]!.test.startsWith(start)),
+        [`("${title}",`, `(\`${title}\`,`].some((call) => own[0]!.test.replace(/^\w+/, "").startsWith(call)),
         `the marked test is: ${own[0]!.test}`,
       );
     });
