@@ -1,0 +1,119 @@
+/**
+ * preview.sh and drift.sh as the workflows run them, on a copy of the project, against an emulated GitHub over HTTP.
+ * In place of the engine stands a command that answers with previews which a real engine has written.
+ * Cannot prove: that the engine can log in to its state from a job, or that Nix evaluates the base there.
+ */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
+
+const root = path.resolve(__dirname, "../..");
+
+/** npx with another pulumi; everything else is the real thing. */
+const NPX = `#!/usr/bin/env bash
+if [[ $1 != pulumi ]]; then exec "${root}/node_modules/.bin/$1" "\${@:2}"; fi
+echo "$*" >>"$CALLS"
+if [[ $2 == preview ]]; then cat "$PREVIEW"; echo "said by the engine" >&2; exit "$STATUS"; fi
+`;
+
+describe("the scripts of the workflows", function () {
+  this.timeout(40_000);
+  let folder: string;
+  let github: GithubServer;
+
+  beforeEach(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "scripts-spec-"));
+    for (const part of [".github/scripts", "cli", "components", "package.json", "tsconfig.json", "Pulumi.yaml"]) {
+      fs.cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
+    }
+    fs.symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"));
+    fs.mkdirSync(path.join(folder, "bin"));
+    fs.writeFileSync(path.join(folder, "bin/npx"), NPX, { mode: 0o755 });
+    // What `git rev-parse HEAD` says of the copy.
+    fs.writeFileSync(path.join(folder, "bin/git"), "#!/bin/sh\n[ $1 = rev-parse ] && echo abc123\n", { mode: 0o755 });
+    github = await GithubServer.start();
+  });
+  afterEach(async () => {
+    await github.stop();
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+
+  function run(script: string, preview: string, status: number, more: Record<string, string> = {}) {
+    const event = path.join(folder, "event.json");
+    fs.writeFileSync(event, JSON.stringify({ pull_request: { number: 1, head: { sha: "a".repeat(40) } } }));
+    const env = {
+      PATH: `${folder}/bin:${process.env["PATH"]}`,
+      HOME: folder,
+      TMPDIR: folder,
+      CALLS: path.join(folder, "calls"),
+      PREVIEW: path.join(root, `test/preview/recorded/${preview}.json`),
+      STATUS: String(status),
+      PULUMI_STACK: "dev",
+      PULUMI_BACKEND_URL: "s3://state",
+      GITHUB_API_URL: github.url,
+      GITHUB_REPOSITORY: REPOSITORY,
+      GITHUB_TOKEN: TOKEN,
+      GITHUB_EVENT_PATH: event,
+      GITHUB_STEP_SUMMARY: path.join(folder, "summary"),
+      ...more,
+    };
+    return new Promise<{ code: number; stderr: string }>((resolve) => {
+      const file = path.join(folder, ".github/scripts", script);
+      const child = execFile(file, { env, timeout: 30_000 }, (_, __, stderr) =>
+        resolve({ code: child.exitCode ?? -1, stderr }),
+      );
+    });
+  }
+  const written = (file: string) => fs.readFileSync(path.join(folder, file), "utf8");
+  const leftovers = () => fs.readdirSync(folder).filter((name) => name.startsWith("tmp."));
+
+  it("previews one stack, and shows it in the summary and in a comment", async () => {
+    const { code, stderr } = await run("preview.sh", "instance-type", 0);
+    assert.equal(code, 0, stderr);
+    assert.equal(written("calls"), "pulumi preview --json --non-interactive --stack dev\n");
+    assert.match(written("summary"), /1 updated/);
+    const [comment, ...others] = await github.comments();
+    assert.deepEqual(others, []);
+    assert.match(comment!.body, /1 updated/);
+    assert.deepEqual(leftovers(), []);
+  });
+
+  it("ends with the preview's exit status, after the comment that explains it", async () => {
+    const { code } = await run("preview.sh", "broken-flake", 255);
+    assert.equal(code, 255);
+    assert.equal((await github.comments()).length, 1);
+  });
+
+  it("has the preview's verdict even when GitHub takes no comment", async () => {
+    github.fail(/POST .*comments/, { status: 403 });
+    assert.equal((await run("preview.sh", "instance-type", 0)).code, 0);
+    assert.match(written("summary"), /1 updated/);
+  });
+
+  it("names the variables that are missing", async () => {
+    const { code, stderr } = await run("preview.sh", "page", 0, { PULUMI_STACK: "" });
+    assert.equal(code, 1);
+    assert.match(stderr, /set the variable PULUMI_STACK of the repository/);
+  });
+
+  it("refreshes for drift, asks for the machine, and writes the issue with the job's own token", async () => {
+    const { code, stderr } = await run("drift.sh", "network", 0, { GITHUB_TOKEN: "other", ISSUE_TOKEN: TOKEN });
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(written("calls").trim().split("\n"), [
+      "pulumi preview --refresh --json --non-interactive --stack dev",
+      "pulumi stack output url --stack dev",
+    ]);
+    const issues = (await github.call("GET", `/repos/${REPOSITORY}/issues?state=open`)) as { title: string }[];
+    assert.ok(issues.some(({ title }) => title === "Drift in pulumi-nixos/dev"));
+    assert.deepEqual(leftovers(), []);
+  });
+
+  it("fails, and says so in the issue, when the preview for drift failed", async () => {
+    assert.equal((await run("drift.sh", "broken-flake", 255)).code, 1);
+    const issues = (await github.call("GET", `/repos/${REPOSITORY}/issues?state=open`)) as { body: string | null }[];
+    assert.ok(issues.some(({ body }) => body?.includes("could not be compared")));
+  });
+});
