@@ -353,6 +353,9 @@ in
         # A switch must not stop the program that makes it.
         restartIfChanged = false;
         unitConfig.X-StopOnRemoval = false;
+        # A person who starts it often by hand would hit systemd's limit, and the timer with it, which
+        # then stays failed for ever.
+        unitConfig.StartLimitIntervalSec = 0;
         environment = {
           HOME = "/root";
           # Builds belong to the daemon: the limits below are for the evaluation.
@@ -388,6 +391,7 @@ in
 
       systemd.services.nixos-upgrade-freshness = network // {
         description = "Is this machine still what its repository says?";
+        unitConfig.StartLimitIntervalSec = 0;
         onFailure = lib.optional (cfg.freshness.onFailure != "") "nixos-upgrade-alert.service";
         restartIfChanged = false;
         serviceConfig = {

@@ -147,6 +147,7 @@ describe("NixOS modules", () => {
       };
       assert.equal(unit.restartIfChanged, false);
       assert.equal(unit.unitConfig["X-StopOnRemoval"], false);
+      assert.equal(unit.unitConfig["StartLimitIntervalSec"], 0);
       assert.equal(unit.serviceConfig["MemoryMax"], "80%");
       assert.equal(unit.serviceConfig["OOMPolicy"], "continue");
     });

@@ -179,6 +179,7 @@ exec git-upload-pack "/srv/git/\${name#/}.git"
   private async writeUnits(): Promise<void> {
     const PATH = `/etc/upgrade/bin:/etc/upgrade/log:${this.machine.nix.bin}:/usr/sbin:/usr/bin:/sbin:/bin`;
     const unit = (program: string, more = "") => `[Unit]
+StartLimitIntervalSec=0
 ${more}
 [Service]
 Type=oneshot
