@@ -55,7 +55,7 @@ export const accessKind = oneOf(["deploy-key", "token"]);
 
 /** An ed25519 public key in OpenSSH form. */
 export const ed25519PublicKey = matching(
-  /^ssh-ed25519 [A-Za-z0-9+/=]+( [^\r\n]*)?\n?$/,
+  /^ssh-ed25519 [A-Za-z0-9+/=]+( \P{Cc}*)?\n?$/u,
   'an ed25519 public key, "ssh-ed25519 AAAA…"',
 );
 

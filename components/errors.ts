@@ -8,9 +8,15 @@ export function problem(property: string, got: string, allowed: string, remedy?:
   return `${property}: got ${got}; allowed: ${allowed}.${remedy === undefined ? "" : ` ${remedy}`}`;
 }
 
+/** What JSON leaves as it is and a terminal obeys: delete, the second set of controls, turns of the reading direction. */
+const OBEYED = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
 /** A value as a message shows it: quoted and escaped, so that a newline or a control character is visible. */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
+  const text = (JSON.stringify(value) ?? "undefined").replaceAll(
+    OBEYED,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
 }
 

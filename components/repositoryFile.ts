@@ -21,7 +21,9 @@ export function parseRepositoryFile(json: string): { value?: RepositoryFile; pro
   try {
     content = JSON.parse(json);
   } catch (error) {
-    return { problems: [`${FILE}: is not JSON: ${(error as Error).message}.`] };
+    // Node repeats a part of the text, with whatever control characters it has.
+    const reason = (error as Error).message.replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufeff]+/gu, " ");
+    return { problems: [`${FILE}: is not JSON: ${reason}.`] };
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
     return { problems: [problem(FILE, shown(content), `an object with the fields ${Object.keys(FIELDS).join(", ")}`)] };

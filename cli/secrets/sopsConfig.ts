@@ -63,6 +63,9 @@ function parsed(text: string): Document {
   const document = parseDocument(text);
   const error = document.errors[0];
   if (error !== undefined) throw new Refusal(`${SOPS_CONFIG} is not YAML: ${error.message}`);
+  if (document.contents !== null && !isMap(document.contents)) {
+    throw new Refusal(`${SOPS_CONFIG} is of another form than sops reads: its top must be "creation_rules:".`);
+  }
   return document;
 }
 
