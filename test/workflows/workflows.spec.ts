@@ -218,8 +218,8 @@ describe("the workflow of tests", () => {
         command,
       );
     }
-    const tests = steps.filter(({ run }) => /npm test|test:system/.test(run ?? ""));
-    assert.equal(tests.length, 2);
+    const tests = steps.filter(({ run }) => /npm test|test:/.test(run ?? ""));
+    assert.equal(tests.length, 3);
     for (const { env } of tests) assert.equal(env!["REQUIRE"], "engine,nix,sshd,sops,systemd");
   });
 });
