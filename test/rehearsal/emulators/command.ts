@@ -108,6 +108,8 @@ export function commandProvider(options: CommandOptions): CommandProvider {
     functions: {
       "command:local:run": async (args) => ({ ...args, ...(await run(args["command"] as string, args, {})) }),
     },
+    // The real one leaves them no time to clean up either.
+    cancel: () => running.forEach((child) => child.kill("SIGKILL")),
     stop: () => running.forEach((child) => child.kill()),
   };
 }

@@ -77,6 +77,8 @@ export interface Provider {
   /** Refusals of the provider's configuration. */
   checkConfig?: (config: Properties) => Failure[];
   configure?: (config: Properties) => void;
+  /** What an interrupted engine asks for: to end what goes on. */
+  cancel?: () => void;
   resources: Record<string, ResourceType>;
   functions: Record<string, ProviderFunction>;
 }

@@ -47,7 +47,10 @@ function implementation(operations: Operations): grpc.UntypedServiceImplementati
   const unused = handler(() => new Empty());
   return {
     attach: unused,
-    cancel: unused,
+    cancel: handler(() => {
+      operations.provider.cancel?.();
+      return new Empty();
+    }),
     getPluginInfo: handler(() => new PluginInfo().setVersion(operations.provider.version)),
     getSchema: handler(() =>
       new messages.GetSchemaResponse().setSchema(JSON.stringify({ name: operations.provider.name })),
