@@ -1,4 +1,5 @@
 // @ts-check
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -13,6 +14,7 @@ export class PrivateFolder {
     const base = temporaryFolder(env);
     removeThoseOfDeadRuns(base);
     this.path = fs.mkdtempSync(path.join(base, `${PREFIX}.${hostName()}.${process.pid}.`)); // mode 0700
+    removeAfterDeath(this.path);
   }
 
   /**
@@ -55,7 +57,23 @@ function temporaryFolder(env) {
   );
 }
 
-/** A run that was killed cannot clean up; the next one does. @param {string} base */
+/**
+ * Leaves a shell behind that removes the folder when this process is gone, however it went: Pulumi's command provider
+ * answers Ctrl-C with SIGKILL to the whole process group, which the shell is not in.
+ * @param {string} folder
+ */
+function removeAfterDeath(folder) {
+  const script = 'trap "" INT TERM HUP; cat >/dev/null; rm -rf -- "$1"';
+  // The pipe is the sign of life: the kernel closes it with the process.
+  const shell = spawn("/bin/sh", ["-c", script, "sh", folder], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  shell.on("error", () => {
+    // Without a shell the next run removes the folder, as below.
+  });
+  shell.unref();
+  /** @type {import("node:net").Socket} */ (shell.stdin).unref();
+}
+
+/** A run whose computer went down cannot clean up; the next one does. @param {string} base */
 function removeThoseOfDeadRuns(base) {
   for (const name of fs.readdirSync(base)) {
     const [prefix, host, pid] = name.split(".");

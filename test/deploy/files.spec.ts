@@ -1,8 +1,10 @@
 // The files that a run leaves or does not leave on the computer it is started from.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { Log } from "../../components/deploy/log.mjs";
 import { hostName, PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { newKey } from "../support/keys";
@@ -35,6 +37,20 @@ describe("the private folder of a deployment", () => {
     } finally {
       folder.remove();
     }
+  });
+
+  it("goes when the run is killed, with its whole process group", async () => {
+    const module = path.resolve("components/deploy/privateFolder.mjs");
+    const program = `import { PrivateFolder } from ${JSON.stringify(module)};
+      new PrivateFolder({ XDG_RUNTIME_DIR: ${JSON.stringify(base)} }).write("id", "");
+      console.log("written");
+      setInterval(() => {}, 1000);`;
+    const run = spawn(process.execPath, ["--input-type=module", "-e", program], { detached: true });
+    await once(run.stdout, "data");
+    assert.equal(fs.readdirSync(base).length, 1);
+    process.kill(-run.pid!, "SIGKILL");
+    for (let tries = 0; tries < 100 && fs.readdirSync(base).length > 0; tries++) await setTimeout(50);
+    assert.deepEqual(fs.readdirSync(base), []);
   });
 
   it("takes away those of dead runs on this computer, and no others", () => {
