@@ -10,6 +10,7 @@ import { Refusal } from "../../cli/secrets/refusal";
 import { readPreview } from "../../cli/preview/read";
 import { previewReport } from "../../cli/preview/report";
 import { toMarkdown } from "../../cli/render/markdown";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
 import { recipientsOf } from "../../components/deploy/flakeSecrets.mjs";
 import { publicKeyOf } from "../../components/deploy/publicKey.mjs";
 import { ed25519PrivateKey } from "../../components/openssh";
@@ -17,7 +18,7 @@ import { parseRepositoryFile } from "../../components/repositoryFile";
 import { newKey } from "../support/keys";
 import { assertMessages, holds, near } from "./fuzz";
 
-const RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+const RECIPIENT = recipientOfIdentity(newAgeIdentity());
 const SOPS = `password: ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]
 sops:
     age:
