@@ -56,7 +56,7 @@ export async function commitAction(around: Surroundings, files: string[]): Promi
   const status = await git(around, "status", "--porcelain", "--", ...files);
   if (status.code !== 0 || status.stdout.trim() === "") return undefined;
   return {
-    question: `Commit ${files.join(" and ")}?`,
+    question: `Commit ${files.join(", ")}?`,
     run: async () =>
       outcome("git add", await git(around, "add", "--", ...files)) ??
       outcome("git commit", await git(around, "commit", "--quiet", "--message", "Set up the stack", "--", ...files)),

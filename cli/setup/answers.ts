@@ -4,6 +4,7 @@ import type { Check } from "../../components/errors";
 import { x86InstanceType } from "../../components/instanceType";
 import type { RepositoryFile } from "../../components/repositoryFile";
 import { ownerName, repositoryName } from "../../components/repositoryNames";
+import { ciSystem } from "../../components/requiredChecks";
 import type { Plan } from "../checks/githubUser";
 import { type Project, setting } from "./project";
 import type { StackSettings } from "./stackFile";
@@ -21,6 +22,8 @@ export interface Answers {
   instanceType: string;
   /** Networks that may log in, of both families. */
   ssh: string[];
+  /** What reports the required checks. */
+  ci: string;
 }
 
 export const EVERYONE = ["0.0.0.0/0", "::/0"];
@@ -45,6 +48,7 @@ export const ANSWER_CHECKS: { [Name in keyof Answers]: Check<Answers[Name]> } = 
     networks.length === 0
       ? [`${property}: no network at all, and not even this computer could log in. Write "everyone" or a network.`]
       : networks.flatMap((value) => network(property, value)),
+  ci: ciSystem,
 };
 
 /** "everyone", or networks separated by commas or spaces. */
@@ -65,6 +69,7 @@ export function knownAnswers(project: Project, env: NodeJS.ProcessEnv): Partial<
     instanceType: text("instanceType"),
     protection: text("protection"),
     access: repository.access,
+    ci: text("ci"),
   };
   if (fresh) return harmless;
   return {
@@ -94,6 +99,7 @@ export function stackChanges(answers: Answers, plan: Plan, project: Project): St
     protection: answers.protection,
     sshCidrBlocks: answers.ssh.filter((value) => !value.includes(":")),
     sshIpv6CidrBlocks: answers.ssh.filter((value) => value.includes(":")),
+    ci: answers.ci,
     // What GitHub does not tell, a person may have written.
     ...(plan === "unknown" ? {} : { plan }),
   };

@@ -27,7 +27,8 @@ export async function decide(
   const all = { ...known, ...given };
   const create = all.create ?? github.repository?.exists !== true;
   const visibility = all.visibility ?? (github.repository?.visibility || "private");
-  const answers = { ...all, create, visibility, protection, access } as Answers;
+  const ci = all.ci ?? "github-actions";
+  const answers = { ...all, create, visibility, protection, access, ci } as Answers;
   if (protectionRefused(answers, github.plan)) throw new Refusal(REFUSED_PROTECTION);
   return answers;
 }

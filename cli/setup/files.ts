@@ -1,7 +1,9 @@
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Plan } from "../checks/githubUser";
 import { type Answers, repositoryFields, stackChanges } from "./answers";
 import { difference } from "./difference";
+import { changeGarnixYaml, GARNIX_FILE } from "./garnix";
 import { configurationProblems, type Project, REPOSITORY_FILE } from "./project";
 import type { Prompts } from "./prompts";
 import { changeRepositoryJson } from "./repositoryJson";
@@ -9,37 +11,55 @@ import { changeStackFile } from "./stackFile";
 import { Refusal, type Ui } from "./ui";
 import { writeFiles } from "./write";
 
-/** The new text of each file. */
-function changedFiles(project: Project, answers: Answers, plan: Plan): Map<string, string> {
-  const files = new Map([
-    [REPOSITORY_FILE, changeRepositoryJson(project.repositoryText, repositoryFields(answers, project.repository))],
-    [project.stackFile, changeStackFile(project.stackText, stackChanges(answers, plan, project))],
-  ]);
-  const problems = configurationProblems(project, files.get(project.stackFile)!, files.get(REPOSITORY_FILE)!);
-  if (problems !== "") throw new Refusal(problems);
-  return files;
+interface Change {
+  file: string;
+  before: string;
+  after: string;
 }
 
-/** Shows what changes in the files, asks, and writes them. */
+/** Each file that the answers concern, as it is and as it is to be. */
+function changes(project: Project, answers: Answers, plan: Plan): Change[] {
+  const repository = {
+    file: REPOSITORY_FILE,
+    before: project.repositoryText,
+    after: changeRepositoryJson(project.repositoryText, repositoryFields(answers, project.repository)),
+  };
+  const stack = {
+    file: project.stackFile,
+    before: project.stackText,
+    after: changeStackFile(project.stackText, stackChanges(answers, plan, project)),
+  };
+  // Required checks that nobody reports are said at the end and do not stop setup; with protection off nothing is required.
+  const unprotected = changeStackFile(stack.after, { [`${project.name}:protection`]: "off" });
+  const problems = configurationProblems(project, unprotected, repository.after);
+  if (problems !== "") throw new Refusal(problems);
+  return [repository, stack, ...(answers.ci === "garnix" ? [garnix(project.folder)] : [])];
+}
+
+function garnix(folder: string): Change {
+  const at = path.join(folder, GARNIX_FILE);
+  const before = existsSync(at) ? readFileSync(at, "utf8") : "";
+  return { file: GARNIX_FILE, before, after: changeGarnixYaml(before) };
+}
+
+/** Shows what changes in the files, asks, and writes them. Returns the names of all of them, changed or not. */
 export async function changeFiles(
   project: Project,
   answers: Answers,
   plan: Plan,
   prompts: Prompts | undefined,
   ui: Ui,
-): Promise<void> {
-  const files = changedFiles(project, answers, plan);
-  const before = new Map([
-    [REPOSITORY_FILE, project.repositoryText],
-    [project.stackFile, project.stackText],
-  ]);
-  const changed = [...files].filter(([file, text]) => text !== before.get(file));
+): Promise<string[]> {
+  const all = changes(project, answers, plan);
+  const names = all.map(({ file }) => file);
+  const changed = all.filter(({ before, after }) => before !== after);
   if (changed.length === 0) {
     ui.say("The files say all of this already.");
-    return;
+    return names;
   }
-  ui.say(`\n${changed.map(([file, text]) => difference(file, before.get(file)!, text)).join("\n")}`);
+  ui.say(`\n${changed.map(({ file, before, after }) => difference(file, before, after)).join("\n")}`);
   if (prompts && !(await prompts.confirm("Write this?", true))) throw new Refusal("As you wish.");
-  writeFiles(new Map(changed.map(([file, text]) => [path.join(project.folder, file), text])));
-  ui.say(`Written: ${changed.map(([file]) => file).join(", ")}`);
+  writeFiles(new Map(changed.map(({ file, after }) => [path.join(project.folder, file), after])));
+  ui.say(`Written: ${changed.map(({ file }) => file).join(", ")}`);
+  return names;
 }

@@ -3,7 +3,7 @@ import { problem, shown } from "../../components/errors";
 import { ANSWER_CHECKS, type Answers, parseNetworks } from "./answers";
 
 export const HELP = `Sets up a stack: asks, checks what it needs, shows the changes, and writes nix/repository.json and
-Pulumi.<stack>.yaml. Can be run again at any time.
+Pulumi.<stack>.yaml, and garnix.yaml for garnix. Can be run again at any time.
 
   npm run setup                        asks
   npm run setup -- --yes [flags]       asks nothing; what neither a flag nor the files say is an error
@@ -17,12 +17,13 @@ Pulumi.<stack>.yaml. Can be run again at any time.
   --region <name>           AWS region
   --instance-type <name>    EC2 instance type, x86_64
   --ssh <networks>          who may log in: everyone, or networks such as 203.0.113.0/24, separated by commas
+  --ci <word>               what checks pull requests: github-actions, garnix, hydra, other or none
   --stack <name>            Pulumi stack (default: the selected one, or dev)
 
 With --yes these are done only when they are asked for:
   --init-stack              create and select the stack
   --add-remote              make the repository git's remote origin; another origin is kept as upstream
-  --commit                  commit the two files
+  --commit                  commit these files
 
 Exit code: 0 done and all checks passed, 1 written but a check failed, 2 nothing written.
 `;
@@ -38,6 +39,7 @@ const OPTIONS = {
   region: { type: "string" },
   "instance-type": { type: "string" },
   ssh: { type: "string", multiple: true },
+  ci: { type: "string" },
   stack: { type: "string" },
   yes: { type: "boolean", default: false },
   "init-stack": { type: "boolean", default: false },
@@ -76,6 +78,7 @@ export function readFlags(argv: string[]): Flags {
     region: values.region,
     instanceType: values["instance-type"],
     ssh: values.ssh?.flatMap(parseNetworks),
+    ci: values.ci,
   };
   for (const [name, check] of Object.entries(ANSWER_CHECKS)) {
     const value = answers[name as keyof Answers];

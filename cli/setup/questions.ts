@@ -1,6 +1,7 @@
 import { isShortOfMemory } from "../../components/instanceType";
 import type { GithubOwner } from "../checks/githubOwner";
 import { ANSWER_CHECKS, type Answers, EVERYONE, parseNetworks } from "./answers";
+import { CI_CHOICES } from "./ci";
 import type { Prompts } from "./prompts";
 
 /** Asks for the repository: its owner and name come first, because GitHub is asked about them next. */
@@ -29,6 +30,7 @@ export async function askRest(
     region: flags.region ?? (await askText(prompts, "AWS region", "region", usual.region ?? "us-east-1")),
     instanceType: flags.instanceType ?? (await askInstanceType(prompts, usual.instanceType)),
     ssh: flags.ssh ?? (await askNetworks(prompts, usual.ssh)),
+    ci: flags.ci ?? (await askCi(prompts, usual.ci)),
   };
 }
 
@@ -86,6 +88,10 @@ async function askNetworks(prompts: Prompts, usual: string[] | undefined): Promi
     (typed) => ANSWER_CHECKS.ssh("networks", parseNetworks(typed)),
   );
   return parseNetworks(text);
+}
+
+function askCi(prompts: Prompts, usual = "github-actions"): Promise<string> {
+  return prompts.choose("What checks pull requests before they are merged?", CI_CHOICES, usual);
 }
 
 function askText(

@@ -8,10 +8,11 @@ import { selectedStack, shortStackName } from "../checks/stack";
 import type { Surroundings } from "../checks/surroundings";
 import { type Action, commitAction, remoteAction, stackAction } from "./actions";
 import { type Answers, knownAnswers } from "./answers";
+import { unreported } from "./ci";
 import { decide, existenceProblems } from "./decide";
 import { changeFiles } from "./files";
 import { type Flags, flagFor, HELP, readFlags } from "./flags";
-import { type Project, readProjectFiles, REPOSITORY_FILE } from "./project";
+import { type Project, readProjectFiles } from "./project";
 import { isFarewell, type Prompts } from "./prompts";
 import { askRepository } from "./questions";
 import { Refusal, type Ui } from "./ui";
@@ -70,11 +71,13 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
   const answers = await decide(prompts, flags.answers, { ...usual, ...names }, github, ui);
   show(existenceProblems(answers, github, project));
 
-  await changeFiles(project, answers, github.plan, prompts, ui);
+  const files = await changeFiles(project, answers, github.plan, prompts, ui);
   await offer(await stackAction(around, stack), flags.initStack, prompts, ui);
   await offer(await remoteAction(around, answers), flags.addRemote, prompts, ui);
-  await offer(await commitAction(around, [REPOSITORY_FILE, project.stackFile]), flags.commit, prompts, ui);
+  await offer(await commitAction(around, files), flags.commit, prompts, ui);
 
+  // With the closing lines and not here: they say what the first update needs.
+  results.push(...unreported(project, answers));
   return farewell(results, answers, ui);
 }
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setup } from "../../cli/setup/run";
 import type { Prompts } from "../../cli/setup/prompts";
+import { ciSystem } from "../../components/requiredChecks";
 import { answering, TOKEN, World } from "./world";
 
 // The prompts themselves (keys, colours) are a library's and are not under test here.
@@ -264,6 +265,140 @@ config:
     }
   });
 
+  describe("the system that checks pull requests", () => {
+    const GARNIX = 'flakeDir: nix\nbuilds:\n  include: ["nixosConfigurations.default"]\n';
+    const ci = (word: string, ...more: string[]) => run([...YES, "--ci", word, ...more]);
+
+    it("is written only where it is not the default", async () => {
+      assert.equal(await ci("github-actions"), 0, world.said);
+      assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /:ci:/);
+      assert.equal(await ci("other"), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /^ {2}pulumi-nixos:ci: other$/m);
+      assert.ok(!readdirSync(world.project).includes("garnix.yaml"));
+    });
+
+    it("stays when setup runs again, and goes back to the default by the flag", async () => {
+      await ci("other");
+      assert.equal(await run(["--yes"]), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /:ci: other$/m);
+      assert.equal(await run(["--yes", "--ci", "github-actions"]), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /:ci: github-actions$/m);
+    });
+
+    it("is one of those that there are", async () => {
+      const files = filesBefore();
+      assert.equal(await ci("jenkins"), 2);
+      assert.match(world.said, /--ci: got "jenkins"; allowed: "github-actions", "garnix", "hydra", "other", "none"/);
+      assert.deepEqual(filesBefore(), files);
+    });
+
+    it("garnix: writes garnix.yaml, shown before, and commits it with the others", async () => {
+      assert.equal(await ci("garnix", "--commit"), 0, world.said);
+      assert.equal(world.read("garnix.yaml"), GARNIX);
+      const shown = world.said.indexOf("--- /dev/null\n+++ garnix.yaml\n@@ -0,0 +1,3 @@\n+flakeDir: nix\n");
+      assert.ok(shown >= 0 && shown < world.said.indexOf("Written: "), world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /:ci: garnix$/m);
+      assert.equal(
+        world.git("show", "--format=", "--name-only", "HEAD"),
+        "Pulumi.dev.yaml\ngarnix.yaml\nnix/repository.json",
+      );
+      world.said = "";
+      assert.equal(await run(["--yes"]), 0, world.said);
+      assert.match(world.said, /The files say all of this already/);
+    });
+
+    it("garnix: leaves a garnix.yaml that says the same in its own words", async () => {
+      const own = "# ours\nbuilds: {include: [checks.x86_64-linux.*, nixosConfigurations.default]}\nflakeDir:   nix\n";
+      world.write("garnix.yaml", own);
+      assert.equal(await ci("garnix"), 0, world.said);
+      assert.equal(world.read("garnix.yaml"), own);
+    });
+
+    it("garnix: keeps what another garnix.yaml says, and shows what changes in it", async () => {
+      world.write(
+        "garnix.yaml",
+        "# ours\nflakeDir: flake # here\nbuilds:\n  include:\n    - checks.x86_64-linux.*\n  exclude: []\nservers: []\n",
+      );
+      assert.equal(await ci("garnix"), 0, world.said);
+      assert.equal(
+        world.read("garnix.yaml"),
+        "# ours\nflakeDir: nix # here\nbuilds:\n  include:\n    - checks.x86_64-linux.*\n" +
+          "    - nixosConfigurations.default\n  exclude: []\nservers: []\n",
+      );
+      assert.match(world.said, /^--- garnix\.yaml\n\+\+\+ garnix\.yaml\n@@/m);
+      assert.match(world.said, /^-flakeDir: flake # here\n\+flakeDir: nix # here$/m);
+    });
+
+    for (const [name, before, after] of [
+      ["is empty", "", GARNIX],
+      ["has comments alone", "# ours\n", `# ours\n${GARNIX}`],
+      ["has no builds", "flakeDir: nix\n", GARNIX.replaceAll('"', "")],
+      ["has empty builds", "flakeDir: nix\nbuilds:\n", GARNIX.replaceAll('"', "")],
+    ] as const) {
+      it(`garnix: completes a garnix.yaml that ${name}`, async () => {
+        world.write("garnix.yaml", before);
+        assert.equal(await ci("garnix"), 0, world.said);
+        assert.equal(world.read("garnix.yaml"), after);
+      });
+    }
+
+    for (const [name, text, part] of [
+      ["is no YAML", "flakeDir: [", /garnix\.yaml: is not YAML/],
+      ["is a list", "- nix\n", /garnix\.yaml: has another form/],
+      [
+        "has builds of another form",
+        "builds:\n  - branch: main\n",
+        /"nixosConfigurations\.default" under builds\.include/,
+      ],
+      ["has includes of another form", "builds:\n  include: all\n", /garnix\.yaml: has another form/],
+    ] as const) {
+      it(`garnix: writes nothing at all when garnix.yaml ${name}`, async () => {
+        const files = filesBefore();
+        world.write("garnix.yaml", text);
+        assert.equal(await ci("garnix"), 2);
+        assert.match(world.said, part);
+        assert.equal(world.read("garnix.yaml"), text);
+        assert.deepEqual(filesBefore(), files);
+      });
+    }
+
+    it("hydra: writes, and says at the end that requiredChecks must name its jobs", async () => {
+      assert.equal(await ci("hydra"), 1);
+      assert.match(world.read("Pulumi.dev.yaml"), /:ci: hydra$/m);
+      const end = world.said.slice(world.said.indexOf("Before `npx pulumi up`:"));
+      assert.match(end, /requiredChecks: got "Evaluate flake\.nix", "nixosConfig default"/);
+      assert.match(
+        end,
+        /In Pulumi\.dev\.yaml set pulumi-nixos:requiredChecks to .*\["ci\/hydra:<project>:<jobset>:<job>"\]/,
+      );
+      assert.match(end, /--protection off/);
+    });
+
+    it("hydra: has nothing to say once requiredChecks names its jobs", async () => {
+      await ci("hydra");
+      world.write(
+        "Pulumi.dev.yaml",
+        `${world.read("Pulumi.dev.yaml")}  pulumi-nixos:requiredChecks: ["ci/hydra:p:main:system"]\n`,
+      );
+      world.said = "";
+      assert.equal(await run(["--yes"]), 0, world.said);
+      assert.match(world.said, /Next:\n {2}npx pulumi up/);
+    });
+
+    it("none: writes, and says at the end that protection must be off", async () => {
+      assert.equal(await ci("none"), 1);
+      assert.match(world.read("Pulumi.dev.yaml"), /:ci: none$/m);
+      assert.match(world.said, /Before `npx pulumi up`:\n(.*\n)+.*npm run setup -- --protection off\./);
+      assert.equal(await run(["--yes", "--protection", "off"]), 0, world.said);
+    });
+
+    it("refuses all the same what else is wrong with the required checks", async () => {
+      world.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:requiredChecks: []\n");
+      assert.equal(await ci("none"), 2);
+      assert.match(world.said, /at least one check name/);
+    });
+  });
+
   describe("actions", () => {
     it("does none with --yes alone", async () => {
       await run(YES);
@@ -307,6 +442,7 @@ config:
       "instance type": "t3.medium",
       "Who may log in": "networks",
       Networks: "203.0.113.0/24, 2001:db8::/32",
+      "What checks pull requests": "",
       "Write this": true,
       remote: true,
       Commit: true,
@@ -344,6 +480,33 @@ config:
       const prompts = answering(ANSWERS);
       await run(["--owner", "octo", "--region", "us-west-2"], prompts);
       assert.ok(!prompts.asked.some((question) => /GitHub user|AWS region/.test(question)), prompts.asked.join("\n"));
+    });
+
+    it("offers every system that can check, one line each, the default first", async () => {
+      const prompts = answering(ANSWERS);
+      const choose = prompts.choose.bind(prompts);
+      let offered: { words: string[]; usual?: string } | undefined;
+      prompts.choose = (question, choices, usual) => {
+        if (question.includes("What checks")) {
+          offered = { words: choices.map(({ value }) => value), usual };
+          for (const { value, name } of choices) assert.match(name, new RegExp(`^${value}: .{10,90}$`));
+        }
+        return choose(question, choices, usual);
+      };
+      assert.equal(await run([], prompts), 0, world.said);
+      assert.equal(offered?.usual, "github-actions");
+      const allowed = ciSystem("ci", "?")[0]?.match(/allowed: (.*)\./)?.[1];
+      assert.equal(offered.words.map((word) => `"${word}"`).join(", "), allowed);
+    });
+
+    it("writes garnix.yaml only when the difference is accepted", async () => {
+      const answers = { ...ANSWERS, "What checks pull requests": "garnix", "Write this": false };
+      assert.equal(await run([], answering(answers)), 2);
+      assert.match(world.said, /^\+\+\+ garnix\.yaml$/m);
+      assert.ok(!readdirSync(world.project).includes("garnix.yaml"));
+      assert.equal(await run([], answering({ ...answers, "Write this": true })), 0, world.said);
+      assert.ok(readdirSync(world.project).includes("garnix.yaml"));
+      assert.equal(world.git("status", "--porcelain"), "");
     });
 
     it("offers the ways out of a free plan", async () => {

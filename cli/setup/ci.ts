@@ -1,0 +1,36 @@
+import { REQUIRED_CHECKS } from "../../components/repositoryNames";
+import { unreportedChecks } from "../../components/requiredChecks";
+import { readWorkflows } from "../../components/workflows";
+import { failed, type Result } from "../checks/result";
+import type { Answers } from "./answers";
+import { type Project, setting } from "./project";
+import type { Choice } from "./prompts";
+
+/** The systems that can report the required checks, the default first. */
+export const CI_CHOICES: Choice[] = [
+  { value: "github-actions", name: "github-actions: the workflows in .github/workflows, which are there already" },
+  { value: "garnix", name: "garnix: a garnix server of your own; setup writes garnix.yaml" },
+  { value: "hydra", name: "hydra: a Hydra with its GithubStatus plugin; requiredChecks must name its jobs" },
+  { value: "other", name: "other: any system that runs cli/ci/checks.sh, such as Jenkins, GitLab or Buildkite" },
+  { value: "none", name: "none: nothing is checked; protection must be off" },
+];
+
+/**
+ * Required checks that the chosen system will not report. The update refuses them; setup writes the rest all the same,
+ * because the names of a Hydra's jobs are not among its questions.
+ */
+export function unreported(project: Project, { ci, protection }: Answers): Result[] {
+  const key = `${project.name}:requiredChecks`;
+  const required = (setting(project, "requiredChecks") as string[] | undefined) ?? REQUIRED_CHECKS;
+  const workflows = readWorkflows(project.folder);
+  return unreportedChecks(key, required, { ci, protection, workflows }).map((problem) =>
+    failed("required checks", problem, remedy(ci, `In ${project.stackFile} set ${key} to`)),
+  );
+}
+
+function remedy(ci: string, set: string): string {
+  const off = "npm run setup -- --protection off";
+  if (ci === "none") return `Leave the branch unprotected: ${off}. Or choose a system: npm run setup -- --ci <word>.`;
+  const names = ci === "hydra" ? `, such as ["ci/hydra:<project>:<jobset>:<job>"]` : "";
+  return `${set} the names that ${ci} reports${names}. Or leave the branch unprotected: ${off}.`;
+}
