@@ -2,7 +2,8 @@ import type { Context } from "mocha";
 import { noteSkip } from "./support/skips.cjs";
 
 /** Things that a test may need and a computer may lack; `REQUIRE=nix,sshd` turns their absence into a failure. */
-export type Requirement = "engine" | "nix" | "sshd" | "sops" | "systemd" | "browser" | "nixfmt" | "memory" | "namespaces";
+export type Requirement =
+  "engine" | "nix" | "sshd" | "sops" | "systemd" | "browser" | "nixfmt" | "memory" | "namespaces";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.

@@ -83,7 +83,7 @@ describe("the integration of a ContinuousDeployment", () => {
     assert.equal(inputs["secretName"], "CACHE_SIGNING_KEY");
     const value = inputs["value"] as unknown;
     assert.ok(value instanceof Secret);
-    const signingKey = (value).value as string;
+    const signingKey = value.value as string;
     assert.match(signingKey, /^nixos-cache-1:[A-Za-z0-9+/]{86}==$/);
     assert.deepEqual(
       plainTextsOf(outcome).filter((text) => text.includes(signingKey)),
