@@ -6,9 +6,8 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { canRunMachine, run, until, type Machine } from "../bench";
+import { run, until, type Machine } from "../bench";
 import { useBench } from "../bench/hooks";
-import { requireOrSkip } from "../require";
 
 /** An ssh command line that knows the machine and nothing else of this computer. */
 function sshArguments(machine: Machine, port: number, folder: string): string[] {
@@ -28,7 +27,8 @@ function sshArguments(machine: Machine, port: number, folder: string): string[] 
 }
 
 describe("the loopback bench", () => {
-  const bench = useBench();
+  // One at a time: what is left after a test is looked for on the whole computer.
+  const it = useBench(1);
   let folder: string;
 
   beforeEach(() => {
@@ -36,7 +36,7 @@ describe("the loopback bench", () => {
   });
   afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
-  it("runs a systemd as PID 1, whose timers fire and whose transient units run", async () => {
+  it("runs a systemd as PID 1, whose timers fire and whose transient units run", async (bench) => {
     const { machine } = await bench.fresh();
     assert.equal(await machine.output("ps -p 1 -o comm="), "systemd");
     assert.equal(await machine.output("systemd-run --quiet --pipe --wait /bin/echo done"), "done");
@@ -46,7 +46,7 @@ describe("the loopback bench", () => {
     await until("the timer", async () => (await machine.run("test -e /run/fired")).code === 0, 5);
   });
 
-  it("lets root in over SSH with the host key and login key of the test, onto the PATH of a NixOS login", async () => {
+  it("lets root in over SSH with the host key and login key of the test, onto the PATH of a NixOS login", async (bench) => {
     const { machine, port } = await bench.fresh();
     const result = await run("ssh", [
       ...sshArguments(machine, port, folder),
@@ -58,7 +58,7 @@ describe("the loopback bench", () => {
     assert.equal(system, machine.initialSystem);
   });
 
-  it("gives a transient unit systemd's own commands on PATH and no others, as NixOS does", async () => {
+  it("gives a transient unit systemd's own commands on PATH and no others, as NixOS does", async (bench) => {
     const { machine } = await bench.fresh();
     assert.equal(
       await machine.output("systemd-run -q --pipe --wait /bin/bash -c 'type -P systemctl; type -P cat || echo none'"),
@@ -66,7 +66,7 @@ describe("the loopback bench", () => {
     );
   });
 
-  it("has a store, a state and keys of its own, of which this computer sees nothing", async () => {
+  it("has a store, a state and keys of its own, of which this computer sees nothing", async (bench) => {
     const { machine } = await bench.fresh();
     const before = fs.existsSync("/nix/store") ? fs.readdirSync("/nix/store").sort() : [];
     await machine.output(
@@ -82,7 +82,7 @@ describe("the loopback bench", () => {
     assert.equal(await machine.output("ls -A /root/.ssh"), "authorized_keys");
   });
 
-  it("is gone after it is stopped: processes, mounts, control group and folder", async () => {
+  it("is gone after it is stopped: processes, mounts, control group and folder", async (bench) => {
     const { machine } = await bench.fresh();
     const marker = `31${Date.now() % 1e6}`;
     await machine.output(`systemd-run --quiet /bin/sleep ${marker}`);
@@ -94,8 +94,7 @@ describe("the loopback bench", () => {
     assert.equal(fs.readFileSync("/proc/mounts", "utf8").includes(`bench-machine-${process.pid}-`), false);
   });
 
-  it("goes with the process that started it, even when that is killed", async function () {
-    requireOrSkip(this, "systemd", canRunMachine() === undefined, canRunMachine() ?? "");
+  it("goes with the process that started it, even when that is killed", async () => {
     const program = path.join(folder, "start.ts");
     fs.writeFileSync(
       program,
@@ -109,7 +108,8 @@ describe("the loopback bench", () => {
       cwd: path.join(__dirname, "../.."),
       stdio: ["ignore", "pipe", "inherit"],
     });
-    await once(child.stdout, "data");
+    const said = await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+    assert.equal(String(said[0]).trim(), "bench");
     assert.equal((await run("pgrep", ["-f", "^/bin/sleep 3599$"])).code, 0);
     child.kill("SIGKILL");
     await until("the machine to go", async () => (await run("pgrep", ["-f", "^/bin/sleep 3599$"])).code === 1, 10);
@@ -119,7 +119,7 @@ describe("the loopback bench", () => {
     }
   });
 
-  it("installs a system with the double of nixos-rebuild, built on the machine by its own Nix", async () => {
+  it("installs a system with the double of nixos-rebuild, built on the machine by its own Nix", async (bench) => {
     const { client, machine, project, port } = await bench.fresh();
     const [, , , ...options] = sshArguments(machine, port, folder);
     const NIX_SSHOPTS = ["-F", "none", "-i", ...[path.join(folder, "key")], ...options.slice(1, -1)].join(" ");
@@ -158,7 +158,7 @@ describe("the loopback bench", () => {
     });
   }
 
-  it("cuts, freezes and resets connections by its proxy", async () => {
+  it("cuts, freezes and resets connections by its proxy", async (bench) => {
     const { machine, proxy, port } = await bench.fresh();
     const ssh = (command: string) =>
       run("ssh", [...sshArguments(machine, port, folder), command], { timeoutSeconds: 20 });

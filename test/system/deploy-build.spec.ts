@@ -30,10 +30,10 @@ function assertNamesLog(setting: Bench, result: Result): void {
 }
 
 describe("a deployment that fails before the switch", () => {
-  const test = useBench();
+  const it = useBench();
 
   // Fault 22
-  test("shows Nix's own message first when the evaluation fails", async (bench) => {
+  it("shows Nix's own message first when the evaluation fails", async (bench) => {
     const setting = await bench.fresh();
     const result = await evaluate(setting, "evaluationError");
     assert.equal(result.code, 1);
@@ -41,7 +41,7 @@ describe("a deployment that fails before the switch", () => {
     assert.match(result.stderr.split("\n")[0] ?? "", /the bench's evaluation error/);
   });
 
-  test("changes nothing when the flake no longer evaluates", async (bench) => {
+  it("changes nothing when the flake no longer evaluates", async (bench) => {
     const setting = await bench.fresh();
     const derivation = (await evaluate(setting)).stdout.trim();
     const result = await deploy(setting, "evaluationError", { DEPLOY_DERIVATION: derivation });
@@ -51,7 +51,7 @@ describe("a deployment that fails before the switch", () => {
 
   for (const place of ["host", "local"]) {
     // Fault 23
-    test(`shows the last words of a build that fails on ${place === "host" ? "the machine" : "this computer"}`, async (bench) => {
+    it(`shows the last words of a build that fails on ${place === "host" ? "the machine" : "this computer"}`, async (bench) => {
       const setting = await bench.fresh();
       const result = await deploy(setting, "buildError", { DEPLOY_BUILD_ON: place });
       await assertNothingSwitched(setting, result);
@@ -61,7 +61,7 @@ describe("a deployment that fails before the switch", () => {
   }
 
   // Fault 25
-  test("says that the machine's disk is full", async (bench) => {
+  it("says that the machine's disk is full", async (bench) => {
     const setting = await bench.fresh({ nixMegabytes: 64 });
     const result = await deploy(setting, "large");
     await assertNothingSwitched(setting, result);
@@ -74,7 +74,7 @@ describe("a deployment that fails before the switch", () => {
   });
 
   // Fault 24
-  test("says so when nixos-rebuild is nowhere to be found", async (bench) => {
+  it("says so when nixos-rebuild is nowhere to be found", async (bench) => {
     const setting = await bench.fresh();
     const withoutDouble = (setting.client.env["PATH"] ?? "").split(":").slice(1);
     const node = `${setting.client.folder}/node-only`;

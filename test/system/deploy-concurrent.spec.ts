@@ -13,9 +13,9 @@ import {
 } from "../bench/state";
 
 describe("a deployment that is not alone", () => {
-  const test = useBench();
+  const it = useBench();
 
-  test("waits for another one, then installs its own system", async (bench) => {
+  it("waits for another one, then installs its own system", async (bench) => {
     const setting = await bench.fresh();
     const first = bench.track(await Deployment.start(setting, "slowActivation"));
     await first.until("the first switch", async () => (await activations(setting.machine)).length > 0);
@@ -28,7 +28,7 @@ describe("a deployment that is not alone", () => {
   });
 
   // Fault 32
-  test("says who holds the machine, when the other one takes longer than it may wait", async (bench) => {
+  it("says who holds the machine, when the other one takes longer than it may wait", async (bench) => {
     const setting = await bench.fresh();
     const first = bench.track(await Deployment.start(setting, "activationHangs", { DEPLOY_SWITCH_SECONDS: "25" }));
     await first.until("the first switch", async () => (await activations(setting.machine)).length > 0);
@@ -40,7 +40,7 @@ describe("a deployment that is not alone", () => {
     assert.equal(await isHeld(setting.machine), true);
   });
 
-  test("lets two that start in the same moment both succeed, one after the other", async (bench) => {
+  it("lets two that start in the same moment both succeed, one after the other", async (bench) => {
     const setting = await bench.fresh();
     const [first, second] = await Promise.all(["default", "second"].map((attribute) => deploy(setting, attribute)));
     assert.ok(first !== undefined && second !== undefined);
@@ -51,7 +51,7 @@ describe("a deployment that is not alone", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  test("lets an automatic upgrade that runs end first", async (bench) => {
+  it("lets an automatic upgrade that runs end first", async (bench) => {
     const setting = await bench.fresh();
     await setting.machine.output(
       "systemd-run --quiet --no-block --collect --service-type=oneshot --unit=nixos-upgrade /bin/sh -c '/bin/sleep 5; /bin/touch /run/upgraded'",
@@ -67,7 +67,7 @@ describe("a deployment that is not alone", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  test("gives up on an automatic upgrade that does not end, and lets go of the machine", async (bench) => {
+  it("gives up on an automatic upgrade that does not end, and lets go of the machine", async (bench) => {
     const setting = await bench.fresh();
     await setting.machine.output(
       "systemd-run --quiet --no-block --service-type=oneshot --unit=nixos-upgrade /bin/sleep 60",

@@ -8,10 +8,10 @@ import { phases } from "../bench/phases";
 import { activations, assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
 
 describe("a deployment over a link that freezes", () => {
-  const test = useBench();
+  const it = useBench();
 
   for (const [name, phase] of Object.entries(phases)) {
-    test(`succeeds when its link freezes for 12 seconds while ${name}`, async (bench) => {
+    it(`succeeds when its link freezes for 12 seconds while ${name}`, async (bench) => {
       const setting = await bench.fresh(phase.machine);
       phase.prepare?.(setting);
       const deployment = bench.track(await Deployment.start(setting, phase.attribute, phase.inputs));
@@ -29,7 +29,7 @@ describe("a deployment over a link that freezes", () => {
   }
 
   // Fault 13
-  test("gives up on a link that stays frozen, in bounded time, and the next run does not wait for its lease", async (bench) => {
+  it("gives up on a link that stays frozen, in bounded time, and the next run does not wait for its lease", async (bench) => {
     const setting = await bench.fresh();
     const building = phases["building"] ?? assert.fail();
     const deployment = bench.track(await Deployment.start(setting, building.attribute));

@@ -21,12 +21,12 @@ async function isAtRest({ machine }: Bench): Promise<boolean> {
 }
 
 describe("a deployment that is interrupted", () => {
-  const test = useBench();
+  const it = useBench();
 
   for (const [name, phase] of Object.entries(allPhases)) {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       // Fault 35
-      test(`by ${signal} while ${name}: cleans up, and the next run finishes the job`, async (bench) => {
+      it(`by ${signal} while ${name}: cleans up, and the next run finishes the job`, async (bench) => {
         const setting = await bench.fresh(phase.machine);
         phase.prepare?.(setting);
         const deployment = bench.track(await Deployment.start(setting, phase.attribute, phase.inputs));

@@ -7,10 +7,10 @@ import { afterPhase, allPhases } from "../bench/phases";
 import { assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
 
 describe("a deployment that is killed", () => {
-  const bench = useBench();
+  const it = useBench();
 
   for (const [name, phase] of Object.entries(allPhases)) {
-    it(`while ${name} leaves only what the next run clears away, which finishes the job`, async () => {
+    it(`while ${name} leaves only what the next run clears away, which finishes the job`, async (bench) => {
       const setting = await bench.fresh(phase.machine);
       phase.prepare?.(setting);
       const deployment = bench.track(await Deployment.start(setting, phase.attribute, phase.inputs));

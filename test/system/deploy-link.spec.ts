@@ -7,10 +7,10 @@ import { phases } from "../bench/phases";
 import { activations, assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
 
 describe("a deployment over a bad link", () => {
-  const bench = useBench();
+  const it = useBench();
 
   for (const [name, phase] of Object.entries(phases)) {
-    it(`succeeds when its connections are reset while ${name}`, async () => {
+    it(`succeeds when its connections are reset while ${name}`, async (bench) => {
       const setting = await bench.fresh(phase.machine);
       phase.prepare?.(setting);
       const deployment = bench.track(await Deployment.start(setting, phase.attribute, phase.inputs));
@@ -24,7 +24,7 @@ describe("a deployment over a bad link", () => {
     });
   }
 
-  it("succeeds over a slow one", async () => {
+  it("succeeds over a slow one", async (bench) => {
     const setting = await bench.fresh();
     setting.proxy.delayMilliseconds = 100;
     await assertSystem(setting.machine, systemOf(await deploy(setting)));

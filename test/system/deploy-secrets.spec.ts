@@ -67,9 +67,9 @@ function watchCommandLines(): () => string {
 }
 
 describe("the private key in a deployment", () => {
-  const bench = useBench();
+  const it = useBench();
 
-  it("is in no command line, no output, no log and no file, when it succeeds and when it fails", async () => {
+  it("is in no command line, no output, no log and no file, when it succeeds and when it fails", async (bench) => {
     const setting = await bench.fresh();
     const { PATH, records } = installRecorders(setting);
     const recorded: Bench = { ...setting, client: { ...setting.client, env: { ...setting.client.env, PATH } } };
@@ -102,7 +102,7 @@ describe("the private key in a deployment", () => {
     assert.deepEqual(await filesWithKey(setting), []);
   });
 
-  it("lies in a file of mode 0600 in a folder of mode 0700, only while it is needed", async () => {
+  it("lies in a file of mode 0600 in a folder of mode 0700, only while it is needed", async (bench) => {
     const setting = await bench.fresh();
     const deployment = bench.track(await Deployment.start(setting, "slowActivation"));
     await deployment.until("the key file", async () => (await filesWithKey(setting)).length > 0);

@@ -2,7 +2,7 @@
 // units and the way back are those of a real systemd. Each test begins with a machine that was never deployed to, so
 // all of it holds for the first deployment too.
 import assert from "node:assert/strict";
-import { Deployment, deploy, until, type Inputs, type Machine, type Result } from "../bench";
+import { Deployment, deploy, until, type Machine, type Result } from "../bench";
 import { useBench, type Bench } from "../bench/hooks";
 import {
   activations,
@@ -42,14 +42,12 @@ async function hasSwitched(machine: Machine): Promise<boolean> {
 }
 
 describe("the switch of a deployment", () => {
-  const test = useBench();
-  const start = async (setting: Bench, attribute: string, inputs?: Inputs) =>
-    bench.track(await Deployment.start(setting, attribute, inputs));
+  const it = useBench();
 
   // Fault 14
-  test("ends whole and is confirmed, when the SSH session on the machine is killed", async (bench) => {
+  it("ends whole and is confirmed, when the SSH session on the machine is killed", async (bench) => {
     const setting = await bench.fresh();
-    const deployment = await start(setting, "slowActivation");
+    const deployment = bench.track(await Deployment.start(setting, "slowActivation"));
     await deployment.until("the switch", () => isSwitching(setting.machine));
     await setting.machine.output("pkill -KILL -f '^sshd: root'");
     await assertSystem(setting.machine, systemOf(await deployment.result()));
@@ -57,9 +55,9 @@ describe("the switch of a deployment", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  test("is undone by the machine itself, when no new connection confirms it", async (bench) => {
+  it("is undone by the machine itself, when no new connection confirms it", async (bench) => {
     const setting = await bench.fresh();
-    const deployment = await start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "4" });
+    const deployment = bench.track(await Deployment.start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "4" }));
     await deployment.until("the switch", () => isSwitching(setting.machine));
     setting.proxy.set("freeze");
     await until("the switch to end", () => hasSwitched(setting.machine), 20);
@@ -74,14 +72,14 @@ describe("the switch of a deployment", () => {
   });
 
   // Fault 6
-  test("is undone by the machine itself, when the new system cuts off SSH", async (bench) => {
+  it("is undone by the machine itself, when the new system cuts off SSH", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "4" });
     await assertRolledBack(setting, result);
   });
 
   // Fault 5
-  test("is undone at once, when the activation fails", async (bench) => {
+  it("is undone at once, when the activation fails", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "activationFails", { DEPLOY_CONFIRM_SECONDS: "60" });
     await assertRolledBack(setting, result);
@@ -90,7 +88,7 @@ describe("the switch of a deployment", () => {
   });
 
   // Fault 8
-  test("is undone at once, when the boot loader cannot be installed", async (bench) => {
+  it("is undone at once, when the boot loader cannot be installed", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "60" });
     await assertRolledBack(setting, result);
@@ -98,7 +96,7 @@ describe("the switch of a deployment", () => {
   });
 
   // Fault 7
-  test("is undone when it takes longer than it may", async (bench) => {
+  it("is undone when it takes longer than it may", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "activationHangs", {
       DEPLOY_SWITCH_SECONDS: "4",
@@ -109,7 +107,7 @@ describe("the switch of a deployment", () => {
     assert.notEqual((await setting.machine.run("pgrep -x sleep")).code, 0, "the hanging activation still runs");
   });
 
-  test("returns to the system of the last good deployment, not further", async (bench) => {
+  it("returns to the system of the last good deployment, not further", async (bench) => {
     const setting = await bench.fresh();
     const good = systemOf(await deploy(setting));
     const result = await deploy(setting, "activationFails");
@@ -118,7 +116,7 @@ describe("the switch of a deployment", () => {
     await assertSystem(setting.machine, good);
   });
 
-  test("is followed by a good one like any other, after it was undone", async (bench) => {
+  it("is followed by a good one like any other, after it was undone", async (bench) => {
     const setting = await bench.fresh();
     const rejected = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "3" });
     assert.notEqual(rejected.code, 0);
@@ -129,7 +127,7 @@ describe("the switch of a deployment", () => {
   });
 
   // Fault 9
-  test("keeps a system whose units failed, names them and fails", async (bench) => {
+  it("keeps a system whose units failed, names them and fails", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "failedUnits");
     assert.notEqual(result.code, 0);
@@ -143,7 +141,7 @@ describe("the switch of a deployment", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  test("succeeds with a warning about failed units, where they are allowed", async (bench) => {
+  it("succeeds with a warning about failed units, where they are allowed", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "failedUnits", { DEPLOY_ALLOW_FAILED_UNITS: "true" });
     await assertSystem(setting.machine, systemOf(result));

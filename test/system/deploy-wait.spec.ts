@@ -27,9 +27,9 @@ async function writeIdentity(setting: Bench, content: string): Promise<void> {
 }
 
 describe("a deployment that waits for its machine", () => {
-  const test = useBench();
+  const it = useBench();
 
-  test("begins when an SSH server that is late is up", async (bench) => {
+  it("begins when an SSH server that is late is up", async (bench) => {
     const setting = await bench.fresh({ sshd: false });
     const deployment = bench.track(await Deployment.start(setting));
     await sleep(4000);
@@ -40,7 +40,7 @@ describe("a deployment that waits for its machine", () => {
   });
 
   // Fault 1
-  test("says that nothing listens when the time is over", async (bench) => {
+  it("says that nothing listens when the time is over", async (bench) => {
     const setting = await bench.fresh({ sshd: false });
     // Straight to the machine: nobody listens there, whereas the proxy would take the connection.
     const result = await deploy({ ...setting, port: setting.machine.port }, "default", { DEPLOY_WAIT_SECONDS: "3" });
@@ -48,7 +48,7 @@ describe("a deployment that waits for its machine", () => {
   });
 
   // Fault 2
-  test("gives up on a port that takes connections and says nothing", async (bench) => {
+  it("gives up on a port that takes connections and says nothing", async (bench) => {
     const setting = await bench.fresh();
     setting.proxy.set("silent");
     const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "5" });
@@ -56,7 +56,7 @@ describe("a deployment that waits for its machine", () => {
   });
 
   for (const identity of ["absent", "empty"] as const) {
-    test(`begins when the machine's key, ${identity} at first, is there`, async (bench) => {
+    it(`begins when the machine's key, ${identity} at first, is there`, async (bench) => {
       const setting = await bench.fresh({ identity });
       const deployment = bench.track(await Deployment.start(setting));
       await sleep(3000);
@@ -68,7 +68,7 @@ describe("a deployment that waits for its machine", () => {
     });
 
     // Fault 3
-    test(`says that the machine's key is ${identity} when the time is over`, async (bench) => {
+    it(`says that the machine's key is ${identity} when the time is over`, async (bench) => {
       const setting = await bench.fresh({ identity });
       const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
       await assertGaveUp(
@@ -81,7 +81,7 @@ describe("a deployment that waits for its machine", () => {
     });
   }
 
-  test("begins when a machine whose keys are being replaced has both new ones", async (bench) => {
+  it("begins when a machine whose keys are being replaced has both new ones", async (bench) => {
     const setting = await bench.fresh();
     const old = await makeKeyPair(setting.client.folder);
     await writeIdentity(setting, old.privateKey);
@@ -97,14 +97,14 @@ describe("a deployment that waits for its machine", () => {
   });
 
   // Fault 30
-  test("says that the machine has another key, whose public half it compares", async (bench) => {
+  it("says that the machine has another key, whose public half it compares", async (bench) => {
     const setting = await bench.fresh();
     await writeIdentity(setting, (await makeKeyPair(setting.client.folder)).privateKey);
     const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
     await assertGaveUp(setting, result, 4, /\/var\/lib\/id_ed25519/, /another key|other key|different key/i);
   });
 
-  test("accepts a machine whose own key is meant to be another than the login key", async (bench) => {
+  it("accepts a machine whose own key is meant to be another than the login key", async (bench) => {
     const setting = await bench.fresh();
     const { privateKey, publicKey } = await makeKeyPair(setting.client.folder);
     await writeIdentity(setting, privateKey);
@@ -113,7 +113,7 @@ describe("a deployment that waits for its machine", () => {
   });
 
   // Fault 4
-  test("refuses a machine with another host key, and sends it nothing", async (bench) => {
+  it("refuses a machine with another host key, and sends it nothing", async (bench) => {
     const setting = await bench.fresh();
     const { publicKey } = await makeKeyPair(setting.client.folder);
     const result = await deploy(setting, "default", { DEPLOY_HOST_KEY: publicKey, DEPLOY_WAIT_SECONDS: "4" });
@@ -124,7 +124,7 @@ describe("a deployment that waits for its machine", () => {
   });
 
   // Fault 31
-  test("says that the machine does not take the login key", async (bench) => {
+  it("says that the machine does not take the login key", async (bench) => {
     const setting = await bench.fresh();
     const { publicKey } = await makeKeyPair(setting.client.folder);
     await setting.machine.output("cat >/root/.ssh/authorized_keys", { input: publicKey });

@@ -24,9 +24,9 @@ function report(result: Result): { systemPath: string; changed: boolean } {
 }
 
 describe("a deployment", () => {
-  const test = useBench();
+  const it = useBench();
 
-  test("installs the system that was evaluated, and leaves nothing behind on either side", async (bench) => {
+  it("installs the system that was evaluated, and leaves nothing behind on either side", async (bench) => {
     const setting = await bench.fresh();
     const { machine } = setting;
     const result = await deploy(setting);
@@ -40,7 +40,7 @@ describe("a deployment", () => {
     await assertClientLeftClean(setting);
   });
 
-  test("does nothing when the machine already has the system", async (bench) => {
+  it("does nothing when the machine already has the system", async (bench) => {
     const setting = await bench.fresh();
     const { systemPath } = report(await deploy(setting));
     const double = setting.client.env["NIXOS_REBUILD_DOUBLE_LOG"] ?? "";
@@ -53,7 +53,7 @@ describe("a deployment", () => {
     console.log(`      unchanged system: ${again.milliseconds} ms`);
   });
 
-  test("does nothing when an automatic upgrade has brought the machine there already", async (bench) => {
+  it("does nothing when an automatic upgrade has brought the machine there already", async (bench) => {
     const setting = await bench.fresh();
     const { machine, client, project } = setting;
     // As a pull does: built and switched on the machine itself.
@@ -69,7 +69,7 @@ describe("a deployment", () => {
     assert.deepEqual(await activations(machine), [`switch ${system}`]);
   });
 
-  test("installs a change as the next generation", async (bench) => {
+  it("installs a change as the next generation", async (bench) => {
     const setting = await bench.fresh();
     const first = report(await deploy(setting)).systemPath;
     await setting.project.change();
@@ -83,7 +83,7 @@ describe("a deployment", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
-  test("installs what evaluate.mjs named, which prints the derivation path and nothing else", async (bench) => {
+  it("installs what evaluate.mjs named, which prints the derivation path and nothing else", async (bench) => {
     const setting = await bench.fresh();
     const evaluated = await evaluate(setting);
     assert.equal(evaluated.code, 0, evaluated.stderr);
@@ -96,7 +96,7 @@ describe("a deployment", () => {
     assert.equal(outputs, evaluated.stdout.trim());
   });
 
-  test("says one short line a phase with its seconds, and keeps Nix's own words for the log", async (bench) => {
+  it("says one short line a phase with its seconds, and keeps Nix's own words for the log", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting);
     const lines = result.stderr.trim().split("\n");
@@ -111,7 +111,7 @@ describe("a deployment", () => {
     assert.equal(fs.statSync(file).mode & 0o777, 0o600);
   });
 
-  test("calls nixos-rebuild with the arguments of 26.05 and those that were asked for", async (bench) => {
+  it("calls nixos-rebuild with the arguments of 26.05 and those that were asked for", async (bench) => {
     const setting = await bench.fresh();
     const double = setting.client.env["NIXOS_REBUILD_DOUBLE_LOG"] ?? "";
     fs.rmSync(double, { force: true });
@@ -133,7 +133,7 @@ describe("a deployment", () => {
     assert.doesNotMatch(fs.readFileSync(double, "utf8"), /--use-substitutes/);
   });
 
-  test("builds on this computer where asked to, and copies the result", async (bench) => {
+  it("builds on this computer where asked to, and copies the result", async (bench) => {
     const setting = await bench.fresh();
     const { systemPath } = report(await deploy(setting, "default", { DEPLOY_BUILD_ON: "local" }));
     await assertSystem(setting.machine, systemPath);
@@ -148,7 +148,7 @@ describe("a deployment", () => {
     await assertClientLeftClean(setting);
   });
 
-  test("builds on another machine where asked to, reached as the user's own ssh reaches it", async (bench) => {
+  it("builds on another machine where asked to, reached as the user's own ssh reaches it", async (bench) => {
     const setting = await bench.fresh();
     const builder = await startMachine();
     const key = path.join(setting.client.folder, "builder-key");
@@ -174,7 +174,7 @@ Host builder
     }
   });
 
-  test("holds the automatic upgrade while it works, and no longer", async (bench) => {
+  it("holds the automatic upgrade while it works, and no longer", async (bench) => {
     const setting = await bench.fresh();
     const deployment = bench.track(await Deployment.start(setting, "slowActivation"));
     await deployment.until("the switch", async () => (await activations(setting.machine)).length > 0);
@@ -184,7 +184,7 @@ Host builder
   });
 
   // Fault 33
-  test("refuses a flake folder that differs from its HEAD, and installs it when told to", async (bench) => {
+  it("refuses a flake folder that differs from its HEAD, and installs it when told to", async (bench) => {
     const setting = await bench.fresh();
     fs.writeFileSync(path.join(setting.project.folder, "nix", "untracked.txt"), "");
     const refused = await deploy(setting);
@@ -196,7 +196,7 @@ Host builder
   });
 
   // Fault 34
-  test("refuses a repository.json that names another repository than the stack's", async (bench) => {
+  it("refuses a repository.json that names another repository than the stack's", async (bench) => {
     const setting = await bench.fresh();
     const refused = await deploy(setting, "default", { DEPLOY_REPOSITORY: "someone/else" });
     assert.notEqual(refused.code, 0);
@@ -205,7 +205,7 @@ Host builder
     assert.equal(setting.proxy.connections, 0);
   });
 
-  test("warns, naming both revisions, when HEAD is not on the branch that the machine follows", async (bench) => {
+  it("warns, naming both revisions, when HEAD is not on the branch that the machine follows", async (bench) => {
     const setting = await bench.fresh();
     const { project } = setting;
     await project.followRemote();
