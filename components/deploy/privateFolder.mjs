@@ -65,7 +65,12 @@ function temporaryFolder(env) {
 function removeAfterDeath(folder) {
   const script = 'trap "" INT TERM HUP; cat >/dev/null; rm -rf -- "$1"';
   // The pipe is the sign of life: the kernel closes it with the process.
-  const shell = spawn("/bin/sh", ["-c", script, "sh", folder], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  const shell = spawn("/bin/sh", ["-c", script, "sh", folder], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    // Not this process's environment, which holds the key.
+    env: { PATH: process.env.PATH },
+  });
   shell.on("error", () => {
     // Without a shell the next run removes the folder, as below.
   });
