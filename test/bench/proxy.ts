@@ -59,7 +59,7 @@ export class Proxy {
     this.connections += 1;
     client.on("error", () => undefined);
     if (this.mode === "refuse") {
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     const pair = new Pair(
@@ -99,8 +99,10 @@ class Pair {
   }
 
   reset(): void {
-    this.client.resetAndDestroy();
-    this.server?.resetAndDestroy();
+    reset(this.client);
+    if (this.server !== undefined) {
+      reset(this.server);
+    }
   }
 
   private forward(from: net.Socket, to: net.Socket): void {
@@ -118,5 +120,14 @@ class Pair {
     } else {
       action();
     }
+  }
+}
+
+/** A reset fails on a socket that is being shut down, and Node then never closes it and does not end itself. */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded) {
+    socket.destroy();
+  } else {
+    socket.resetAndDestroy();
   }
 }
