@@ -16,6 +16,11 @@ outside() {
   # A control group of its own: systemd takes the root of what it sees for itself.
   mkdir -p "$folder/cgroup"
   mount -t cgroup2 none "$folder/cgroup"
+  local stale
+  for stale in "$folder"/cgroup/pulumi-nixos-bench-*; do
+    # Of one that was killed itself.
+    kill -0 "${stale##*-}" 2>/dev/null || find "$stale" -depth -type d -exec rmdir {} + 2>/dev/null || true
+  done
   group=$folder/cgroup/pulumi-nixos-bench-$$
   mkdir "$group"
   trap remove_groups EXIT
@@ -38,7 +43,9 @@ outside() {
   done
   echo "pid ${first% }"
 
-  # Until the other side of the pipe is closed, by choice or by death.
+  # Until the other side of the pipe is closed, by choice or by death; then nobody reads what bash has to say either,
+  # which must not end it before everything is cleared away.
+  trap '' PIPE
   cat >/dev/null
   # PID 1 takes everything in its namespace along.
   kill -KILL "${first% }" 2>/dev/null || true

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { run, until, type Machine } from "../bench";
+import { output, run, until, type Machine } from "../bench";
 import { useBench } from "../bench/hooks";
 
 /** An ssh command line that knows the machine and nothing else of this computer. */
@@ -110,9 +110,20 @@ describe("the loopback bench", () => {
     });
     const said = await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
     assert.equal(String(said[0]).trim(), "bench");
-    assert.equal((await run("pgrep", ["-f", "^/bin/sleep 3599$"])).code, 0);
+    const inside = (await output("pgrep", ["-f", "^/bin/sleep 3599$"])).split("\n")[0];
+    const group = /^0::(\/pulumi-nixos-bench-\d+)\//m.exec(fs.readFileSync(`/proc/${inside}/cgroup`, "utf8"))?.[1];
+    const groups = await output("findmnt", [
+      "--first-only",
+      "--noheadings",
+      "--types",
+      "cgroup2",
+      "--output",
+      "TARGET",
+    ]);
+    assert.ok(group !== undefined && fs.existsSync(path.join(groups, group)));
     child.kill("SIGKILL");
     await until("the machine to go", async () => (await run("pgrep", ["-f", "^/bin/sleep 3599$"])).code === 1, 10);
+    await until("its control group to go", () => !fs.existsSync(path.join(groups, group)), 10);
     // A killed process cannot remove its folder; nothing runs or is mounted there any more.
     for (const name of fs.readdirSync(os.tmpdir()).filter((entry) => entry.startsWith(`bench-machine-${child.pid}-`))) {
       fs.rmSync(path.join(os.tmpdir(), name), { recursive: true });
