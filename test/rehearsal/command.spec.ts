@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { findProgram } from "../../cli/checks/surroundings";
 import { requireOrSkip } from "../require";
 import { ProviderClient } from "./client";
 import { commandProvider, type CommandOptions } from "./emulators/command";
@@ -62,7 +63,7 @@ describe("command provider", () => {
 
   // The same expectations on the real plugin, which keeps the emulator honest.
   describe("real", () => {
-    const plugin = onPath("pulumi-resource-command");
+    const plugin = findProgram(process.env, "pulumi-resource-command");
     before(function () {
       requireOrSkip(this, "engine", plugin !== undefined, "the plugin pulumi-resource-command is not on PATH");
     });
@@ -155,20 +156,6 @@ function behaves(start: () => Promise<ProviderClient>, folder: () => string): vo
     const hidden = await command.invoke(RUN, { command: "echo $KEY", environment });
     assert.deepEqual(hidden, { command: "echo $KEY", environment, stdout: "x", stderr: "" });
   });
-}
-
-function onPath(program: string): string | undefined {
-  return (process.env["PATH"] ?? "")
-    .split(path.delimiter)
-    .map((folder) => path.join(folder, program))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
 }
 
 /** Starts the plugin; the first line that it prints is its port. */
