@@ -44,7 +44,9 @@ const SCRIPTS: Record<string, string> = {
 };
 
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, Package> };
-const packages = Object.entries(lock.packages).filter(([place]) => place !== "");
+/** The project's own packages: this one, and its workspaces with the links to them. */
+const own = ({ link }: Package, place: string) => link === true || !place.startsWith("node_modules/");
+const packages = Object.entries(lock.packages).filter(([place, entry]) => !own(entry, place));
 
 describe("installed dependencies", () => {
   it("are all in the lock file with a SHA-512 of their content", () => {
@@ -56,11 +58,12 @@ describe("installed dependencies", () => {
     );
   });
 
-  it("come from the registry, not from a folder, an address or Git", () => {
-    const elsewhere = packages.filter(
-      ([, { link, resolved }]) => link === true || /^(git|file|http:)/.test(resolved ?? ""),
-    );
+  it("come from the registry, not from an address or Git, or from a folder that is not a workspace", () => {
+    const elsewhere = packages.filter(([, { resolved }]) => /^(git|file|http:)/.test(resolved ?? ""));
     assert.deepEqual(elsewhere, []);
+    const links = Object.values(lock.packages).filter(({ link }) => link === true);
+    const outside = links.filter(({ resolved }) => !/^(components|policy|examples\/[\w-]+)$/.test(resolved ?? ""));
+    assert.deepEqual(outside, []);
   });
 
   it("bring no install script but these, which nothing here needs", () => {
