@@ -43,7 +43,7 @@ describe("emulated aws provider", () => {
     });
 
     it("refuses types and functions that it does not emulate", async () => {
-      await assert.rejects(aws.create("aws:s3/bucket:Bucket", {}), /no resource type aws:s3\/bucket:Bucket/);
+      await assert.rejects(aws.create("aws:ec2/vpc:Vpc", {}), /no resource type aws:ec2\/vpc:Vpc/);
       await assert.rejects(aws.invoke("aws:ec2/getVpc:getVpc", {}), /no function aws:ec2\/getVpc:getVpc/);
     });
 

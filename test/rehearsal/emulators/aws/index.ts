@@ -1,16 +1,19 @@
 import type { Provider } from "../provider";
 import { Ec2 } from "./ec2";
 import { eip } from "./eip";
+import { Iam, instanceProfile, openIdConnectProvider, role, rolePolicy } from "./iam";
 import { instance } from "./instance";
 import { keyPair } from "./keyPair";
-import { getAmiIds, getSubnet } from "./lookups";
+import { getAmiIds, getRegion, getSubnet } from "./lookups";
+import { bucket, bucketSetting, S3 } from "./s3";
 import { securityGroup } from "./securityGroup";
 import { securityGroupRule } from "./securityGroupRule";
 
 export { Ec2 } from "./ec2";
 
-/** The aws provider on an emulated EC2. */
+/** The aws provider on an emulated EC2, S3 and IAM. */
 export function awsProvider(ec2: Ec2 = new Ec2()): Provider {
+  const [s3, iam] = [new S3(), new Iam()];
   return {
     name: "aws",
     version: "7.48.0",
@@ -27,11 +30,32 @@ export function awsProvider(ec2: Ec2 = new Ec2()): Provider {
       "aws:ec2/instance:Instance": instance(ec2),
       "aws:ec2/keyPair:KeyPair": keyPair(ec2),
       "aws:ec2/securityGroup:SecurityGroup": securityGroup(ec2),
+      "aws:iam/instanceProfile:InstanceProfile": instanceProfile(iam),
+      "aws:iam/openIdConnectProvider:OpenIdConnectProvider": openIdConnectProvider(iam),
+      "aws:iam/role:Role": role(iam),
+      "aws:iam/rolePolicy:RolePolicy": rolePolicy(iam),
+      "aws:s3/bucket:Bucket": bucket(s3, ec2),
+      "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": bucketSetting(s3, "Lifecycle Configuration", {
+        rules: { type: "array", required: true },
+      }),
+      "aws:s3/bucketPolicy:BucketPolicy": bucketSetting(s3, "Policy", { policy: { type: "string", required: true } }),
+      "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": bucketSetting(s3, "Public Access Block", {
+        blockPublicAcls: { type: "boolean", default: false },
+        blockPublicPolicy: { type: "boolean", default: false },
+        ignorePublicAcls: { type: "boolean", default: false },
+        restrictPublicBuckets: { type: "boolean", default: false },
+      }),
+      "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": bucketSetting(
+        s3,
+        "Server-side Encryption Configuration",
+        { rules: { type: "array", required: true } },
+      ),
       "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": securityGroupRule(ec2, "egress"),
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": securityGroupRule(ec2, "ingress"),
     },
     functions: {
       "aws:ec2/getAmiIds:getAmiIds": (args) => getAmiIds(ec2, args),
+      "aws:index/getRegion:getRegion": (args) => getRegion(ec2, args),
       "aws:ec2/getSubnet:getSubnet": (args) => getSubnet(ec2, args),
     },
   };

@@ -60,3 +60,9 @@ export function getSubnet(ec2: Ec2, args: Properties): Properties {
     tags: {},
   };
 }
+
+/** The region that the provider works in, or the one that is asked about. */
+export function getRegion(ec2: Ec2, args: Properties): Properties {
+  const region = (args["region"] as string | undefined) ?? ec2.region;
+  return { ...args, id: region, name: region, region, endpoint: `ec2.${region}.amazonaws.com`, description: region };
+}

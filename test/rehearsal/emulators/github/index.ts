@@ -1,4 +1,5 @@
 import type { Provider } from "../provider";
+import { actionsEntry } from "./actions";
 import { deployKey } from "./deployKey";
 import { branchProtection } from "./protection";
 import { getRepository, repository } from "./repository";
@@ -17,6 +18,8 @@ export function githubProvider(github: Github = new Github()): Provider {
       if (typeof owner === "string" && owner !== "") github.owner = owner;
     },
     resources: {
+      "github:index/actionsSecret:ActionsSecret": actionsEntry(github, "secretName"),
+      "github:index/actionsVariable:ActionsVariable": actionsEntry(github, "variableName"),
       "github:index/branchProtection:BranchProtection": branchProtection(github),
       "github:index/repository:Repository": repository(github),
       "github:index/repositoryDeployKey:RepositoryDeployKey": deployKey(github),

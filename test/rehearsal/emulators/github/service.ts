@@ -37,6 +37,9 @@ export interface Repository {
   deployKeys: Map<number, DeployKey>;
   protections: Map<string, Protection>;
   rulesets: Map<number, Ruleset>;
+  /** Values of the workflows' variables and secrets, by name. */
+  variables: Map<string, string>;
+  secrets: Map<string, string>;
 }
 
 export interface GithubOptions {
@@ -75,6 +78,8 @@ export class Github {
       deployKeys: new Map(),
       protections: new Map(),
       rulesets: new Map(),
+      variables: new Map(),
+      secrets: new Map(),
     };
     this.repositories.set(name.toLowerCase(), repository);
     return repository;
