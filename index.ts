@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { ContinuousDeployment } from "./components";
+import { ContinuousDeployment } from "./components/index";
 import { readCheckout } from "./components/checkout";
 import { nextStep as nextStepAfter } from "./components/nextStep";
 import { stackConfig } from "./components/stackConfig";

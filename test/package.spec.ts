@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../components";
+import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../components/index";
 import { DEFAULT_RELEASE } from "../components/nixosAmi";
 import { REQUIRED_CHECKS } from "../components/repositoryNames";
 import { CONFIG_KEYS, stackConfig } from "../components/stackConfig";
@@ -128,7 +128,7 @@ describe("the installed packages", () => {
 describe("components/package.json", () => {
   it("admits every version that the program pins", () => {
     for (const [name, range] of Object.entries(components.dependencies ?? {})) {
-      const pinned = manifest.dependencies?.[name];
+      const pinned = { ...manifest.devDependencies, ...manifest.dependencies }[name];
       assert.ok(pinned !== undefined, `package.json does not have ${name}`);
       assert.ok(semver.satisfies(pinned, range), `${name}: ${range} leaves out ${pinned}`);
     }

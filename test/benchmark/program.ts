@@ -46,7 +46,7 @@ async function servers(count: number): Promise<void> {
     "bench",
     false,
   );
-  const { ContinuousDeployment } = load("../../components") as typeof import("../../components");
+  const { ContinuousDeployment } = load("../../components/index") as typeof import("../../components/index");
   for (let at = 0; at < count; at += 1) {
     new ContinuousDeployment(`nixos-${at}`, {
       owner: "octo",

@@ -3,7 +3,7 @@
  * Cannot prove: that S3 takes the settings, or that Nix reads such a bucket.
  */
 import assert from "node:assert/strict";
-import { BinaryCache, type BinaryCacheArgs } from "../../components";
+import { BinaryCache, type BinaryCacheArgs } from "../../components/index";
 import { nixSigningKey } from "../../components/nixSigningKey";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";

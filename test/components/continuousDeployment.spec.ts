@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../../components";
+import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../../components/index";
 import { ageRecipient } from "../../components/age";
 import { renderUserData } from "../../components/userData";
 import { awaited, awaitedFacts } from "../support/awaited";

@@ -3,7 +3,7 @@
  * Cannot prove: that the roles suffice, or that GitHub takes the variables (no cloud is asked).
  */
 import assert from "node:assert/strict";
-import { ContinuousDeployment, type ContinuousDeploymentArgs, type IntegrationSettings } from "../../components";
+import { ContinuousDeployment, type ContinuousDeploymentArgs, type IntegrationSettings } from "../../components/index";
 import { awaited } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, refusal, type Registered, run } from "../support/mocks";

@@ -3,7 +3,7 @@
  * Cannot prove: that GitHub's tokens carry these subjects, or that AWS's provider calls nothing that is missing here.
  */
 import assert from "node:assert/strict";
-import { GithubActionsAccess, type GithubActionsAccessArgs } from "../../components";
+import { GithubActionsAccess, type GithubActionsAccessArgs } from "../../components/index";
 import type { Statement } from "../../components/githubActionsPolicies";
 import { awaited } from "../support/awaited";
 import { cloud } from "../support/cloud";

@@ -3,7 +3,7 @@
  * Cannot prove: that the engine keeps both keys over a swap (their names say so), or that a machine gets a new key.
  */
 import assert from "node:assert/strict";
-import { ContinuousDeployment, SshKeyPair } from "../../components";
+import { ContinuousDeployment, SshKeyPair } from "../../components/index";
 import { ageRecipient } from "../../components/age";
 import { keyGenerationNumbers } from "../../components/keyGenerations";
 import { awaited, awaitedFacts } from "../support/awaited";

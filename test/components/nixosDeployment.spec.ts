@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
-import { NixosDeployment, type NixosDeploymentArgs } from "../../components";
+import { NixosDeployment, type NixosDeploymentArgs } from "../../components/index";
 import { ageRecipient } from "../../components/age";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud, DERIVATION, SYSTEM } from "../support/cloud";

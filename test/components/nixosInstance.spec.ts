@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import * as ec2 from "@pulumi/aws/ec2";
 import { Provider } from "@pulumi/aws/provider";
 import * as pulumi from "@pulumi/pulumi";
-import { NixosInstance, type NixosInstanceArgs } from "../../components";
+import { NixosInstance, type NixosInstanceArgs } from "../../components/index";
 import { renderUserData } from "../../components/userData";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud, IMAGES } from "../support/cloud";

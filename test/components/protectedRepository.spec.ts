@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { Provider } from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { ProtectedRepository, type ProtectedRepositoryArgs } from "../../components";
+import { ProtectedRepository, type ProtectedRepositoryArgs } from "../../components/index";
 import { awaited } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { newKey } from "../support/keys";

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Provider } from "@pulumi/aws/provider";
-import { SshKeyPair } from "../../components";
+import { SshKeyPair } from "../../components/index";
 import { ageRecipient } from "../../components/age";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
