@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:os";
 
 const running = new Set<ChildProcess>();
 
@@ -47,4 +48,17 @@ export async function succeeded(program: string, args: string[], options: Proces
   const end = await finished(program, args, options);
   if (end.code === 0) return end;
   throw new Error(`${program} ${args.join(" ")} ended with code ${end.code}:\n${end.stdout}${end.stderr}`.trimEnd());
+}
+
+/** Calls a function when the process ends, also by a signal. Returns what takes that back. */
+export function onAnyEnd(end: () => void): () => void {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  // The usual exit code of a program that a signal has ended; leaving by `exit` runs the handlers of exit.
+  const leave = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+  process.on("exit", end);
+  signals.forEach((signal) => process.on(signal, leave));
+  return () => {
+    process.off("exit", end);
+    signals.forEach((signal) => process.off(signal, leave));
+  };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { Driver, Run } from "./drivers/driver";
 import { EngineDriver } from "./drivers/engine";
@@ -10,7 +10,7 @@ import { InProcessDriver } from "./drivers/inProcess";
 import { type Evaluation, findEvaluation } from "./evaluation";
 import type { Stage } from "./life";
 import type { LoopbackMachines } from "./loopback";
-import { endAll } from "./processes";
+import { endAll, onAnyEnd } from "./processes";
 import { copyProject, ROOT } from "./project";
 import { holdsPrivateKey } from "./records";
 import { deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
@@ -130,19 +130,6 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
     undo();
     remove();
   }
-}
-
-/** Calls a function when the process ends, also by a signal. Returns what takes that back. */
-function onAnyEnd(end: () => void): () => void {
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  // The usual exit code of a program that a signal has ended; leaving by `exit` runs the handlers of exit.
-  const leave = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
-  process.on("exit", end);
-  signals.forEach((signal) => process.on(signal, leave));
-  return () => {
-    process.off("exit", end);
-    signals.forEach((signal) => process.off(signal, leave));
-  };
 }
 
 /** The bench is loaded only here: it needs what few computers have. */
