@@ -166,7 +166,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     this.instanceId = instance.instanceId;
     this.publicIp = instance.publicIp;
     this.publicDns = instance.publicDns;
-    this.url = pulumi.interpolate`http://${instance.publicDns}`;
+    this.url = instance.publicDns.apply(urlOf);
     this.sshCommand = pulumi.interpolate`ssh -i id_ed25519 root@${instance.publicDns}`;
     this.hostPublicKey = instance.hostPublicKey;
     this.privateKey = keyPair.privateKeyOpenssh;
@@ -203,6 +203,11 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       cachePublicKey: this.cachePublicKey,
     });
   }
+}
+
+/** Address of the web page of a DNS name, or of an IPv6 address, which stands in brackets there. */
+function urlOf(host: string): string {
+  return host.includes(":") ? `http://[${host}]` : `http://${host}`;
 }
 
 /**

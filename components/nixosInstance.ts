@@ -3,7 +3,7 @@ import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
 import { distinct, httpPorts, rootVolumeGiB, subnetId } from "./checks";
 import { cidrOf, cidrSlug } from "./cidr";
-import { ArgumentChecks } from "./errors";
+import { ArgumentChecks, type Check, problem } from "./errors";
 import { isShortOfMemory, x86InstanceType } from "./instanceType";
 import { amiId, DEFAULT_RELEASE, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./nixosAmi";
 import { ed25519PrivateKey, publicKeyOf } from "./openssh";
@@ -65,6 +65,13 @@ export interface MachineSettings {
    */
   subnetId?: pulumi.Input<string>;
   /**
+   * Whether the machine has no public IPv4 address: one IPv6 address of `subnetId` instead of an Elastic IP. The subnet
+   * needs an IPv6 network and, for the metadata service, a private IPv4 one. GitHub has no IPv6 address: the machine
+   * reaches it by NAT64 and DNS64 only. A replaced machine gets another address. A change replaces the machine.
+   * @default false
+   */
+  ipv6Only?: boolean;
+  /**
    * Name of an IAM instance profile of the machine, such as `readerProfileName` of BinaryCache. Only root on the machine
    * can use its credentials.
    * @default none
@@ -97,9 +104,9 @@ export interface NixosInstanceArgs extends MachineSettings {
 export class NixosInstance extends pulumi.ComponentResource {
   /** Id of the EC2 instance. */
   public readonly instanceId: pulumi.Output<string>;
-  /** IPv4 address: the Elastic IP, once it is the machine's. */
+  /** IPv4 address: the Elastic IP, once it is the machine's. With `ipv6Only` the IPv6 address. */
   public readonly publicIp: pulumi.Output<string>;
-  /** DNS name of the Elastic IP, once it is the machine's. */
+  /** DNS name of the Elastic IP, once it is the machine's. With `ipv6Only` the address: EC2 gives it no public name. */
   public readonly publicDns: pulumi.Output<string>;
   /** Image that the machine was started from. */
   public readonly amiId: pulumi.Output<string>;
@@ -125,6 +132,8 @@ export class NixosInstance extends pulumi.ComponentResource {
         instanceType: checked.instanceType,
         keyName: args.keyName,
         subnetId: checked.subnetId,
+        // Otherwise left to the subnet's own settings: the Elastic IP takes the place of an address lent at the start.
+        ...(checked.ipv6Only ? { associatePublicIpAddress: false, ipv6AddressCount: 1 } : {}),
         iamInstanceProfile: args.instanceProfile,
         vpcSecurityGroupIds: [securityGroup.id],
         userData: userDataOf(checked),
@@ -144,8 +153,7 @@ export class NixosInstance extends pulumi.ComponentResource {
       },
     );
 
-    // Keeps the address over a stop, a start and a replacement; its outputs resolve after the association.
-    const address = new ec2.Eip(`${name}-address`, { domain: "vpc", instance: instance.id, tags }, { parent: this });
+    const address = checked.ipv6Only ? ownIpv6Address(instance) : createAddress(this, name, instance, tags);
 
     this.instanceId = instance.id;
     this.publicIp = address.publicIp;
@@ -174,7 +182,10 @@ export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettin
   const everyone = { ipv4: "0.0.0.0/0", ipv6: "::/0" };
   const networks = (property: NetworkList, family: "ipv4" | "ipv6") =>
     checks.inputs(property, checks.plain(property, args[property] ?? [everyone[family]], distinct), cidrOf(family));
+  const ipv6Only = args.ipv6Only ?? false;
+  checks.plain("ipv6Only", ipv6Only, hasSubnet(args.subnetId));
   return {
+    ipv6Only,
     release: checks.input("release", args.release ?? DEFAULT_RELEASE, nixosRelease),
     amiId: args.amiId === undefined ? undefined : checks.input("amiId", args.amiId, amiId),
     instanceType: checks.input("instanceType", args.instanceType ?? "t3.small", x86InstanceType),
@@ -186,6 +197,14 @@ export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettin
     httpIpv6: networks("httpIpv6CidrBlocks", "ipv6"),
     httpPorts: checks.plain("httpPorts", args.httpPorts ?? [80], httpPorts),
   };
+}
+
+/** The subnets of a default VPC have no IPv6 network unless somebody gave them one. */
+function hasSubnet(subnet: pulumi.Input<string> | undefined): Check<boolean> {
+  return (property, wanted) =>
+    wanted && subnet === undefined
+      ? [problem(property, "true without subnetId", "true with the id of a subnet that has an IPv6 network")]
+      : [];
 }
 
 function checkedArgs(component: NixosInstance, name: string, args: NixosInstanceArgs) {
@@ -271,6 +290,27 @@ function createSecurityGroup(
   new vpc.SecurityGroupEgressRule(`${name}-out-ipv4`, { ...out, cidrIpv4: "0.0.0.0/0" }, parent);
   new vpc.SecurityGroupEgressRule(`${name}-out-ipv6`, { ...out, cidrIpv6: "::/0" }, parent);
   return group;
+}
+
+interface Address {
+  publicIp: pulumi.Output<string>;
+  publicDns: pulumi.Output<string>;
+}
+
+/** Keeps the address over a stop, a start and a replacement; its outputs resolve after the association. */
+function createAddress(
+  component: NixosInstance,
+  name: string,
+  instance: ec2.Instance,
+  tags: { [key: string]: pulumi.Input<string> },
+): Address {
+  return new ec2.Eip(`${name}-address`, { domain: "vpc", instance: instance.id, tags }, { parent: component });
+}
+
+/** Stays with the machine over a stop and a start, and goes with it. */
+function ownIpv6Address(instance: ec2.Instance): Address {
+  const address = instance.ipv6Addresses.apply(([first]) => first!);
+  return { publicIp: address, publicDns: address };
 }
 
 function userDataOf(checked: CheckedArgs): pulumi.Output<string> {

@@ -45,8 +45,8 @@ const GOLDEN: Record<string, { inputs: string; outputs: string }> = {
   },
   NixosInstance: {
     inputs:
-      "amiId hostKey* httpCidrBlocks httpIpv6CidrBlocks httpPorts identityKey* instanceProfile instanceType keyName* " +
-      "release rootVolumeGiB sshCidrBlocks sshIpv6CidrBlocks subnetId tags",
+      "amiId hostKey* httpCidrBlocks httpIpv6CidrBlocks httpPorts identityKey* instanceProfile instanceType ipv6Only " +
+      "keyName* release rootVolumeGiB sshCidrBlocks sshIpv6CidrBlocks subnetId tags",
     outputs: "amiId hostPublicKey instanceId publicDns publicIp securityGroupId",
   },
   ProtectedRepository: {

@@ -57,6 +57,15 @@ describe("ContinuousDeployment", () => {
     assert.equal(only(resources, INSTANCE).inputs["keyName"], "nixos-key-key-pair-1a2b3c4");
   });
 
+  it("writes an IPv6 address in brackets in the address of the page, and without in the command", async () => {
+    const answers = cloud();
+    answers.resources[INSTANCE] = () => ({ ipv6Addresses: ["2001:db8::7"] });
+    const machine = { ipv6Only: true, subnetId: "subnet-12345678" };
+    const { result } = await run(answers, () => new ContinuousDeployment("nixos", { ...base, machine }));
+    assert.equal(await awaited(result.url), "http://[2001:db8::7]");
+    assert.equal(await awaited(result.sshCommand), "ssh -i id_ed25519 root@2001:db8::7");
+  });
+
   it("lets the same key read the repository", async () => {
     const { resources, key } = await server();
     assert.deepEqual(only(resources, DEPLOY_KEY).inputs, {

@@ -264,6 +264,31 @@ describe("NixosInstance", () => {
     assert.deepEqual({ value, secret }, { value: host.publicKeyOpenssh.trim(), secret: false });
   });
 
+  describe("with ipv6Only", () => {
+    const ADDRESSES = ["2001:db8::7"];
+    const build = (preview = false) => {
+      const answers = cloud();
+      answers.resources[INSTANCE] = () => ({ ipv6Addresses: ADDRESSES });
+      return machine({ ipv6Only: true, subnetId: "subnet-12345678" }, preview, answers);
+    };
+
+    it("has an IPv6 address of its subnet, no address lent by EC2, and no Elastic IP", async () => {
+      const { resources } = await build();
+      const { ipv6AddressCount, associatePublicIpAddress } = only(resources, INSTANCE).inputs;
+      assert.deepEqual([ipv6AddressCount, associatePublicIpAddress], [1, false]);
+      assert.ok(!resources.some(({ type }) => type === ADDRESS));
+    });
+
+    it("tells that address, for want of a public name too", async () => {
+      const { result } = await build();
+      for (const told of [result.publicIp, result.publicDns]) assert.equal(await awaited(told), ADDRESSES[0]);
+    });
+
+    it("registers the same in a preview", async () => {
+      assert.deepEqual(table((await build(true)).resources), table((await build()).resources));
+    });
+  });
+
   it("keeps plain keys secret in its own inputs", async () => {
     const { resources } = await machine();
     const { identityKey, hostKey } = only(resources, "nixos:index:NixosInstance").inputs;
@@ -341,6 +366,7 @@ describe("NixosInstance", () => {
     ["IPv4 in the IPv6 list", { httpIpv6CidrBlocks: ["0.0.0.0/0"] }, 'httpIpv6CidrBlocks[0]: got "0.0.0.0/0"'],
     ["port 0", { httpPorts: [0] }, "httpPorts[0]: got 0; allowed: a TCP port"],
     ["port 70000", { httpPorts: [70000] }, "httpPorts[0]: got 70000; allowed: a TCP port"],
+    ["an IPv6 machine in a default subnet", { ipv6Only: true }, "ipv6Only: got true without subnetId; allowed: true"],
     ["a subnet id of another form", { subnetId: "vpc-1" }, 'subnetId: got "vpc-1"; allowed: a subnet id'],
     [
       "an identity key with CRLF",
