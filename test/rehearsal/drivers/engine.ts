@@ -34,21 +34,32 @@ export class EngineDriver implements Driver {
     private readonly folder: string,
     private readonly environment: NodeJS.ProcessEnv,
     private readonly served: Served[],
+    private readonly stack: string,
   ) {}
 
-  /** @param folder where the engine may keep its home and the stack's state */
-  static async start(cli: string, project: string, folder: string, environment: NodeJS.ProcessEnv, world: World) {
+  /**
+   * @param folder where the engine may keep its home and the states of stacks
+   * @param environment with PULUMI_CONFIG_PASSPHRASE where several stacks of one folder read each other
+   */
+  static async start(
+    cli: string,
+    project: string,
+    folder: string,
+    environment: NodeJS.ProcessEnv,
+    world: World,
+    stack = STACK,
+  ) {
     const served = await Promise.all(Object.values(world.providers).map(serve));
     const attached = Object.keys(world.providers).map((name, at) => `${name}:${served[at]!.port}`);
-    const complete = engineEnvironment(cli, folder, environment, attached);
+    const complete = { ...engineEnvironment(cli, folder, environment, attached), ...passphraseOf(environment) };
     const options = { directory: project, environment: complete, seconds: SECONDS };
     const version = (await succeeded(cli, ["version"], options)).stdout.trim();
-    await succeeded(cli, ["stack", "init", STACK, "--non-interactive"], options);
-    return new EngineDriver(`by the Pulumi engine ${version}`.trimEnd(), cli, project, folder, complete, served);
+    await succeeded(cli, ["stack", "init", stack, "--non-interactive"], options);
+    return new EngineDriver(`by the Pulumi engine ${version}`.trimEnd(), cli, project, folder, complete, served, stack);
   }
 
   async preview(options: RunOptions): Promise<RecordedResource[]> {
-    writeConfiguration(this.project, STACK, options.config);
+    writeConfiguration(this.project, this.stack, options.config);
     const { operations } = await this.operate("preview", []);
     // A preview says what it would do to each resource, which is all that is compared.
     return operations.map(({ urn, type }) => {
@@ -58,7 +69,7 @@ export class EngineDriver implements Driver {
   }
 
   async update(options: RunOptions): Promise<Run> {
-    writeConfiguration(this.project, STACK, options.config);
+    writeConfiguration(this.project, this.stack, options.config);
     const replace = options.replace === undefined ? [] : ["--replace", options.replace];
     const done = await this.operate("up", ["--yes", "--skip-preview", ...replace]);
     return { ...(await this.exported()), ...done };
@@ -85,7 +96,7 @@ export class EngineDriver implements Driver {
     const log = path.join(this.folder, `events-${this.runs}.jsonl`);
     const common = [
       "--stack",
-      STACK,
+      this.stack,
       "--non-interactive",
       "--color",
       "never",
@@ -104,7 +115,7 @@ export class EngineDriver implements Driver {
 
   private async exported(): Promise<{ resources: RecordedResource[]; outputs: Properties }> {
     const options = { directory: this.project, environment: this.environment, seconds: SECONDS };
-    const { stdout } = await succeeded(this.cli, ["stack", "export", "--show-secrets", "--stack", STACK], options);
+    const { stdout } = await succeeded(this.cli, ["stack", "export", "--show-secrets", "--stack", this.stack], options);
     const { deployment } = JSON.parse(stdout) as { deployment: { resources?: ExportedResource[] } };
     const resources = (deployment.resources ?? [])
       .filter(({ type }) => !type.startsWith("pulumi:providers:"))
@@ -121,6 +132,10 @@ export class EngineDriver implements Driver {
     const stack = resources.find(({ type }) => type === "pulumi:pulumi:Stack");
     return { resources, outputs: stack?.outputs ?? {} };
   }
+}
+
+function passphraseOf({ PULUMI_CONFIG_PASSPHRASE: given }: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return given === undefined ? {} : { PULUMI_CONFIG_PASSPHRASE: given };
 }
 
 /** Exported secrets are JSON texts; the rest of the rehearsal knows them as marked values. */

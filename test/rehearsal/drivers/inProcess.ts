@@ -17,6 +17,13 @@ interface ProjectFile {
 }
 
 const ROOT_TYPE = "pulumi:pulumi:Stack";
+const REFERENCE_TYPE = "pulumi:pulumi:StackReference";
+
+/** The stack that is run, and the plain outputs of those that it may refer to, by their names. */
+export interface Stacks {
+  name: string;
+  others: Record<string, Properties>;
+}
 
 /**
  * Runs the program in this process on Pulumi's mock runtime, with the emulated providers behind the mocks.
@@ -33,6 +40,7 @@ export class InProcessDriver implements Driver {
     private readonly project: string,
     private readonly world: World,
     reason: string,
+    private readonly stacks: Stacks = { name: "rehearsal", others: {} },
   ) {
     this.description = `in this process, on Pulumi's mock runtime (${reason})`;
   }
@@ -58,7 +66,7 @@ export class InProcessDriver implements Driver {
   }
 
   private async run(options: RunOptions, preview: boolean): Promise<Run> {
-    const registrations = new Registrations(this.world.providers, this.known, options, preview);
+    const registrations = new Registrations(this.world.providers, this.stacks.others, this.known, options, preview);
     const log = captureConsole();
     const before = process.cwd();
     const failures: unknown[] = [];
@@ -70,7 +78,7 @@ export class InProcessDriver implements Driver {
         provider.configure(configOf(options.config, name));
       }
       runtime.setAllConfig(withDefaults(this.project, options.config));
-      await runtime.setMocks(registrations, "pulumi-nixos", "rehearsal", preview);
+      await runtime.setMocks(registrations, projectFile(this.project).name, this.stacks.name, preview);
       registrations.observe(runtime.getMonitor());
       await runtime.runInPulumiStack(() => Promise.resolve(freshRequire(this.project, "./index.ts")));
       await runtime.disconnect();
@@ -107,6 +115,7 @@ class Registrations implements runtime.Mocks {
 
   constructor(
     private readonly providers: Record<string, Operations>,
+    private readonly otherStacks: Stacks["others"],
     private readonly known: ReadonlyMap<string, RecordedResource>,
     private readonly options: RunOptions,
     private readonly preview: boolean,
@@ -135,6 +144,8 @@ class Registrations implements runtime.Mocks {
   async newResource(args: runtime.MockResourceArgs): Promise<runtime.MockResourceResult> {
     const request = this.current!;
     try {
+      // Read, not registered; the engine itself answers.
+      if (args.type === REFERENCE_TYPE) return this.reference(args.id!);
       return await this.register(request, args);
     } catch (error) {
       this.failure ??= error;
@@ -157,6 +168,12 @@ class Registrations implements runtime.Mocks {
     for (const { custom, type, id, outputs } of [...this.replaced, ...gone].reverse()) {
       if (custom) await this.provider(type).delete(type, id!, outputs);
     }
+  }
+
+  private reference(stack: string): runtime.MockResourceResult {
+    const outputs = this.otherStacks[stack];
+    if (outputs === undefined) throw new Error(`unknown stack ${JSON.stringify(stack)}`);
+    return { id: stack, state: { name: stack, outputs, secretOutputNames: [] } };
   }
 
   private async register(request: RegisterResourceRequest, args: runtime.MockResourceArgs) {
@@ -241,7 +258,7 @@ function replacedOn(patterns: string[], changes: Change[]): boolean {
 function urnOf(parent: string | undefined, type: string, name: string): string {
   const parentType = parent?.split("::")[2]?.split("$").pop();
   const qualified = parentType === undefined ? type : `${parentType}$${type}`;
-  return ["urn:pulumi:rehearsal", "pulumi-nixos", qualified, name].join("::");
+  return [`urn:pulumi:${runtime.getStack()}`, runtime.getProject(), qualified, name].join("::");
 }
 
 /** Waits until a failed run has no more to say: each output that hangs on the failure rejects on its own. */
@@ -252,9 +269,13 @@ async function quiet(failures: unknown[]): Promise<void> {
   }
 }
 
+function projectFile(project: string): ProjectFile {
+  return parse(readFileSync(path.join(project, "Pulumi.yaml"), "utf8")) as ProjectFile;
+}
+
 /** The configuration with the defaults of Pulumi.yaml, as an engine hands it to the program. */
 function withDefaults(project: string, config: Record<string, string>): Record<string, string> {
-  const { name, config: keys } = parse(readFileSync(path.join(project, "Pulumi.yaml"), "utf8")) as ProjectFile;
+  const { name, config: keys } = projectFile(project);
   const defaults = Object.entries(keys ?? {}).flatMap(([key, { default: value }]) =>
     value === undefined ? [] : [[`${name}:${key}`, typeof value === "string" ? value : JSON.stringify(value)]],
   );

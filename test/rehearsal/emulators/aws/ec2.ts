@@ -22,6 +22,8 @@ export interface Subnet {
   vpcId: string;
   availabilityZone: string;
   cidrBlock: string;
+  /** Such as 2001:db8:1:2::/64; the default ones have none. */
+  ipv6CidrBlock?: string;
   defaultForAz: boolean;
 }
 
@@ -44,6 +46,8 @@ export interface Instance {
   /** The address that EC2 lends; it changes at every stop and start. */
   lentAddress: string;
   privateIp: string;
+  /** They stay with the machine as long as it lives. */
+  ipv6Addresses: string[];
   /** How often the machine has booted. */
   boots: number;
 }
@@ -120,6 +124,15 @@ export class Ec2 {
   newAddresses(): { lentAddress: string; privateIp: string } {
     this.hosts += 1;
     return { lentAddress: `198.51.100.${this.hosts}`, privateIp: `172.31.0.${this.hosts}` };
+  }
+
+  newIpv6Addresses(subnet: Subnet, count: number): string[] {
+    const block = subnet.ipv6CidrBlock;
+    if (count > 0 && block === undefined) {
+      const message = `The subnet '${subnet.id}' does not have an associated IPv6 CIDR block.`;
+      throw new Ec2Error("InvalidParameterValue", message, "creating EC2 Instance");
+    }
+    return Array.from({ length: count }, () => block!.replace("/64", (this.hosts += 1).toString(16)));
   }
 
   newElasticAddress(): string {

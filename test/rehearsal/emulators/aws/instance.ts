@@ -14,6 +14,7 @@ export function instance(ec2: Ec2): ResourceType {
       availabilityZone: { type: "string", replaces: true },
       subnetId: { type: "string", replaces: true },
       keyName: { type: "string", replaces: true },
+      ipv6AddressCount: { type: "number", replaces: true },
       associatePublicIpAddress: { type: "boolean", replaces: true },
       region: { type: "string", replaces: true },
       vpcSecurityGroupIds: { type: "array" },
@@ -38,6 +39,7 @@ export function instance(ec2: Ec2): ResourceType {
       "publicDns",
       "publicIp",
       "availabilityZone",
+      "ipv6Addresses",
       "subnetId",
       "tagsAll",
     ],
@@ -95,6 +97,7 @@ function launched(ec2: Ec2, inputs: Properties): Instance {
   const subnet = subnetOf(ec2, inputs["subnetId"] as string | undefined, operation);
   const groupIds = (inputs["vpcSecurityGroupIds"] as string[] | undefined) ?? [];
   refuseGroups(ec2, groupIds, subnet, operation);
+  const ipv6Addresses = ec2.newIpv6Addresses(subnet, (inputs["ipv6AddressCount"] as number | undefined) ?? 0);
   const root = isObject(inputs["rootBlockDevice"]) ? inputs["rootBlockDevice"] : {};
   const rootGiB = (root["volumeSize"] as number | undefined) ?? image.snapshotGiB;
   if (rootGiB < image.snapshotGiB) {
@@ -111,6 +114,7 @@ function launched(ec2: Ec2, inputs: Properties): Instance {
     userData: (inputs["userData"] as string | undefined) ?? "",
     rootGiB,
     ...ec2.newAddresses(),
+    ipv6Addresses,
     boots: 1,
   };
 }
@@ -209,6 +213,7 @@ function outputsOf(ec2: Ec2, machine: Instance): Properties {
     publicIp,
     publicDns: ec2.publicDns(publicIp),
     availabilityZone: machine.subnet.availabilityZone,
+    ipv6Addresses: machine.ipv6Addresses,
     subnetId: machine.subnet.id,
   };
 }
