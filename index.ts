@@ -3,14 +3,20 @@ import * as pulumi from "@pulumi/pulumi";
 import { ContinuousDeployment } from "./components/index";
 import { readCheckout } from "./components/checkout";
 import { nextStep as nextStepAfter } from "./components/nextStep";
-import { stackConfig } from "./components/stackConfig";
+import { encryptedKeys, stackConfig } from "./components/stackConfig";
 import { readWorkflows } from "./components/workflows";
 
 const repositoryJson = readFileSync("nix/repository.json", "utf8");
 
 const server = new ContinuousDeployment(
   "nixos",
-  stackConfig(pulumi.runtime.allConfig(), pulumi.getProject(), repositoryJson, readWorkflows(".")),
+  stackConfig(
+    pulumi.runtime.allConfig(),
+    pulumi.getProject(),
+    repositoryJson,
+    readWorkflows("."),
+    encryptedKeys(process.env),
+  ),
 );
 
 /** What to do next, in words; absent when the machine goes on by itself. */

@@ -28,6 +28,12 @@ export interface BinaryCacheArgs {
    * @default true
    */
   forceDestroy?: pulumi.Input<boolean>;
+  /**
+   * Whether the engine refuses to delete or replace bucket and signing key. Machines trust the key by its public half in
+   * their configuration: with another one they build everything themselves.
+   * @default false
+   */
+  protect?: boolean;
 }
 
 /** A Nix binary cache in S3: continuous integration writes and signs what machines then need not build. */
@@ -48,7 +54,11 @@ export class BinaryCache extends pulumi.ComponentResource {
 
     const checked = checkedArgs(this, name, args);
     const bucket = createBucket(this, name, checked);
-    const key = new tls.PrivateKey(`${name}-signing-key`, { algorithm: "ED25519" }, { parent: this });
+    const key = new tls.PrivateKey(
+      `${name}-signing-key`,
+      { algorithm: "ED25519" },
+      { parent: this, protect: checked.protect },
+    );
     const signingKey = pulumi
       .all([checked.signingKeyName, pulumi.secret(key.privateKeyOpenssh)])
       .apply(([keyName, privateKey]) => nixSigningKey(keyName, privateKey));
@@ -79,6 +89,7 @@ function checkedArgs(component: BinaryCache, name: string, args: BinaryCacheArgs
     expirationDays: checks.input("expirationDays", args.expirationDays ?? 180, cacheDays),
     // Everything in it can be built again.
     forceDestroy: args.forceDestroy ?? true,
+    protect: args.protect,
   };
   checks.refuseProblems();
   return checked;
@@ -87,8 +98,8 @@ function checkedArgs(component: BinaryCache, name: string, args: BinaryCacheArgs
 /** A private, encrypted bucket that answers over TLS only and forgets old builds. */
 function createBucket(component: BinaryCache, name: string, checked: CheckedArgs): s3.Bucket {
   const parent = { parent: component };
-  const { bucketName: bucketNameOrNone, forceDestroy } = checked;
-  const bucket = new s3.Bucket(name, { bucket: bucketNameOrNone, forceDestroy }, parent);
+  const { bucketName: bucketNameOrNone, forceDestroy, protect } = checked;
+  const bucket = new s3.Bucket(name, { bucket: bucketNameOrNone, forceDestroy }, { parent: component, protect });
   const id = { bucket: bucket.bucket };
 
   new s3.BucketServerSideEncryptionConfiguration(

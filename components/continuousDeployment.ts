@@ -7,6 +7,7 @@ import { ArgumentChecks } from "./errors";
 import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
 import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
 import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nixosInstance";
+import { ed25519PrivateKey } from "./openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
 import { branchName, ownerName, repositoryName } from "./repositoryNames";
 import { SshKeyPair } from "./sshKeyPair";
@@ -41,6 +42,26 @@ export interface ContinuousDeploymentArgs {
    * @default false
    */
   separateMachineKey?: boolean;
+  /**
+   * An ed25519 private key (OpenSSH form) that the machine has already, because something else made it: generation 1 of
+   * its key, instead of a new one. It must be root's login key and lie in /var/lib/id_ed25519; a rotation leads from it
+   * to keys that are made here. Choose it before the first update. Secret.
+   * @default none
+   */
+  adoptedKey?: pulumi.Input<string>;
+  /**
+   * Private host key (ed25519, OpenSSH form) that the machine has already, instead of a new one. It is what every SSH
+   * connection expects, and a machine that replaces this one gets it too. Secret.
+   * @default none
+   */
+  adoptedHostKey?: pulumi.Input<string>;
+  /**
+   * Whether the engine refuses to delete or replace what cannot be had again: machine and Elastic IP, the keys in use,
+   * the repository, and the cache with its signing key. Everything else goes on to be replaced where that is its way to
+   * change. The resource option `protect` of this component would stop that too, and with it every deployment.
+   * @default false
+   */
+  protect?: boolean;
   /** Choices about the machine. */
   machine?: MachineSettings;
   /** Choices about the repository and its protection. */
@@ -98,19 +119,22 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
   public readonly cachePublicKey: pulumi.Output<string>;
 
   constructor(name: string, args: ContinuousDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("nixos:index:ContinuousDeployment", name, args, opts);
+    super("nixos:index:ContinuousDeployment", name, withSecrets(args), opts);
     const parent = { parent: this };
+    const { adoptedKey, protect } = args;
 
     const generations = checkedGenerations(this, name, args);
-    const keyPair = new SshKeyPair(`${name}-key`, { generations }, parent);
+    const keyPair = new SshKeyPair(`${name}-key`, { generations, adoptedKey, protect }, parent);
 
     // The key in user data is the less one can do with it, the better: whoever may describe the instance can read it.
     const machineKey = args.separateMachineKey
-      ? createKeyGenerations(`${name}-machine-key`, generations, parent)
+      ? createKeyGenerations(`${name}-machine-key`, generations, { adoptedKey, protect }, this)
       : keyPair;
 
     // Made here and given to the machine, so that no SSH connection ever trusts a host key on first use.
-    const hostKey = new tls.PrivateKey(`${name}-host-key`, { algorithm: "ED25519" }, parent);
+    const hostKey =
+      args.adoptedHostKey ??
+      new tls.PrivateKey(`${name}-host-key`, { algorithm: "ED25519" }, { parent: this, protect }).privateKeyOpenssh;
 
     const repository = new ProtectedRepository(
       `${name}-repository`,
@@ -123,11 +147,12 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         deployPublicKey: args.access === "token" ? undefined : machineKey.publicKeyOpenssh,
         deployKeyGeneration: generations[0],
         deployKeyTitle: `${name} (read-only)`,
+        protect,
       },
       parent,
     );
 
-    const cache = args.integration?.cache ? new BinaryCache(`${name}-cache`, {}, parent) : undefined;
+    const cache = args.integration?.cache ? new BinaryCache(`${name}-cache`, { protect }, parent) : undefined;
 
     const instance = new NixosInstance(
       name,
@@ -136,7 +161,8 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         instanceProfile: args.machine?.instanceProfile ?? cache?.readerProfileName,
         keyName: keyPair.keyName,
         identityKey: machineKey.privateKeyOpenssh,
-        hostKey: pulumi.secret(hostKey.privateKeyOpenssh),
+        hostKey: pulumi.secret(hostKey),
+        protect,
       },
       parent,
     );
@@ -210,6 +236,14 @@ function urlOf(host: string): string {
   return host.includes(":") ? `http://[${host}]` : `http://${host}`;
 }
 
+const ADOPTED_KEYS = ["adoptedKey", "adoptedHostKey"] as const;
+
+/** The inputs of a component are kept in the state too. */
+function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
+  const given = ADOPTED_KEYS.filter((key) => args[key] !== undefined);
+  return { ...args, ...Object.fromEntries(given.map((key) => [key, pulumi.secret(args[key])])) };
+}
+
 /**
  * Checks everything before the first part is made, and returns the generations of the keys. The parts check their own
  * arguments too, but when the last one refuses, the engine has the others already and would create them.
@@ -220,6 +254,9 @@ function checkedGenerations(component: ContinuousDeployment, name: string, args:
   checks.ifPlain("repositoryName", args.repositoryName, repositoryName);
   checks.ifPlain("branch", args.branch ?? "main", branchName);
   checks.ifPlain("access", args.access ?? "deploy-key", accessKind);
+  for (const key of ADOPTED_KEYS) {
+    if (args[key] !== undefined) checks.ifPlain(key, args[key], ed25519PrivateKey);
+  }
   const generations = checks.plain("keyGenerations", args.keyGenerations ?? [1], keyGenerationNumbers);
   checkMachineSettings(checks.of("machine"), args.machine ?? {});
   checkRepositorySettings(checks.of("repository"), args.repository ?? {});

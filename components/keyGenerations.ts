@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { ageRecipient } from "./age";
 import { type Check, problem, shown } from "./errors";
+import { publicKeyOf } from "./openssh";
 
 /** The keys of a list of generations: the first is in use, a second one is kept beside it during a rotation. */
 export interface KeyGenerations {
@@ -31,6 +32,14 @@ export const keyGenerationNumbers: Check<number[]> = (property, value) => {
   ];
 };
 
+/** What may be chosen about the keys. */
+export interface KeyChoices {
+  /** A private key that is there already: generation 1, instead of a new one. */
+  adoptedKey?: pulumi.Input<string>;
+  /** Whether the engine refuses to delete or replace the key in use. */
+  protect?: boolean;
+}
+
 /**
  * Makes one ed25519 key for each generation. Generation 1 is called `name` and generation N `name-N`, whatever their
  * place in the list: swapping the two during a rotation must keep both keys.
@@ -38,10 +47,18 @@ export const keyGenerationNumbers: Check<number[]> = (property, value) => {
 export function createKeyGenerations(
   name: string,
   generations: number[],
-  opts: pulumi.CustomResourceOptions,
+  { adoptedKey, protect }: KeyChoices,
+  parent: pulumi.Resource,
 ): KeyGenerations {
-  const keys = generations.map(
-    (number) => new tls.PrivateKey(number === 1 ? name : `${name}-${number}`, { algorithm: "ED25519" }, opts),
+  const keys = generations.map((number, place) =>
+    number === 1 && adoptedKey !== undefined
+      ? adopted(adoptedKey)
+      : new tls.PrivateKey(
+          number === 1 ? name : `${name}-${number}`,
+          { algorithm: "ED25519" },
+          // Not the other one: the end of a rotation destroys it.
+          { parent, protect: protect && place === 0 },
+        ),
   );
   const publicKeys = keys.map((key) => key.publicKeyOpenssh.apply((publicKey) => publicKey.trim()));
   const recipients = publicKeys.map((publicKey) => publicKey.apply(ageRecipient));
@@ -54,4 +71,10 @@ export function createKeyGenerations(
     publicKeysOpenssh: pulumi.all(publicKeys),
     ageRecipients: pulumi.all(recipients),
   };
+}
+
+function adopted(privateKey: pulumi.Input<string>): Pick<tls.PrivateKey, "privateKeyOpenssh" | "publicKeyOpenssh"> {
+  // A newline at its end is lost where the key went through the stack's configuration, and ssh needs it.
+  const privateKeyOpenssh = pulumi.secret(privateKey).apply((key) => `${key.trimEnd()}\n`);
+  return { privateKeyOpenssh, publicKeyOpenssh: pulumi.unsecret(privateKeyOpenssh.apply(publicKeyOf)) };
 }

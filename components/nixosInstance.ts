@@ -98,6 +98,11 @@ export interface NixosInstanceArgs extends MachineSettings {
    * boot only: to change it, replace the machine.
    */
   hostKey: pulumi.Input<string>;
+  /**
+   * Whether the engine refuses to delete or replace machine and Elastic IP.
+   * @default false
+   */
+  protect?: boolean;
 }
 
 /** An x86_64 EC2 machine that runs NixOS, with a security group and an address that outlives a stop. */
@@ -146,14 +151,18 @@ export class NixosInstance extends pulumi.ComponentResource {
       },
       {
         parent: this,
+        protect: args.protect,
         // Every new image would otherwise replace the machine, and so would a rotated key, which reaches it by user
-        // data. An image that the user chose is not frozen.
-        ignoreChanges: args.amiId === undefined ? ["ami", "keyName"] : ["keyName"],
+        // data. An image that the user chose is not frozen. An imported machine may have a disk that is not encrypted,
+        // which only a new machine changes.
+        ignoreChanges: [...(args.amiId === undefined ? ["ami"] : []), "keyName", "rootBlockDevice.encrypted"],
         additionalSecretOutputs: ["userData", "userDataBase64"],
       },
     );
 
-    const address = checked.ipv6Only ? ownIpv6Address(instance) : createAddress(this, name, instance, tags);
+    const address = checked.ipv6Only
+      ? ownIpv6Address(instance)
+      : createAddress(this, name, instance, { tags, protect: args.protect });
 
     this.instanceId = instance.id;
     this.publicIp = address.publicIp;
@@ -302,9 +311,9 @@ function createAddress(
   component: NixosInstance,
   name: string,
   instance: ec2.Instance,
-  tags: { [key: string]: pulumi.Input<string> },
+  { tags, protect }: Pick<NixosInstanceArgs, "tags" | "protect">,
 ): Address {
-  return new ec2.Eip(`${name}-address`, { domain: "vpc", instance: instance.id, tags }, { parent: component });
+  return new ec2.Eip(`${name}-address`, { domain: "vpc", instance: instance.id, tags }, { parent: component, protect });
 }
 
 /** Stays with the machine over a stop and a start, and goes with it. */

@@ -87,6 +87,11 @@ export interface ProtectedRepositoryArgs extends RepositorySettings {
    * @default the name of the resource
    */
   deployKeyTitle?: pulumi.Input<string>;
+  /**
+   * Whether the engine refuses to delete, archive or replace a repository that was created here.
+   * @default false
+   */
+  protect?: boolean;
 }
 
 /** A GitHub repository whose branch takes only what its checks have passed, and that one machine may read. */
@@ -177,6 +182,7 @@ function checkedArgs(component: ProtectedRepository, name: string, args: Protect
       args.deployPublicKey === undefined
         ? undefined
         : checks.input("deployPublicKey", args.deployPublicKey, ed25519PublicKey),
+    protect: args.protect,
   };
   checks.refuseProblems();
   if (needsPaidPlan(checked)) warnOfUnknownPlan(component, checked.plan);
@@ -227,7 +233,7 @@ function createRepository(component: ProtectedRepository, name: string, checked:
       deleteBranchOnMerge: true,
       archiveOnDestroy: checked.onDestroy === "archive",
     },
-    { parent: component, retainOnDelete: checked.onDestroy === "retain" },
+    { parent: component, protect: checked.protect, retainOnDelete: checked.onDestroy === "retain" },
   );
   return {
     name: repository.name,

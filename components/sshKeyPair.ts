@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentChecks } from "./errors";
 import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
+import { ed25519PrivateKey } from "./openssh";
 
 /** Arguments of SshKeyPair. */
 export interface SshKeyPairArgs {
@@ -17,6 +18,18 @@ export interface SshKeyPairArgs {
    * @default [1]
    */
   generations?: number[];
+  /**
+   * An ed25519 private key (OpenSSH form) that a machine has already, as generation 1 instead of a new key. A rotation
+   * leads from it to keys that are made here. Secret.
+   * @default none
+   */
+  adoptedKey?: pulumi.Input<string>;
+  /**
+   * Whether the engine refuses to delete or replace the key in use. The EC2 key pair is not protected: it has only the
+   * public half, and every rotation replaces it.
+   * @default false
+   */
+  protect?: boolean;
 }
 
 /**
@@ -39,9 +52,13 @@ export class SshKeyPair extends pulumi.ComponentResource {
   public readonly ageRecipients: pulumi.Output<string[]>;
 
   constructor(name: string, args: SshKeyPairArgs = {}, opts?: pulumi.ComponentResourceOptions) {
-    super("nixos:index:SshKeyPair", name, args, opts);
+    const { adoptedKey } = args;
+    // The inputs of a component are kept in the state too.
+    const inputs = adoptedKey === undefined ? args : { ...args, adoptedKey: pulumi.secret(adoptedKey) };
+    super("nixos:index:SshKeyPair", name, inputs, opts);
 
-    const keys = createKeyGenerations(name, checkedGenerations(this, name, args), { parent: this });
+    const { generations, ...choices } = checkedArgs(this, name, args);
+    const keys = createKeyGenerations(name, generations, choices, this);
     this.publicKeyOpenssh = keys.publicKeyOpenssh;
     this.privateKeyOpenssh = keys.privateKeyOpenssh;
     this.ageRecipient = keys.ageRecipient;
@@ -66,9 +83,14 @@ export class SshKeyPair extends pulumi.ComponentResource {
   }
 }
 
-function checkedGenerations(component: SshKeyPair, name: string, args: SshKeyPairArgs): number[] {
+function checkedArgs(component: SshKeyPair, name: string, args: SshKeyPairArgs) {
   const checks = new ArgumentChecks(component, `SshKeyPair ${JSON.stringify(name)}`);
-  const generations = checks.plain("generations", args.generations ?? [1], keyGenerationNumbers);
+  const checked = {
+    generations: checks.plain("generations", args.generations ?? [1], keyGenerationNumbers),
+    adoptedKey:
+      args.adoptedKey === undefined ? undefined : checks.input("adoptedKey", args.adoptedKey, ed25519PrivateKey),
+    protect: args.protect,
+  };
   checks.refuseProblems();
-  return generations;
+  return checked;
 }

@@ -9,6 +9,7 @@ import { githubToken } from "./githubToken";
 import { x86InstanceType } from "./instanceType";
 import { amiId, nixosRelease } from "./nixosAmi";
 import { keyGenerationNumbers } from "./keyGenerations";
+import { ed25519PrivateKey } from "./openssh";
 import { ciSystem, unreportedChecks } from "./requiredChecks";
 import { parseRepositoryFile } from "./repositoryFile";
 import { REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
@@ -19,6 +20,8 @@ type Kind = "string" | "integer" | "boolean" | "array";
 interface Key {
   kind: Kind;
   check: Check<never>;
+  /** Whether it must be encrypted in the stack's configuration. */
+  secret?: true;
 }
 
 const anything: Check<unknown> = () => [];
@@ -61,6 +64,9 @@ export const CONFIG_KEYS = {
   allowDirty: boolean,
   keyGenerations: { kind: "array", check: keyGenerationNumbers } as Key,
   separateMachineKey: boolean,
+  adoptedKey: { ...text(ed25519PrivateKey), secret: true },
+  adoptedHostKey: { ...text(ed25519PrivateKey), secret: true },
+  protect: boolean,
   ci: text(ciSystem),
   cache: boolean,
   githubActions: boolean,
@@ -81,15 +87,17 @@ export const CONFIG_KEYS = {
  * @param project name of the project, which is the namespace of its keys
  * @param repositoryJson the text of nix/repository.json
  * @param workflows the texts of .github/workflows, which report the required checks
+ * @param encrypted the keys that the stack's configuration has encrypted, with their namespace
  */
 export function stackConfig(
   config: Record<string, string>,
   project: string,
   repositoryJson: string,
   workflows: string[],
+  encrypted: string[],
 ): ContinuousDeploymentArgs {
   const repositoryFile = parseRepositoryFile(repositoryJson);
-  const own = readOwnKeys(config, `${project}:`);
+  const own = readOwnKeys(config, `${project}:`, encrypted);
   const problems = [
     ...unknownKeys(config, `${project}:`),
     ...own.problems,
@@ -103,6 +111,10 @@ export function stackConfig(
 
   const { owner, name, branch, access } = repositoryFile.value;
   const value = <T>(key: keyof typeof CONFIG_KEYS) => own.values[key] as T | undefined;
+  const secret = (key: keyof typeof CONFIG_KEYS) => {
+    const text = value<string>(key);
+    return text === undefined ? undefined : pulumi.secret(text);
+  };
   return {
     owner,
     repositoryName: name,
@@ -110,6 +122,9 @@ export function stackConfig(
     access,
     keyGenerations: value("keyGenerations"),
     separateMachineKey: value("separateMachineKey"),
+    adoptedKey: secret("adoptedKey"),
+    adoptedHostKey: secret("adoptedHostKey"),
+    protect: value("protect"),
     machine: {
       release: value("release"),
       amiId: value("amiId"),
@@ -152,6 +167,11 @@ export function stackConfig(
   };
 }
 
+/** The keys that the stack's configuration has encrypted, as the engine tells the SDK, which keeps it to itself. */
+export function encryptedKeys(environment: NodeJS.ProcessEnv): string[] {
+  return JSON.parse(environment["PULUMI_CONFIG_SECRET_KEYS"] || "[]") as string[];
+}
+
 /** A branch that waits for a check which nobody reports is locked for ever; here it costs nothing to find out. */
 function checksProblems(values: Record<string, unknown>, namespace: string, workflows: string[]): string[] {
   const { ci = "github-actions", protection = "branch", requiredChecks = REQUIRED_CHECKS } = values;
@@ -170,19 +190,30 @@ function unknownKeys(config: Record<string, string>, namespace: string): string[
     .map((key) => `${key}: no such key. Did you mean ${namespace}${closest(key.slice(namespace.length), known)}?`);
 }
 
-function readOwnKeys(config: Record<string, string>, namespace: string) {
+function readOwnKeys(config: Record<string, string>, namespace: string, encrypted: string[]) {
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
-  for (const [name, { kind, check }] of Object.entries<Key>(CONFIG_KEYS)) {
+  for (const [name, { kind, check, secret }] of Object.entries<Key>(CONFIG_KEYS)) {
     const raw = config[namespace + name];
     // A key of the schema needs a default, and the empty text is the only one that says "none".
     if (raw === undefined || raw === "") continue;
+    if (secret && !encrypted.includes(namespace + name)) {
+      problems.push(plainSecret(namespace + name));
+      continue;
+    }
     const value = decode(raw, kind);
     if (value === undefined) problems.push(problem(namespace + name, shown(raw), `a value of type ${kind}`));
     else problems.push(...check(namespace + name, value as never));
     values[name] = value;
   }
   return { values, problems };
+}
+
+function plainSecret(key: string): string {
+  const remedy =
+    `Set it again: pulumi config set --secret ${key} < FILE. ` +
+    `If the plain one was ever committed or pushed, it is no secret any more.`;
+  return problem(key, "a value in plain text", "an encrypted one", remedy);
 }
 
 /** The value in its type, or undefined if it has another. */

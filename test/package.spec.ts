@@ -180,7 +180,7 @@ describe("Pulumi.yaml", () => {
   // The strongest form of "equal defaults": a stack with all of them does what a stack without any does.
   it("gives the defaults that the components have", async () => {
     const repository = JSON.stringify({ owner: "octo", name: "server", branch: "main", access: "deploy-key" });
-    const configured = stackConfig(defaultConfig(), "pulumi-nixos", repository, readWorkflows("."));
+    const configured = stackConfig(defaultConfig(), "pulumi-nixos", repository, readWorkflows("."), []);
     const bare: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server" };
     const inputsOf = async (args: ContinuousDeploymentArgs) => {
       const { resources } = await run(cloud(), () => new ContinuousDeployment("nixos", args), true);

@@ -40,19 +40,19 @@ function schemaOf(folder: string) {
 /** Inputs with a star when they are required; all outputs are always there. */
 const GOLDEN: Record<string, { inputs: string; outputs: string }> = {
   SshKeyPair: {
-    inputs: "generations keyName",
+    inputs: "adoptedKey generations keyName protect",
     outputs: "ageRecipient ageRecipients keyName privateKeyOpenssh publicKeyOpenssh publicKeysOpenssh",
   },
   NixosInstance: {
     inputs:
       "amiId hostKey* httpCidrBlocks httpIpv6CidrBlocks httpPorts identityKey* instanceProfile instanceType ipv6Only " +
-      "keyName* release rootVolumeGiB sshCidrBlocks sshIpv6CidrBlocks subnetId tags",
+      "keyName* protect release rootVolumeGiB sshCidrBlocks sshIpv6CidrBlocks subnetId tags",
     outputs: "amiId hostPublicKey instanceId publicDns publicIp securityGroupId",
   },
   ProtectedRepository: {
     inputs:
-      "access branch create deployKeyGeneration deployKeyTitle deployPublicKey enforceAdmins name* onDestroy owner* plan protection " +
-      "requiredChecks requiredReviews visibility",
+      "access branch create deployKeyGeneration deployKeyTitle deployPublicKey enforceAdmins name* onDestroy owner* plan " +
+      "protect protection requiredChecks requiredReviews visibility",
     outputs: "fullName httpUrl repositoryId repositoryName sshUrl upgradeFlake",
   },
   NixosDeployment: {
@@ -64,14 +64,15 @@ const GOLDEN: Record<string, { inputs: string; outputs: string }> = {
   },
   ContinuousDeployment: {
     inputs:
-      "access branch deployment integration keyGenerations machine owner* repository repositoryName* separateMachineKey",
+      "access adoptedHostKey adoptedKey branch deployment integration keyGenerations machine owner* protect repository " +
+      "repositoryName* separateMachineKey",
     outputs:
       "ageRecipient ageRecipients cachePublicKey cacheSubstituter deployedGenerations derivation hostPublicKey " +
       "identityKey instanceId loginPublicKeys privateKey publicDns publicIp repositoryUrl sshCommand systemPath " +
       "upgradeFlake url",
   },
   BinaryCache: {
-    inputs: "bucketName expirationDays forceDestroy signingKeyName",
+    inputs: "bucketName expirationDays forceDestroy protect signingKeyName",
     outputs: "bucketArn publicKey readerProfileName secretKey substituter",
   },
   GithubActionsAccess: {

@@ -54,7 +54,8 @@ export function setting(project: Project, key: string): unknown {
 export function configurationProblems(project: Project, stackText: string, repositoryText: string): string {
   const settings = { ...project.defaults, ...readStackFile(stackText, project.stackFile) };
   try {
-    stackConfig(asEngineConfig(settings), project.name, repositoryText, readWorkflows(project.folder));
+    // What is encrypted is not among the settings.
+    stackConfig(asEngineConfig(settings), project.name, repositoryText, readWorkflows(project.folder), []);
     return "";
   } catch (error) {
     return (error as Error).message;

@@ -48,6 +48,16 @@ describe("BinaryCache", () => {
     assert.deepEqual([...new Set(resources.filter(({ custom }) => custom).map(({ parent }) => parent))], ["cache"]);
   });
 
+  it("protects bucket and signing key where that is asked, and nothing by default", async () => {
+    const kept = async (args?: BinaryCacheArgs) =>
+      (await build(args)).resources
+        .filter(({ options }) => options.protect)
+        .map(({ name }) => name)
+        .sort();
+    assert.deepEqual(await kept({ protect: true }), ["cache", "cache-signing-key"]);
+    assert.deepEqual(await kept(), []);
+  });
+
   it("blocks every kind of public access", async () => {
     const { resources } = await build();
     assert.deepEqual(only(resources, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs, {

@@ -19,6 +19,8 @@ const host = newKey();
 const keys = { keyName: "login", identityKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh };
 
 const INSTANCE = "aws:ec2/instance:Instance";
+/** An imported machine keeps a disk that is not encrypted; encrypting it would replace the machine. */
+const DISK = "rootBlockDevice.encrypted";
 const GROUP = "aws:ec2/securityGroup:SecurityGroup";
 const INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
 const EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule";
@@ -104,13 +106,13 @@ describe("NixosInstance", () => {
 
   it("freezes an image that was looked up", async () => {
     const { resources } = await machine();
-    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["ami", "keyName"]);
+    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["ami", "keyName", DISK]);
   });
 
   it("looks nothing up for an image that was chosen, and does not freeze it", async () => {
     const { resources, invokes } = await machine({ amiId: "ami-12345678" });
     assert.equal(only(resources, INSTANCE).inputs["ami"], "ami-12345678");
-    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["keyName"]);
+    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["keyName", DISK]);
     assert.deepEqual(invokes, []);
   });
 

@@ -5,9 +5,14 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { CONFIG_KEYS, stackConfig } from "../../components/stackConfig";
+import { awaitedFacts } from "../support/awaited";
+import { newKey } from "../support/keys";
+import { Secret, secret } from "../support/wire";
 
 const REPOSITORY = JSON.stringify({ owner: "octo", name: "server", branch: "main", access: "deploy-key" });
 const project = "pulumi-nixos";
+const KEY = newKey().privateKeyOpenssh;
+const SECRETS = ["adoptedKey", "adoptedHostKey"].map((key) => `${project}:${key}`);
 const WORKFLOW = `on:
   pull_request:
 jobs:
@@ -18,10 +23,15 @@ jobs:
   build: {}
 `;
 
-function read(own: Record<string, string> = {}, others: Record<string, string> = {}, repository = REPOSITORY) {
+function read(
+  own: Record<string, string> = {},
+  others: Record<string, string> = {},
+  repository = REPOSITORY,
+  encrypted = SECRETS,
+) {
   const config: Record<string, string> = { ...others };
   for (const [key, value] of Object.entries(own)) config[`${project}:${key}`] = value;
-  return stackConfig(config, project, repository, [WORKFLOW]);
+  return stackConfig(config, project, repository, [WORKFLOW], encrypted);
 }
 
 function problemsOf(
@@ -92,6 +102,9 @@ describe("stackConfig", () => {
     allowDirty: ["true", "deployment.allowDirty", true],
     keyGenerations: ["[1,2]", "keyGenerations", [1, 2]],
     separateMachineKey: ["true", "separateMachineKey", true],
+    adoptedKey: [KEY, "adoptedKey", secret(KEY)],
+    adoptedHostKey: [KEY, "adoptedHostKey", secret(KEY)],
+    protect: ["true", "protect", true],
     ci: ["other", "repository.requiredChecks", undefined],
     cache: ["true", "integration.cache", true],
     githubActions: ["true", "integration.githubActions", true],
@@ -111,13 +124,25 @@ describe("stackConfig", () => {
   };
 
   for (const [key, [raw, place, expected]] of Object.entries(arrives)) {
-    it(`hands ${key} on as ${place}`, () => {
+    it(`hands ${key} on as ${place}`, async () => {
       const value = place
         .split(".")
         .reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], read({ [key]: raw }));
-      assert.deepEqual(value, expected);
+      if (!(expected instanceof Secret)) return assert.deepEqual(value, expected);
+      const { value: known, secret } = await awaitedFacts(value as pulumi.Output<unknown>);
+      assert.deepEqual([known, secret], [expected.value, true]);
     });
   }
+
+  it("refuses a private key in plain text, without showing it", () => {
+    const values = { [`${project}:adoptedKey`]: KEY };
+    const refused = () => read({}, values, REPOSITORY, []);
+    assert.throws(
+      refused,
+      /adoptedKey: got a value in plain text; .*pulumi config set --secret pulumi-nixos:adoptedKey </,
+    );
+    assert.throws(refused, (error: Error) => !error.message.includes(KEY.split("\n")[1]!));
+  });
 
   it("refuses required checks that the chosen CI does not report, unless nothing is protected", () => {
     assert.match(
