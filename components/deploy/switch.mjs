@@ -78,6 +78,7 @@ export async function confirmSwitch(deployment, { system, previous, rebuild, aga
       const [state = "", detail = ""] = answers.get("guard").split(" ");
       if (state === "confirmed") return { exitCode: Number(detail), failedUnits: answers.all("failed-unit") };
       if (state === "armed") {
+        await refuseUnguarded(deployment, answers, previous);
         // It never began: nothing was activated.
         if (attempt++ >= ATTEMPTS || sshTrouble(rebuild.stderr) === undefined) throw neverBegan(rebuild);
         log.progress(`switch: ${lastWords(rebuild.stderr)}; trying again`);
@@ -113,6 +114,24 @@ async function refuseOther({ machine }, answers, system) {
   });
 }
 
+/**
+ * The guard was never told of a switch, and yet the machine runs something else.
+ * @param {Deployment} deployment
+ * @param {Answers} answers
+ * @param {string} previous
+ */
+async function refuseUnguarded({ machine }, answers, previous) {
+  const running = answers.get("system");
+  if (running === previous) return;
+  await machine.abandon();
+  throw new DeploymentError("The machine was switched past its guard; it is going back.", {
+    details: `guarded: ${previous}\nruns:    ${running}`,
+    advice: [
+      "This nixos-rebuild switches in a unit that the guard does not know. Use that of NixOS 26.05: take the one on PATH away, and the flake's own is used.",
+    ],
+  });
+}
+
 /** @param {Result} rebuild */
 function neverBegan(rebuild) {
   const ended = rebuild.timedOut ? "took too long" : `ended with exit code ${rebuild.code}`;
@@ -142,6 +161,7 @@ export function rolledBack(answers, { previous, system, rebuild, settings }) {
         ...(/^(interrupted|switch-did-not-begin)$/.test(reason)
           ? []
           : [`It will not upgrade to ${system} by itself until the branch moves.`]),
+        ...restartAdvice(rebuild, system, settings),
         look,
       ],
     });
@@ -186,6 +206,21 @@ function lostSight(error, previous, { host }) {
       `Look: ssh root@${host} cat /run/nixos-deploy/guard/state; without SSH, the EC2 serial console.`,
     ],
   });
+}
+
+/**
+ * NixOS refuses to switch to what a running system cannot become, such as another implementation of D-Bus.
+ * @param {Result} rebuild
+ * @param {string} system
+ * @param {Deployment["settings"]} settings
+ */
+function restartAdvice({ stdout, stderr }, system, { host }) {
+  if (!/^There are changes to critical components/m.test(`${stdout}${stderr}`)) return [];
+  const install = `nix-env --profile /nix/var/nix/profiles/system --set ${system} && ${system}/bin/switch-to-configuration boot`;
+  return [
+    "Only a restart can bring the machine there. Install it for the next start, then run this again:",
+    `ssh root@${host} '${install} && systemctl reboot'`,
+  ];
 }
 
 /** @param {Result} rebuild */

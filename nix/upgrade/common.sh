@@ -78,6 +78,7 @@ public_summary() { # KIND
   disk) echo "the disk is full" ;;
   rejected) echo "the new revision was rejected by a deployment" ;;
   switches-off) echo "the new revision would switch upgrades off" ;;
+  restart) echo "the new revision needs a restart" ;;
   activation) echo "the new revision could not be activated and was taken back" ;;
   health) echo "the new revision was not healthy and was taken back" ;;
   interrupted) echo "the installation was interrupted" ;;

@@ -172,6 +172,20 @@ keep() { # SYSTEM
   nix-env --profile /nix/var/nix/profiles/system --set "$1" && activate "$1" boot
 }
 
+# NixOS's own checks of a switch, asked before anything is touched. They refuse what a running system cannot become, such
+# as another implementation of D-Bus: only a restart leads there, and that is for a person to choose.
+refuse_unswitchable() { # SYSTEM
+  local output=$UPGRADE_STATE/output changes
+  if "$1/bin/switch-to-configuration" check >"$output" 2>&1; then return; fi
+  cat "$output" >&2
+  changes=$(sed -n 's/^\([^ ]* : .* -> .*\)$/\1/p' "$output" | paste -sd ';')
+  [[ -z $changes ]] || fail_revision restart \
+    "only a restart can bring the machine there ($changes): see docs/trouble/failed-upgrade.md." "$1"
+  # Any other failure shows in the activation itself.
+  ! grep -q '^Pre-switch check' "$output" || fail_revision activation \
+    "NixOS's checks before a switch refuse it: $(grep -m 1 '^Pre-switch check' "$output")" "$1"
+}
+
 go_back() { # PREVIOUS
   log "Going back to $1."
   activate "$1" test || log "The previous system could not be activated whole (exit code $?)."
@@ -263,6 +277,8 @@ upgrade() {
   goes_on "$system" ||
     fail_revision switches-off "the new system would not upgrade itself any more. If that is meant, say so: continuousDeployment.upgrade.enable = false." "$system"
 
+  refuse_unswitchable "$system"
+
   # A deployment may have begun while this was building.
   stop_if_held
   enter_phase switching
@@ -304,7 +320,8 @@ main() {
     succeed "$(current_system)"
     exit 0
   fi
-  if [[ $(get_state .failed.revision) == "$wanted" ]]; then
+  # A system that failed and runs all the same was installed by a person, or by a restart.
+  if [[ $(get_state .failed.revision) == "$wanted" && $(get_state .failed.system) != "$(current_system)" ]]; then
     local retry_at
     retry_at=$(get_state .failed.retryAt)
     if [[ -z $retry_at ]] || ((retry_at > NOW)); then

@@ -9,6 +9,7 @@ import {
   assertClientLeftClean,
   assertMachineLeftClean,
   assertSystem,
+  isHeld,
   newestLog,
   rejectedSystems,
   systemState,
@@ -39,6 +40,11 @@ async function isSwitching(machine: Machine): Promise<boolean> {
 async function hasSwitched(machine: Machine): Promise<boolean> {
   const script = "systemctl show --property=ActiveState --value nixos-rebuild-switch-to-configuration.service";
   return (await isSwitching(machine)) && (await machine.output(script)) === "inactive";
+}
+
+/** The unit that the double of nixos-rebuild switches in. */
+function nameSwitchUnit(setting: Bench, unit: string): void {
+  setting.client.env["NIXOS_REBUILD_DOUBLE_UNIT"] = unit;
 }
 
 describe("the switch of a deployment", () => {
@@ -95,6 +101,24 @@ describe("the switch of a deployment", () => {
     assert.match(result.stderr, /Failed to install bootloader/);
   });
 
+  it("says how a system is installed that only a restart can lead to", async (bench) => {
+    const setting = await bench.fresh();
+    const result = await deploy(setting, "needsRestart");
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, /dbus-implementation : dbus -> broker/);
+    const [, command] = /^ *(?:- )?ssh root@\S+ '(nix-env .*) && systemctl reboot'$/m.exec(result.stderr) ?? [];
+    assert.ok(command !== undefined, result.stderr);
+    const { machine } = setting;
+    await assertSystem(machine, machine.initialSystem);
+    await machine.output(command);
+    const { profile, boot } = await systemState(machine);
+    assert.match(profile, /-needsRestart$/);
+    assert.equal(boot, profile);
+    // The restart.
+    await machine.output(`ln -sfn ${profile} /run/current-system`);
+    assert.equal(systemOf(await deploy(setting, "needsRestart")), profile);
+  });
+
   // Fault 7
   it("is undone when it takes longer than it may", async (bench) => {
     const setting = await bench.fresh();
@@ -114,6 +138,31 @@ describe("the switch of a deployment", () => {
     assert.notEqual(result.code, 0);
     assert.ok(result.stderr.includes(good), result.stderr);
     await assertSystem(setting.machine, good);
+  });
+
+  it("is guarded too in a unit whose name has a suffix, as some nixos-rebuild give it", async (bench) => {
+    const setting = await bench.fresh();
+    nameSwitchUnit(setting, "nixos-rebuild-switch-to-configuration-1a2b3c4d");
+    const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "4" });
+    await assertRolledBack(setting, result);
+    await assertSystem(setting.machine, systemOf(await deploy(setting)));
+    await assertMachineLeftClean(setting.machine);
+  });
+
+  it("is undone when it passed the guard by, in a unit of another name", async (bench) => {
+    const setting = await bench.fresh();
+    nameSwitchUnit(setting, "some-switch");
+    const result = await deploy(setting);
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, /switched past its guard/);
+    await until("the end of the way back", async () => {
+      const state = await setting.machine.output("cat /run/nixos-deploy/guard/state");
+      return state === "rolled-back interrupted" && !(await isHeld(setting.machine));
+    });
+    await assertSystem(setting.machine, setting.machine.initialSystem);
+    // Nothing was wrong with it.
+    assert.deepEqual(await rejectedSystems(setting.machine), []);
+    await assertMachineLeftClean(setting.machine);
   });
 
   it("is followed by a good one like any other, after it was undone", async (bench) => {

@@ -113,6 +113,23 @@ describe("upgrade: revisions that do not work", () => {
     await assertSystem(bench().machine, system);
   }
 
+  it("one that only a restart can lead to is left alone, and taken for what it is after the restart", async () => {
+    const before = await activations(bench().machine);
+    const revision = await bench().push({ behaviour: "needsRestart" });
+    assert.equal(await bench().poll(), false);
+    await assertStayed("restart", revision);
+    assert.deepEqual(await activations(bench().machine), before, "nothing was touched");
+    assert.match(await bench().journal(), /only a restart .*\(dbus-implementation : dbus -> broker\)/);
+    // What docs/trouble/failed-upgrade.md says, and the restart.
+    await bench().machine.output(`set -e
+      system=$(readlink -f /var/lib/nixos-upgrade/system)
+      nix-env --profile /nix/var/nix/profiles/system --set "$system"
+      "$system/bin/switch-to-configuration" boot
+      ln -sfn "$system" /run/current-system`);
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, revision);
+  });
+
   it("an evaluation error is not tried again until the branch moves", async () => {
     const broken = await bench().push({ behaviour: "evaluationError" });
     assert.equal(await bench().poll(), false);

@@ -9,8 +9,9 @@
 #   - the timer nixos-deploy-guard does so when no switch ever begins.
 # To see what happened: `cat /run/nixos-deploy/guard/state`, `journalctl -u 'nixos-deploy-*'`.
 
-SWITCH_UNIT=nixos-rebuild-switch-to-configuration.service
-DROP_IN_FOLDER=/run/systemd/system/$SWITCH_UNIT.d
+SWITCH_UNIT=nixos-rebuild-switch-to-configuration
+# For a time nixos-rebuild added a random suffix to the unit's name; systemd reads the second folder for all of those.
+DROP_IN_FOLDERS=("/run/systemd/system/$SWITCH_UNIT.service.d" "/run/systemd/system/$SWITCH_UNIT-.service.d")
 PREVIOUS_ROOT=/nix/var/nix/gcroots/nixos-deploy-previous
 
 guarded() {
@@ -76,9 +77,9 @@ arm() {
   # A system that was only tested is in no profile.
   ln -sfn "$previous" "$PREVIOUS_ROOT"
 
-  mkdir -p "$DROP_IN_FOLDER"
+  mkdir -p "${DROP_IN_FOLDERS[@]}"
   # A switch that this guard does not expect does not begin, and none takes longer than it may.
-  cat >"$DROP_IN_FOLDER/nixos-deploy.conf" <<EOF
+  tee "${DROP_IN_FOLDERS[@]/%//nixos-deploy.conf}" >/dev/null <<EOF
 [Service]
 ExecStartPre=$(guarded bash) $GUARD_FOLDER/guard.sh switch_begins
 ExecStopPost=$(guarded bash) $GUARD_FOLDER/guard.sh switch_ends
@@ -116,6 +117,10 @@ switch_ends() {
   fi
 }
 
+switches_at_work() {
+  systemctl list-units --state=active,activating,deactivating --plain --no-legend "$SWITCH_UNIT*.service"
+}
+
 # A timer has elapsed.
 expire() {
   lock
@@ -123,9 +128,7 @@ expire() {
   armed) begin_rollback switch-did-not-begin ;;
   switching)
     # The end of the switch decides, unless it was missed.
-    case $(systemctl show --property=ActiveState --value "$SWITCH_UNIT") in
-    inactive | failed) begin_rollback switch-ended-unseen ;;
-    esac
+    [[ -n $(switches_at_work) ]] || begin_rollback switch-ended-unseen
     ;;
   switched*) begin_rollback not-confirmed ;;
   esac
@@ -144,7 +147,7 @@ rollback() {
   echo "$reason; going back to $previous"
 
   # A switch that still runs would keep the next one out.
-  systemctl stop "$SWITCH_UNIT" 2>/dev/null || true
+  systemctl stop "$SWITCH_UNIT*.service" 2>/dev/null || true
   restore_profile || echo "the profile was not restored"
   # The boot loader first: it is quick, and from then on a restart of the machine helps too.
   "$profile/bin/switch-to-configuration" boot || echo "the boot loader's entry was not restored"
@@ -198,8 +201,8 @@ forget_rejection() {
 # Ends the timers, and gives nixos-rebuild's unit back to whoever uses it next.
 disarm() {
   systemctl stop nixos-deploy-guard.timer nixos-deploy-confirm.timer 2>/dev/null || true
-  rm -f "$DROP_IN_FOLDER/nixos-deploy.conf" "$PREVIOUS_ROOT"
-  rmdir "$DROP_IN_FOLDER" 2>/dev/null || true
+  rm -f "${DROP_IN_FOLDERS[@]/%//nixos-deploy.conf}" "$PREVIOUS_ROOT"
+  rmdir "${DROP_IN_FOLDERS[@]}" 2>/dev/null || true
   systemctl daemon-reload
 }
 
@@ -236,9 +239,14 @@ abandon() {
   if [[ $(guarded token) == "$1" ]]; then
     case $(guard_state) in
     armed)
-      restore_profile || true
-      disarm || true
-      set_state released
+      if [[ $(system_now) == "$(guarded previous)" ]]; then
+        restore_profile || true
+        disarm || true
+        set_state released
+      else
+        # A nixos-rebuild that switches in a unit of another name has passed this guard by.
+        begin_rollback interrupted
+      fi
       ;;
     switching) : >"$GUARD_FOLDER/abandoned" ;;
     switched*) begin_rollback interrupted ;;

@@ -49,6 +49,7 @@
         slowActivation = toplevel: toplevel;
         failedUnits = toplevel: toplevel;
         cutsOffSsh = toplevel: toplevel;
+        needsRestart = toplevel: toplevel;
       };
     };
 }

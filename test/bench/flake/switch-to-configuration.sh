@@ -11,8 +11,7 @@ behaviour=@behaviour@
 action=${1:-}
 
 case $action in
-switch | boot | test | dry-activate) ;;
-check) exit 0 ;;
+check | switch | boot | test | dry-activate) ;;
 *)
   echo "Usage: $0 [check|switch|boot|test|dry-activate]" >&2
   exit 1
@@ -24,6 +23,17 @@ exec 9>/run/nixos/switch-to-configuration.lock
 if ! flock -n 9; then
   echo "Could not acquire lock" >&2
   exit 1
+fi
+
+# As NixOS 26.05 does for a release that brings another implementation of D-Bus: only a restart leads there.
+if [[ $behaviour == needsRestart && $action != boot && $action != dry-activate ]]; then
+  printf '%s\n' "Checking switch inhibitors..." "There are changes to critical components of the system:" "" \
+    "dbus-implementation : dbus -> broker" "" "Switching into this system is not recommended." \
+    "You probably want to run 'nixos-rebuild boot' and reboot your system instead." "" \
+    "Pre-switch check 'switchInhibitors' failed" "Pre-switch checks failed" >&2
+  exit 1
+elif [[ $action == check ]]; then
+  exit 0
 fi
 
 # For the tests: what was activated, in order.
