@@ -21,6 +21,7 @@ export interface Answers {
 
 /** One resource as the program registered it. */
 export interface Registered {
+  urn: string;
   type: string;
   name: string;
   /** Name of the parent, or "" for a resource at the top. */
@@ -31,6 +32,8 @@ export interface Registered {
   options: Options;
   /** Names of the resources that must exist before it. */
   dependencies: string[];
+  /** URNs of the resources that each input was computed from. */
+  propertyDependencies: Record<string, string[]>;
   /** Reference of an explicit provider, or "". */
   provider: string;
   /** What a component registered as its outputs. */
@@ -240,6 +243,7 @@ class Recorder implements pulumi.runtime.Mocks {
   private record(request: RegisterResourceRequest, urn: string): void {
     const nameOf = (urn: string) => this.byUrn.get(urn)?.name ?? "";
     const resource: Registered = {
+      urn,
       type: request.getType(),
       name: request.getName(),
       parent: nameOf(request.getParent()),
@@ -247,6 +251,9 @@ class Recorder implements pulumi.runtime.Mocks {
       inputs: valuesOf(request.getObject()),
       options: optionsOf(request),
       dependencies: request.getDependenciesList().map(nameOf).sort(),
+      propertyDependencies: Object.fromEntries(
+        [...request.getPropertydependenciesMap().entries()].map(([key, { getUrnsList }]) => [key, getUrnsList()]),
+      ),
       provider: request.getProvider(),
     };
     if (this.byUrn.has(urn)) throw new Error(`Two resources have the URN ${urn}.`);

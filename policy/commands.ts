@@ -1,0 +1,79 @@
+import { eachKnown, resourceRule } from "./rule";
+import { secretsIn } from "./secrets";
+
+const COMMANDS = ["command:local:Command", "command:remote:Command"];
+const COMMAND_PACKAGE = "https://www.pulumi.com/registry/packages/command/api-docs/local/command/";
+
+/** Properties that are shown in logs, in process lists or on GitHub. */
+const PLAIN = ["create", "update", "delete", "interpreter", "triggers"];
+
+export const noSecretInPlainText = resourceRule({
+  name: "no-secret-in-plain-text",
+  description:
+    "No secret stands in the text of a command, its arguments or triggers, or in a variable of GitHub Actions",
+  enforcementLevel: "mandatory",
+  severity: "critical",
+  remediationSteps:
+    "Give it to the command by environment or stdin, marked as secret; to GitHub Actions by an ActionsSecret. Then make " +
+    "a new one: the old one is in the history.",
+  url: COMMAND_PACKAGE,
+  types: [
+    ...COMMANDS,
+    "github:index/actionsVariable:ActionsVariable",
+    "github:index/actionsEnvironmentVariable:ActionsEnvironmentVariable",
+    "github:index/actionsOrganizationVariable:ActionsOrganizationVariable",
+  ],
+  check: ({ type, props }, report) => {
+    const properties = COMMANDS.includes(type) ? PLAIN : ["value"];
+    eachKnown(properties, (property) => {
+      const value: unknown = props[property];
+      // A list is searched member by member: one that is not known yet must not hide the others.
+      eachKnown(Array.isArray(value) ? [...value.keys()] : [undefined], (at) => {
+        const found = secretsIn(at === undefined ? value : (value as unknown[])[at]);
+        const place = at === undefined ? property : `${property}[${at}]`;
+        if (found.length > 0) report(`${place} holds ${found.join(" and ")}.`);
+      });
+    });
+  },
+});
+
+export const commandOutputSecret = resourceRule({
+  name: "command-output-secret",
+  description: "What a command prints is kept out of logs, plain state and the environment of its next run",
+  enforcementLevel: "advisory",
+  severity: "medium",
+  remediationSteps:
+    'Set logging to "none" (or "stderr"), addPreviousOutputInEnv to false and the option additionalSecretOutputs to ' +
+    '["stdout", "stderr"].',
+  url: COMMAND_PACKAGE,
+  types: COMMANDS,
+  check: ({ props, opts }, report) => {
+    const { logging, addPreviousOutputInEnv } = props as { logging?: string; addPreviousOutputInEnv?: boolean };
+    const plain = ["stdout", "stderr"].filter((output) => !opts.additionalSecretOutputs.includes(output));
+    const problems = [
+      ...(["none", "stderr"].includes(logging ?? "")
+        ? []
+        : [`logging is ${JSON.stringify(logging ?? "stdoutAndStderr")}`]),
+      ...(addPreviousOutputInEnv === false ? [] : ["addPreviousOutputInEnv is not false"]),
+      ...(plain.length === 0 ? [] : [`${plain.join(" and ")} is not secret`]),
+    ];
+    if (problems.length > 0) report(`${problems.join("; ")}.`);
+  },
+});
+
+export const hostKeyPinned = resourceRule({
+  name: "host-key-pinned",
+  description: "A connection by SSH trusts one host key, and never whatever answers first",
+  enforcementLevel: "mandatory",
+  severity: "high",
+  remediationSteps: "Set connection.hostKey (and that of its proxy) to the key that the machine was given.",
+  url: "https://www.pulumi.com/registry/packages/command/api-docs/remote/command/#connection",
+  types: /^command:remote:/,
+  check: ({ props }, report) => {
+    const connection = (props["connection"] ?? {}) as Record<string, unknown>;
+    const proxy = "proxy" in connection ? (connection["proxy"] as Record<string, unknown>) : undefined;
+    // Its presence is enough: the key of a machine that is still to be made is not known yet.
+    if (!("hostKey" in connection)) report("connection.hostKey is not set.");
+    if (proxy !== undefined && !("hostKey" in proxy)) report("connection.proxy.hostKey is not set.");
+  },
+});

@@ -1,0 +1,81 @@
+import { eachKnown, type Properties, type Report, resourceRule, securityHub, stackRule } from "./rule";
+import { refersTo } from "./references";
+
+const EC2_CONTROLS = "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html";
+const INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
+const OLD_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule";
+const GROUP = "aws:ec2/securityGroup:SecurityGroup";
+const WORLD = ["0.0.0.0/0", "::/0"];
+const PORTS = [22];
+
+export const sshNotOpenToTheWorld = resourceRule({
+  name: "ssh-not-open-to-the-world",
+  description: "SSH is reachable from chosen networks only",
+  // Somebody who tries the project has no fixed address.
+  enforcementLevel: "advisory",
+  severity: "high",
+  framework: securityHub("EC2.13", "Security groups should not allow ingress from 0.0.0.0/0 or ::/0 to port 22"),
+  tags: ["EC2.53", "EC2.54", "CIS AWS Foundations Benchmark v5.0.0/5.3", "CIS AWS Foundations Benchmark v5.0.0/5.4"],
+  remediationSteps:
+    "List the networks of the people and jobs that deploy: `pulumi config set --path 'sshCidrBlocks[0]' 203.0.113.0/24` " +
+    "and `pulumi config set --json sshIpv6CidrBlocks '[]'`; in other stacks sshCidrBlocks and sshIpv6CidrBlocks of " +
+    "NixosInstance, or the CIDR block of the rule.",
+  url: `${EC2_CONTROLS}#ec2-13`,
+  configSchema: {
+    properties: {
+      ports: {
+        type: "array",
+        items: { type: "integer" },
+        description: "TCP ports that must not be open to everyone.",
+        default: PORTS,
+      },
+    },
+  },
+  types: [INGRESS_RULE, OLD_RULE, GROUP],
+  check: ({ type, props }, report, args) => {
+    const { ports = PORTS } = args.getConfig<{ ports?: number[] }>();
+    if (type === GROUP) eachKnown((props["ingress"] ?? []) as Properties[], (rule) => openPorts(rule, ports, report));
+    else if (type === INGRESS_RULE || props["type"] === "ingress") openPorts(props, ports, report);
+  },
+});
+
+/** Three kinds of rules spell the same things in different words. */
+function openPorts(rule: Properties, ports: number[], report: Report): void {
+  const protocol = String(rule["ipProtocol"] ?? rule["protocol"]);
+  const reached =
+    protocol === "-1" || protocol === "all"
+      ? ports
+      : ["tcp", "6"].includes(protocol)
+        ? ports.filter((port) => rule["fromPort"] <= port && port <= rule["toPort"])
+        : [];
+  if (reached.length === 0) return;
+  const blocks = ["cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks"].flatMap(
+    (property) => (rule[property] ?? []) as string | string[],
+  );
+  const open = blocks.filter((block) => WORLD.includes(block));
+  if (open.length > 0) report(`TCP port ${reached.join(", ")} is open to ${open.join(" and ")}.`);
+}
+
+export const addressInUse = stackRule({
+  name: "address-in-use",
+  description: "Elastic IP addresses belong to a machine: an unused one costs as much and may end up in somebody's DNS",
+  enforcementLevel: "advisory",
+  severity: "low",
+  framework: securityHub("EC2.12", "Unused Amazon EC2 EIPs should be removed"),
+  remediationSteps: "Set instance or networkInterface of the address, associate it, or remove it.",
+  url: `${EC2_CONTROLS}#ec2-12`,
+  check: (resources, report) => {
+    const associations = resources.filter(({ type }) => type === "aws:ec2/eipAssociation:EipAssociation");
+    eachKnown(
+      resources.filter(({ type }) => type === "aws:ec2/eip:Eip"),
+      (address) => {
+        // A machine that is still to be made has no id yet, but it is there.
+        const owned = ["instance", "networkInterface"].some(
+          (property) => (address.propertyDependencies[property] ?? []).length > 0 || Boolean(address.props[property]),
+        );
+        if (!owned && !associations.some((one) => refersTo(one, "allocationId", address, "allocationId", "id")))
+          report(address, "The address belongs to nothing.");
+      },
+    );
+  },
+});
