@@ -381,6 +381,13 @@ describe("emulated aws provider", () => {
       assert.equal((await aws.read(INSTANCE, other))?.["publicIp"], eip.state["publicIp"]);
     });
 
+    it("is imported with its machine and its address", async () => {
+      const made = await aws.create(INSTANCE, machine());
+      const { id, state } = await aws.create(EIP, { domain: "vpc", instance: made.id });
+      const found = await aws.read(EIP, { id, inputs: {}, state: {} });
+      assert.deepEqual([found?.["instance"], found?.["publicIp"]], [made.id, state["publicIp"]]);
+    });
+
     it("is refused for a missing machine and another domain, and freed when its machine goes", async () => {
       await assert.rejects(aws.create(EIP, { instance: "i-0" }), /InvalidInstanceID\.NotFound/);
       await refusesCheck(EIP, { domain: "standard" }, /expected domain to be "vpc"/);

@@ -146,6 +146,15 @@ describe("emulated github provider", () => {
       await client.delete(PROTECTION, rule);
       assert.equal(await client.read(PROTECTION, rule), undefined);
     });
+
+    it("is named by repository and pattern in an import", async () => {
+      const { client } = await account();
+      const { state } = await client.create(REPOSITORY, { name: "site" });
+      await client.create(PROTECTION, { repositoryId: state["nodeId"], pattern: "main" });
+      const imported = (id: string) => client.read(PROTECTION, { id, inputs: {}, state: {} });
+      assert.equal((await imported("site:main"))?.["pattern"], "main");
+      assert.equal(await imported("site:other"), undefined);
+    });
   });
 
   describe("ruleset", () => {

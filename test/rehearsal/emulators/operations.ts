@@ -127,19 +127,21 @@ export class Operations {
   /** Inputs and state as the service has them now, or undefined when the resource is gone. */
   read(
     type: string,
-    id: string,
+    named: string,
     inputs: Properties,
     state: Properties,
-  ): { inputs: Properties; state: Properties } | undefined {
+  ): { id: string; inputs: Properties; state: Properties } | undefined {
     const resource = this.type(type);
-    const current = resource.read === undefined ? {} : resource.read(id, withoutSecretMarkers(state));
-    if (current === undefined) return undefined;
     // An import knows nothing but the id and takes everything over; a refresh looks at what the program has set.
     const imported = Object.keys(inputs).length === 0;
+    const id = imported && resource.importId !== undefined ? resource.importId(named) : named;
+    if (id === undefined) return undefined;
+    const current = resource.read === undefined ? {} : resource.read(id, withoutSecretMarkers(state));
+    if (current === undefined) return undefined;
     const settings = Object.entries(resource.settings?.(id) ?? {}).filter(([key]) => imported || key in inputs);
     const found = keepMarkers(inputs, { ...withoutSecretMarkers(inputs), ...compact(Object.fromEntries(settings)) });
     const all = { ...withoutSecretMarkers(state), ...Object.fromEntries(settings), ...current };
-    return { inputs: found, state: this.mark(resource, { ...state, ...found }, all) };
+    return { id, inputs: found, state: this.mark(resource, { ...state, ...found }, all) };
   }
 
   async delete(type: string, id: string, state: Properties): Promise<void> {

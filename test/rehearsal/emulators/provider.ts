@@ -55,6 +55,8 @@ export interface ResourceType {
   ) => Properties | Promise<Properties>;
   /** Outputs that a change of these inputs makes unknown in a preview. */
   unsettles?: (changed: string[]) => string[];
+  /** The id of what an import names in another way; undefined when it names nothing. */
+  importId?: (named: string) => string | undefined;
   /** The current outputs, or undefined when the service does not have the resource any more. */
   read?: (id: string, state: Properties) => Properties | undefined;
   /**

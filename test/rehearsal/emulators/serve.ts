@@ -114,7 +114,7 @@ function implementation(operations: Operations): grpc.UntypedServiceImplementati
       // An answer without an id says that the resource is gone.
       if (current === undefined) return new messages.ReadResponse();
       return new messages.ReadResponse()
-        .setId(request.getId())
+        .setId(current.id)
         .setProperties(structOf(current.state))
         .setInputs(structOf(current.inputs));
     }),

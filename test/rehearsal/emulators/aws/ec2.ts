@@ -42,7 +42,8 @@ export interface Instance {
   keyName: string | undefined;
   groupIds: string[];
   userData: string;
-  rootGiB: number;
+  /** The root volume, as the provider describes it: what is false is left out. */
+  root: Properties & { volumeSize: number };
   /** The address that EC2 lends; it changes at every stop and start. */
   lentAddress: string;
   privateIp: string;

@@ -1,5 +1,5 @@
 import type { ResourceType } from "../provider";
-import { type Ec2, Ec2Error, newId, tagsAll } from "./ec2";
+import { type Address, type Ec2, Ec2Error, newId, tagsAll } from "./ec2";
 
 /** An Elastic IP, with the machine that it belongs to. */
 export function eip(ec2: Ec2): ResourceType {
@@ -20,8 +20,7 @@ export function eip(ec2: Ec2): ResourceType {
     address.associationId = instance === undefined ? undefined : newId("eipassoc");
     return address;
   };
-  const associated = (id: string, instance: unknown, operation: string) => {
-    const address = associate(id, instance, operation);
+  const outputsOf = (address: Address) => {
     const machine = address.instanceId === undefined ? undefined : ec2.instances.get(address.instanceId);
     return {
       associationId: address.associationId ?? "",
@@ -30,6 +29,8 @@ export function eip(ec2: Ec2): ResourceType {
       publicDns: ec2.publicDns(address.publicIp),
     };
   };
+  const associated = (id: string, instance: unknown, operation: string) =>
+    outputsOf(associate(id, instance, operation));
   return {
     inputs: {
       domain: {
@@ -58,8 +59,9 @@ export function eip(ec2: Ec2): ResourceType {
     }),
     read(id) {
       const address = ec2.addresses.get(id);
-      return address && { instance: address.instanceId ?? "" };
+      return address && { instance: address.instanceId ?? "", ...outputsOf(address) };
     },
+    settings: (id) => ({ domain: "vpc", instance: ec2.addresses.get(id)!.instanceId }),
     delete: (id) => void ec2.addresses.delete(id),
   };
 }

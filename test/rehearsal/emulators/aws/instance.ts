@@ -66,8 +66,15 @@ export function instance(ec2: Ec2): ResourceType {
       return machine && outputsOf(ec2, machine);
     },
     settings(id) {
-      const { imageId, type, keyName, groupIds, userData } = ec2.instances.get(id)!;
-      return { ami: imageId, instanceType: type, keyName, vpcSecurityGroupIds: groupIds, userData };
+      const { imageId, type, keyName, groupIds, userData, root } = ec2.instances.get(id)!;
+      return {
+        ami: imageId,
+        instanceType: type,
+        keyName,
+        vpcSecurityGroupIds: groupIds,
+        userData,
+        rootBlockDevice: root,
+      };
     },
     delete(id, state) {
       if (!ec2.instances.has(id)) return;
@@ -99,9 +106,9 @@ function launched(ec2: Ec2, inputs: Properties): Instance {
   refuseGroups(ec2, groupIds, subnet, operation);
   const ipv6Addresses = ec2.newIpv6Addresses(subnet, (inputs["ipv6AddressCount"] as number | undefined) ?? 0);
   const root = isObject(inputs["rootBlockDevice"]) ? inputs["rootBlockDevice"] : {};
-  const rootGiB = (root["volumeSize"] as number | undefined) ?? image.snapshotGiB;
-  if (rootGiB < image.snapshotGiB) {
-    const message = `Volume of size ${rootGiB}GB is smaller than snapshot 'snap-${image.id.slice(4)}', expect size >= ${image.snapshotGiB}GB`;
+  const volumeSize = (root["volumeSize"] as number | undefined) ?? image.snapshotGiB;
+  if (volumeSize < image.snapshotGiB) {
+    const message = `Volume of size ${volumeSize}GB is smaller than snapshot 'snap-${image.id.slice(4)}', expect size >= ${image.snapshotGiB}GB`;
     throw new Ec2Error("InvalidBlockDeviceMapping", message, operation);
   }
   return {
@@ -112,7 +119,7 @@ function launched(ec2: Ec2, inputs: Properties): Instance {
     keyName,
     groupIds,
     userData: (inputs["userData"] as string | undefined) ?? "",
-    rootGiB,
+    root: { volumeType: "gp3", ...root, volumeSize },
     ...ec2.newAddresses(),
     ipv6Addresses,
     boots: 1,
@@ -128,15 +135,13 @@ function changed(ec2: Ec2, machine: Instance, inputs: Properties, oldInputs: Pro
   refuseUserData(userData, operation);
   const groupIds = (inputs["vpcSecurityGroupIds"] as string[] | undefined) ?? [];
   refuseGroups(ec2, groupIds, machine.subnet, operation);
-  const size = isObject(inputs["rootBlockDevice"])
-    ? (inputs["rootBlockDevice"]["volumeSize"] as number | undefined)
-    : undefined;
-  if (size !== undefined && size < machine.rootGiB) {
-    const message = `New size cannot be smaller than existing size ${machine.rootGiB}`;
+  const root = { ...machine.root, ...(isObject(inputs["rootBlockDevice"]) ? inputs["rootBlockDevice"] : {}) };
+  if (root.volumeSize < machine.root.volumeSize) {
+    const message = `New size cannot be smaller than existing size ${machine.root.volumeSize}`;
     throw new Ec2Error("InvalidParameterValue", message, operation);
   }
   const restart = type !== machine.type || inputs["userData"] !== oldInputs["userData"];
-  Object.assign(machine, { type, userData, groupIds, rootGiB: size ?? machine.rootGiB });
+  Object.assign(machine, { type, userData, groupIds, root });
   if (!restart) return;
   machine.boots += 1;
   machine.lentAddress = ec2.newAddresses().lentAddress;

@@ -41,6 +41,15 @@ export function branchProtection(github: Github): ResourceType {
       repository.protections.set(id, { id, pattern: inputs["pattern"] as string, inputs });
       return {};
     },
+    importId(named) {
+      const [name = "", pattern] = named.split(":");
+      const protections = [...(github.repository(name)?.protections.values() ?? [])];
+      return protections.find((protection) => protection.pattern === pattern)?.id;
+    },
+    settings: (id) =>
+      all(github)
+        .find(({ protections }) => protections.has(id))!
+        .protections.get(id)!.inputs,
     read: (id) => (all(github).some(({ protections }) => protections.has(id)) ? {} : undefined),
     delete: (id) => all(github).forEach(({ protections }) => protections.delete(id)),
   };
