@@ -5,39 +5,13 @@
 import assert from "node:assert/strict";
 import { ContinuousDeployment, type ContinuousDeploymentArgs, type IntegrationSettings } from "../../components/index";
 import { awaited } from "../support/awaited";
-import { cloud } from "../support/cloud";
+import { cloudWithIntegration as answers } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, refusal, type Registered, run } from "../support/mocks";
 import { Secret } from "../support/wire";
 
 const VARIABLE = "github:index/actionsVariable:ActionsVariable";
 const SECRET = "github:index/actionsSecret:ActionsSecret";
 const STATE = { stateBucketArn: "arn:aws:s3:::state", stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1a2b" };
-
-function answers() {
-  const { resources, invokes, keys } = cloud();
-  const arn = (name: string) => ({ name, arn: `arn:aws:iam::123456789012:role/${name}` });
-  const nothing = () => ({});
-  return {
-    keys,
-    resources: {
-      ...resources,
-      "aws:iam/openIdConnectProvider:OpenIdConnectProvider": () => ({
-        arn: "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
-      }),
-      "aws:iam/role:Role": arn,
-      "aws:iam/rolePolicy:RolePolicy": nothing,
-      "aws:iam/instanceProfile:InstanceProfile": (name: string) => ({ name }),
-      "aws:s3/bucket:Bucket": (name: string) => ({ bucket: name, arn: `arn:aws:s3:::${name}`, region: "us-east-1" }),
-      "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": nothing,
-      "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": nothing,
-      "aws:s3/bucketPolicy:BucketPolicy": nothing,
-      "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": nothing,
-      [VARIABLE]: nothing,
-      [SECRET]: nothing,
-    },
-    invokes: { ...invokes, "aws:index/getRegion:getRegion": () => ({ region: "us-east-1" }) },
-  };
-}
 
 const base: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server", repository: { plan: "paid" } };
 const server = (integration: IntegrationSettings, more: Partial<ContinuousDeploymentArgs> = {}) =>

@@ -56,3 +56,29 @@ export function cloud(): Cloud {
     },
   };
 }
+
+/** The same, and what a cache, roles for jobs and the variables of workflows need. */
+export function cloudWithIntegration(): Cloud {
+  const { resources, invokes, keys } = cloud();
+  const nothing = () => ({});
+  return {
+    keys,
+    resources: {
+      ...resources,
+      "aws:iam/openIdConnectProvider:OpenIdConnectProvider": () => ({
+        arn: "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
+      }),
+      "aws:iam/role:Role": (name) => ({ name, arn: `arn:aws:iam::123456789012:role/${name}` }),
+      "aws:iam/rolePolicy:RolePolicy": nothing,
+      "aws:iam/instanceProfile:InstanceProfile": (name) => ({ name }),
+      "aws:s3/bucket:Bucket": (name) => ({ bucket: name, arn: `arn:aws:s3:::${name}`, region: "us-east-1" }),
+      "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": nothing,
+      "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": nothing,
+      "aws:s3/bucketPolicy:BucketPolicy": nothing,
+      "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": nothing,
+      "github:index/actionsVariable:ActionsVariable": nothing,
+      "github:index/actionsSecret:ActionsSecret": nothing,
+    },
+    invokes: { ...invokes, "aws:index/getRegion:getRegion": () => ({ region: "us-east-1" }) },
+  };
+}

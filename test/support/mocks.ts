@@ -252,7 +252,7 @@ class Recorder implements pulumi.runtime.Mocks {
       options: optionsOf(request),
       dependencies: request.getDependenciesList().map(nameOf).sort(),
       propertyDependencies: Object.fromEntries(
-        [...request.getPropertydependenciesMap().entries()].map(([key, { getUrnsList }]) => [key, getUrnsList()]),
+        [...request.getPropertydependenciesMap().entries()].map(([key, urns]) => [key, urns.getUrnsList()]),
       ),
       provider: request.getProvider(),
     };
