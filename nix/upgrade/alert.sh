@@ -5,10 +5,12 @@
 # shellcheck source=/dev/null
 source "$UPGRADE_COMMON"
 
-told_file=$UPGRADE_STATE/told.json
+# In memory, or a full disk would silence it.
+told_file=$(dirname "$UPGRADE_PUBLIC")/told.json
 # A probe that could not even write its record has failed itself.
-probe=$(read_json "$PROBE_FILE" | jq -c '.problems //= [] | if .problems == [] then
-  .problems = [{summary: "The probe itself failed.", message: "See journalctl -u nixos-upgrade-freshness."}] else . end')
+probe=$(read_json "$PROBE_FILE" | jq -c '.problems //= [] | if .problems == [] then .problems = [{
+  summary: "The probe itself failed.", message: "The probe itself failed: see journalctl -u nixos-upgrade-freshness."
+}] else . end')
 told=$(read_json "$told_file")
 
 # Compared by their summaries: the messages count minutes.

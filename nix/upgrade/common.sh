@@ -33,10 +33,11 @@ read_json() { # FILE
 # Replaces a file whole, so that nobody reads half of one and a power cut leaves the old or the new.
 replace_file() { # FILE MODE, contents on standard input
   local temporary
-  temporary=$(mktemp "$1.XXXXXX")
-  cat >"$temporary"
-  chmod "$2" "$temporary"
-  mv "$temporary" "$1"
+  temporary=$(mktemp "$1.XXXXXX") || return
+  # Chained, as errexit is off where a caller deals with a failure; on a full disk each try would leave a file behind.
+  if cat >"$temporary" && chmod "$2" "$temporary" && mv "$temporary" "$1"; then return; fi
+  rm -f "$temporary"
+  return 1
 }
 
 # The system that runs.

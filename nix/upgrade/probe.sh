@@ -48,8 +48,13 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
         } else empty end
       ]
     }')
-replace_file "$PROBE_FILE" 600 <<<"$probe"
+written=true
+replace_file "$PROBE_FILE" 600 <<<"$probe" || written=false
 nixos-upgrade-status || true
+$written || {
+  log "The probe cannot write $PROBE_FILE. Is the disk full?"
+  exit 1
+}
 
 problems=$(jq -r '.problems[].message' <<<"$probe")
 [[ -z $problems ]] || {

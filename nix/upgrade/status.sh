@@ -15,6 +15,13 @@ for part in kernel kernel-modules initrd; do
   [[ $booted == "$(readlink -f "/run/current-system/$part")" ]] || reboot_needed=true
 done
 
+# A record that cannot be written says for ever what it said last, and that may be that all is well.
+writable=true
+if [[ -d $UPGRADE_STATE ]]; then
+  { echo >"$UPGRADE_STATE/writable"; } 2>/dev/null || writable=false
+  rm -f "$UPGRADE_STATE/writable"
+fi
+
 # From the calendar and not from the timer, which does not know it while its own service runs.
 next=$(systemd-analyze calendar "$UPGRADE_DATES" 2>/dev/null | sed -n 's/^ *Next elapse: //p')
 next=$(date --date "${next:-none}" +%s 2>/dev/null || true)
@@ -28,13 +35,16 @@ status=$(jq -nc \
   --arg hold "$(cat "$UPGRADE_HOLD" 2>/dev/null || true)" --arg next "$next" \
   --argjson free "$(df --output=avail --block-size=1 /nix/store | tail -n 1)" \
   --argjson size "$(df --output=size --block-size=1 /nix/store | tail -n 1)" \
-  --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson reboot "$reboot_needed" '
+  --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson reboot "$reboot_needed" --argjson writable "$writable" '
   def time: if . then (floor | todate) else null end;
   ($state.running // {}) as $running
   # The record is of the running system only if that is still the one that was installed.
   | (if $running.system == $system then $running.revision else null end) as $revision
   | ($hold | tonumber? // 0) as $hold
-  | ($probe.problems // []) as $problems
+  | (if $writable then [] else [{
+        summary: "The disk is full, or cannot be written.",
+        message: "Nothing can be written to /var/lib/nixos-upgrade. Is the disk full?"
+      }] end + ($probe.problems // [])) as $problems
   | $state.error as $error
   | (if $enabled != "true" then "off"
      elif ($problems | length) > 0 then "stale"

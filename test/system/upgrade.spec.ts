@@ -598,4 +598,32 @@ describe("upgrade: the freshness probe", () => {
       /has not asked the repository for 6\d minutes/,
     );
   });
+
+  it("tells somebody and shows it when the disk is full, and leaves nothing behind", async () => {
+    const full = "/var/lib/nixos-upgrade";
+    await bench().push();
+    assert.equal(await bench().poll(), true);
+    assert.equal(await probe(), true);
+    const before = (await told()).length;
+    await bench().machine.output(`cp -a ${full} /tmp/kept
+      mount -t tmpfs -o size=64k tmpfs ${full} && cp -a /tmp/kept/*.json /tmp/kept/lock ${full}/
+      dd if=/dev/zero of=${full}/data 2>/dev/null || true; ls ${full} >/run/files`);
+    try {
+      await bench().push();
+      assert.equal(await bench().poll(), false);
+      const status = await bench().status();
+      assert.deepEqual([status.state, status.summary], ["stale", "The disk is full, or cannot be written."]);
+      assert.equal(await probe(), false);
+      await until("the command", async () => (await told()).length > before, 5);
+      assert.deepEqual((await told()).slice(before), [
+        "The probe itself failed: see journalctl -u nixos-upgrade-freshness.",
+      ]);
+      assert.equal(await bench().machine.output(`ls ${full} | diff /run/files -`), "");
+    } finally {
+      await bench().machine.output(`umount ${full}`);
+    }
+    assert.equal(await bench().poll(), true);
+    assert.equal(await probe(), true);
+    assert.equal((await bench().status()).state, "current");
+  });
 });
