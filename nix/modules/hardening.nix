@@ -74,18 +74,20 @@ in
       wantedBy = [ "multi-user.target" ];
       before = [ "network-pre.target" ];
       wants = [ "network-pre.target" ];
-      # A reload of nftables may clear all rules.
+      # Where nftables clears all rules, it does so at a restart and at a reload: these come back after either.
       after = [
         "nftables.service"
         "systemd-modules-load.service"
       ];
       partOf = [ "nftables.service" ];
+      unitConfig.ReloadPropagatedFrom = "nftables.service";
       unitConfig.DefaultDependencies = false;
       conflicts = [ "shutdown.target" ];
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStart = "${lib.getExe pkgs.nftables} --file ${./instanceMetadata.nft}";
+        ExecReload = "${lib.getExe pkgs.nftables} --file ${./instanceMetadata.nft}";
         ExecStop = "${lib.getExe pkgs.nftables} delete table inet instance_metadata";
       };
     };

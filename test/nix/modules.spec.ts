@@ -175,4 +175,10 @@ describe("NixOS modules", () => {
   it("secrets leave sops-nix out where there is no encrypted file", () => {
     assert.equal(evaluateModules("e.config.sops ? defaultSopsFile"), false);
   });
+
+  it("load the rules of the metadata service again when nftables is reloaded, which may clear them", () => {
+    const unit = "e.config.systemd.services.instance-metadata-for-root-only";
+    assert.deepEqual(evaluateModules(`${unit}.unitConfig.ReloadPropagatedFrom`), "nftables.service");
+    assert.deepEqual(evaluateModules(`${unit}.serviceConfig.ExecReload == ${unit}.serviceConfig.ExecStart`), true);
+  });
 });
