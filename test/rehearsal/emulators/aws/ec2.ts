@@ -30,6 +30,7 @@ export interface Subnet {
 export interface Group {
   id: string;
   name: string;
+  description: string;
   vpcId: string;
   rules: Map<string, Properties & { direction: "ingress" | "egress" }>;
 }

@@ -43,6 +43,7 @@ export function keyPair(ec2: Ec2): ResourceType {
     },
     update: (_id, state, inputs) => ({ publicKey: state["publicKey"], ...tagsAll(inputs) }),
     read: (id) => (ec2.keys.has(id) ? {} : undefined),
+    settings: (id) => ({ keyName: id, publicKey: ec2.keys.get(id)!.publicKey }),
     delete: (id) => void ec2.keys.delete(id),
   };
 }

@@ -36,11 +36,15 @@ export function securityGroup(ec2: Ec2): ResourceType {
         throw new Ec2Error("InvalidGroup.Duplicate", message, operation);
       }
       const id = newId("sg");
-      ec2.groups.set(id, { id, name, vpcId, rules: new Map() });
+      ec2.groups.set(id, { id, name, description: inputs["description"] as string, vpcId, rules: new Map() });
       return { id, outputs: { arn: ec2.arn(`security-group/${id}`), ownerId: ACCOUNT, vpcId, ...tagsAll(inputs) } };
     },
     update: (_id, state, inputs) => ({ vpcId: state["vpcId"], ...tagsAll(inputs) }),
     read: (id) => (ec2.groups.has(id) ? {} : undefined),
+    settings(id) {
+      const { name, description } = ec2.groups.get(id)!;
+      return { name, description };
+    },
     delete(id) {
       if ([...ec2.instances.values()].some(({ groupIds }) => groupIds.includes(id))) {
         const message = `resource ${id} has a dependent object`;

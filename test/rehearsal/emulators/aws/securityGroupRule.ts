@@ -45,9 +45,18 @@ export function securityGroupRule(ec2: Ec2, direction: "ingress" | "egress"): Re
       group.rules.set(id, { ...inputs, direction });
       return tagsAll(inputs);
     },
-    read: (id, state) => (ec2.groups.get(state["securityGroupId"] as string)?.rules.has(id) ? {} : undefined),
+    read: (id) => (ruleOf(ec2, id) === undefined ? undefined : {}),
+    settings(id) {
+      const { direction: _, ...rule } = ruleOf(ec2, id)!;
+      return rule;
+    },
     delete: (id, state) => void ec2.groups.get(state["securityGroupId"] as string)?.rules.delete(id),
   };
+}
+
+/** By its id alone, which is all that an import knows. */
+function ruleOf(ec2: Ec2, id: string) {
+  return [...ec2.groups.values()].map(({ rules }) => rules.get(id)).find((rule) => rule !== undefined);
 }
 
 function groupOf(ec2: Ec2, inputs: Properties, operation: string) {

@@ -32,15 +32,22 @@ export function deployKey(github: Github): ResourceType {
       });
       return { id: `${repository.name}:${id}`, outputs: { etag: `W/"${id}"` } };
     },
-    read(id) {
-      const [name, number] = id.split(":");
-      return github.repository(name!)?.deployKeys.has(Number(number)) ? {} : undefined;
+    read: (id) => (keyOf(github, id) === undefined ? undefined : {}),
+    settings(id) {
+      const { key, title, readOnly } = keyOf(github, id)!;
+      return { repository: id.split(":")[0], key, title, readOnly };
     },
     delete(id) {
       const [name, number] = id.split(":");
       github.repository(name!)?.deployKeys.delete(Number(number));
     },
   };
+}
+
+/** By an id such as `site:1001`. */
+function keyOf(github: Github, id: string) {
+  const [name, number] = id.split(":");
+  return github.repository(name!)?.deployKeys.get(Number(number));
 }
 
 /** Type and material of a public key, without its comment; undefined when it is none. */
