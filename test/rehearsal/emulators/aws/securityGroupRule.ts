@@ -46,10 +46,7 @@ export function securityGroupRule(ec2: Ec2, direction: "ingress" | "egress"): Re
       return tagsAll(inputs);
     },
     read: (id) => (ruleOf(ec2, id) === undefined ? undefined : {}),
-    settings(id) {
-      const { direction: _, ...rule } = ruleOf(ec2, id)!;
-      return rule;
-    },
+    settings: (id) => ({ ...ruleOf(ec2, id), direction: undefined }),
     delete: (id, state) => void ec2.groups.get(state["securityGroupId"] as string)?.rules.delete(id),
   };
 }
