@@ -1,3 +1,5 @@
+import { harmless } from "../../components/deploy/text.mjs";
+
 /** How a check ended. A note asks for a look but stops nothing; a skipped check says why it could not be made. */
 export type Outcome = "ok" | "note" | "failed" | "skipped";
 
@@ -41,9 +43,9 @@ export function printed(results: Result[]): string {
   const width = Math.max(0, ...results.map(({ subject }) => subject.length));
   return results
     .map(({ subject, outcome, found, remedy }) => {
-      const line = `  ${MARKS[outcome]}  ${subject.padEnd(width)}  ${printable(found)}`;
+      const line = `  ${MARKS[outcome]}  ${subject.padEnd(width)}  ${harmless(found)}`;
       const indent = " ".repeat(width + 10);
-      return remedy === undefined ? line : `${line}\n${indent}-> ${printable(remedy)}`;
+      return remedy === undefined ? line : `${line}\n${indent}-> ${harmless(remedy)}`;
     })
     .join("\n");
 }
@@ -52,10 +54,4 @@ export function printed(results: Result[]): string {
 export function counted(results: Result[]): string {
   const count = (outcome: Outcome) => results.filter((result) => result.outcome === outcome).length;
   return `${count("ok")} ok, ${count("note")} notes, ${count("failed")} failed, ${count("skipped")} skipped`;
-}
-
-/** What a program or a server said must not move the cursor or colour the terminal. */
-function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?");
 }

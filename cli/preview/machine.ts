@@ -1,3 +1,4 @@
+import { oldAndNew } from "../../components/deploy/text.mjs";
 import {
   code,
   count,
@@ -42,10 +43,8 @@ export function machinePart(system: SystemChange, comparison: PackageComparison 
 
 function derivations(before: string | undefined, after: string | undefined): Item["blocks"][number] {
   if (before === after) return lines("text", [`  ${after ?? "(known after the update)"}`]);
-  return lines("diff", [
-    ...(before === undefined ? [] : [`- ${shortened(before, 300)}`]),
-    `+ ${after === undefined ? "(known after the update)" : shortened(after, 300)}`,
-  ]);
+  const old = before === undefined ? undefined : shortened(before, 300);
+  return lines("diff", oldAndNew(old, shortened(after ?? "(known after the update)", 300)));
 }
 
 function packageItems(comparison: PackageComparison | undefined, item: (...blocks: Item["blocks"]) => Item): Item[] {

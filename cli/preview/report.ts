@@ -32,9 +32,6 @@ export type Comparisons = Map<string, PackageComparison>;
 
 /** Says what a preview found: the verdict first, then what is destroyed, then the rest. */
 export function previewReport(preview: Preview, comparisons: Comparisons = new Map(), run: RunInfo = {}): Report {
-  const changes = changeParts(preview.changes);
-  const destroyed = changes.slice(0, 1);
-  const rest = changes.slice(1);
   return {
     head: [
       heading(...verdict(preview)),
@@ -42,15 +39,18 @@ export function previewReport(preview: Preview, comparisons: Comparisons = new M
       ...incompleteNote(preview),
       ...unchangedNote(preview),
     ],
-    parts: [
-      policyPart(preview.policies),
-      ...destroyed,
-      ...preview.systems.map((system) => machinePart(system, comparisons.get(system.name))),
-      ...rest,
-      warningPart(preview.warnings),
-    ],
+    parts: [policyPart(preview.policies), ...changedParts(preview, comparisons), warningPart(preview.warnings)],
     foot: footer(run),
   };
+}
+
+/** What is replaced and deleted, then what changes on the machine, then the rest. */
+export function changedParts(
+  { changes, systems }: Pick<Preview, "changes" | "systems">,
+  comparisons: Comparisons = new Map(),
+): Part[] {
+  const [destroyed, ...rest] = changeParts(changes);
+  return [destroyed!, ...systems.map((system) => machinePart(system, comparisons.get(system.name))), ...rest];
 }
 
 function verdict(preview: Preview): Inline[] {

@@ -1,3 +1,4 @@
+import { oldAndNew } from "../../components/deploy/text.mjs";
 import { type Change, isDeployment, type Operation, type PropertyChange, typeName } from "./change";
 import {
   type Block,
@@ -132,12 +133,8 @@ function changedNames({ properties }: Change): Inline[] {
 /** Old and new values, in the form that GitHub colours. */
 export function diff(properties: PropertyChange[]): Block {
   const shown = properties.slice(0, MOST_PROPERTIES).flatMap(({ path, before, after, replaces }) => {
-    const label = `${shortened(path, 200)}: `;
     const remark = replaces ? "   (forces the replacement)" : "";
-    return [
-      ...(before === undefined ? [] : [`- ${label}${before}`]),
-      ...(after === undefined ? [] : [`+ ${label}${after}${remark}`]),
-    ];
+    return oldAndNew(before, after === undefined ? undefined : `${after}${remark}`, `${shortened(path, 200)}: `);
   });
   const more = properties.length - MOST_PROPERTIES;
   return lines("diff", more > 0 ? [...shown, `… (${count(more, "more property", "more properties")})`] : shown);

@@ -13,9 +13,10 @@ import { isPlainPath, PrivateFolder } from "./privateFolder.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
 import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
-import { checkSources, followedRevision } from "./sources.mjs";
+import { checkSources, followedRevision, refuseWithoutToken } from "./sources.mjs";
 import { writeSshFiles } from "./ssh.mjs";
 import { armGuard, confirmSwitch, switchSystem } from "./switch.mjs";
+import { harmless } from "./text.mjs";
 import { waitForMachine } from "./wait.mjs";
 
 /** @typedef {import("./machine.mjs").Answers} Answers */
@@ -38,6 +39,7 @@ async function deploy(deployment) {
   const wanted = await outputOf(settings.derivation, deployment.processes);
   const present = presentSystem(seen, wanted, settings.derivation);
   if (present !== undefined) return unchanged(log, present);
+  refuseWithoutToken(deployment, seen);
 
   const { revision, warning } = await following;
   if (warning !== undefined) log.progress(warning);
@@ -75,6 +77,7 @@ async function deploy(deployment) {
     return outcome;
   });
   await log.phase("release", () => release(deployment));
+  log.summary(previous, system);
   reportFailedUnits(deployment, system, confirmed);
   return { systemPath: system, changed: true, rebooted: false };
 }
@@ -132,7 +135,7 @@ function unchanged(log, systemPath) {
  * @param {import("./switch.mjs").Confirmed} confirmed
  */
 function reportFailedUnits({ settings, log }, system, { exitCode, failedUnits }) {
-  if (exitCode === 0) return log.progress(`done: the machine runs ${system}`);
+  if (exitCode === 0) return;
   const units = failedUnits.join(", ") || "(they recovered since)";
   const message = `The machine runs ${system}, but some units failed: ${units}.`;
   if (settings.allowFailedUnits) return log.progress(`warning: ${message}`);
@@ -217,7 +220,7 @@ async function main() {
       await cleanUp(deployment);
     }
     const log = deployment?.log.path;
-    process.stderr.write(`${deployment?.log.scrub(text) ?? text}\n${log ? `Full log: ${log}\n` : ""}`);
+    process.stderr.write(`${harmless(deployment?.log.scrub(text) ?? text)}\n${log ? `Full log: ${log}\n` : ""}`);
     deployment?.log.write(text);
     process.exitCode = exitCodeOf(error);
   }

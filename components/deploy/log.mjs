@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { harmless, inSeconds, oldAndNew } from "./text.mjs";
 
 const KEPT_LOGS = 20;
 
@@ -11,6 +12,8 @@ const KEPT_LOGS = 20;
 export class Log {
   #file = -1;
   #started = Date.now();
+  /** @type {string[]} */
+  #phases = [];
 
   /**
    * @param {NodeJS.ProcessEnv} env
@@ -42,9 +45,20 @@ export class Log {
 
   /** @param {string} line */
   progress(line) {
-    const text = this.scrub(line);
+    const text = harmless(this.scrub(line));
     this.write(text);
     process.stderr.write(`${text}\n`);
+  }
+
+  /**
+   * Says at the end what has changed on the machine, and where the time went.
+   * @param {string} before the system that ran
+   * @param {string} after the system that runs
+   */
+  summary(before, after) {
+    this.progress(`done: the machine runs another system, after ${inSeconds(Date.now() - this.#started)}`);
+    for (const line of oldAndNew(before, after)) this.progress(`  ${line}`);
+    this.progress(`  ${this.#phases.join(", ")}`);
   }
 
   /** @param {string} text */
@@ -69,7 +83,9 @@ export class Log {
       result = "failed";
       throw error;
     } finally {
-      this.progress(`${name}: ${result} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
+      const seconds = inSeconds(Date.now() - started);
+      this.#phases.push(`${name} ${seconds}`);
+      this.progress(`${name}: ${result} (${seconds})`);
     }
   }
 }

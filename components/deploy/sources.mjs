@@ -88,6 +88,39 @@ function checkRepository(folder, wanted) {
 }
 
 /**
+ * Refuses a system that is to read its repository with a token and has none: the machine, which has been upgrading
+ * itself, would stay where it is, and the update would take its deploy key away. A first system may come without one,
+ * because secrets can be encrypted for a machine only when its key is there.
+ * @param {Pick<Deployment, "settings">} deployment
+ * @param {import("./machine.mjs").Answers} seen
+ */
+export function refuseWithoutToken({ settings }, seen) {
+  const { folder } = settings.flake;
+  if (seen.get("deployed") === "" || folder === undefined) return;
+  if (readRepository(folder).access !== "token" || hasToken(folder)) return;
+  throw new DeploymentError(
+    `${path.join(folder, "repository.json")} has the machine read its repository with a token, but ${path.join(folder, "secrets.yaml")} holds none: the machine could not upgrade itself any more.`,
+    {
+      advice: [
+        "Store one: npm run secrets -- init, npm run secrets -- token, commit, and deploy again.",
+        'Or set "access" back to "deploy-key". Nothing was changed on the machine.',
+      ],
+    },
+  );
+}
+
+/**
+ * Names are readable in a SOPS file. A configuration that names a file of its own knows where the token is.
+ * @param {string} folder
+ */
+function hasToken(folder) {
+  const read = (/** @type {string} */ file) => fs.readFileSync(path.join(folder, file), "utf8");
+  const files = fs.readdirSync(folder);
+  if (files.includes("secrets.yaml") && /^github-access-token:/m.test(read("secrets.yaml"))) return true;
+  return files.some((file) => file.endsWith(".nix") && /\btokenFile\b/.test(read(file)));
+}
+
+/**
  * The repository that the machine follows; empty texts when the file does not say.
  * @param {string} folder
  */
@@ -97,10 +130,11 @@ function readRepository(folder) {
       owner = "",
       name = "",
       branch = "",
+      access = "",
     } = JSON.parse(fs.readFileSync(path.join(folder, "repository.json"), "utf8"));
-    return { owner: String(owner), name: String(name), branch: String(branch) };
+    return { owner: String(owner), name: String(name), branch: String(branch), access: String(access) };
   } catch {
-    return { owner: "", name: "", branch: "" };
+    return { owner: "", name: "", branch: "", access: "" };
   }
 }
 

@@ -106,22 +106,43 @@ describe("the log of a deployment", () => {
     assert.equal(log.path, "");
   });
 
-  it("says one line a phase, with its seconds and what it came to, also when it fails", async () => {
-    const log = new Log({ XDG_STATE_HOME: state }, "");
+  /** What is written to standard error meanwhile. */
+  async function printedBy(act: (log: Log) => Promise<void>): Promise<string[]> {
     const lines: string[] = [];
     const write = process.stderr.write.bind(process.stderr);
     process.stderr.write = (text: string | Uint8Array) => lines.push(String(text)) > 0;
     try {
-      assert.equal(
-        await log.phase("build", (say: (result: string) => void) => Promise.resolve((say("the system"), 7))),
-        7,
-      );
-      await failureOf(() => log.phase("switch", () => Promise.reject(new Error("no"))));
+      await act(new Log({ XDG_STATE_HOME: state }, ""));
     } finally {
       process.stderr.write = write;
     }
+    return lines;
+  }
+  const build = (say: (result: string) => void) => Promise.resolve((say("the system"), 7));
+
+  it("says one line a phase, with its seconds and what it came to, also when it fails", async () => {
+    const lines = await printedBy(async (log) => {
+      assert.equal(await log.phase("build", build), 7);
+      await failureOf(() => log.phase("switch", () => Promise.reject(new Error("no"))));
+    });
     assert.equal(lines.length, 2);
     assert.match(lines[0] ?? "", /^build: the system \(0\.\d s\)\n$/);
     assert.match(lines[1] ?? "", /^switch: failed \(0\.\d s\)\n$/);
+  });
+
+  it("says in the end what has changed on the machine, and how long each phase took", async () => {
+    const lines = await printedBy(async (log) => {
+      await log.phase("build", build);
+      await log.phase("switch", () => Promise.resolve());
+      log.summary("/nix/store/a", "/nix/store/b");
+    });
+    assert.match(lines[2] ?? "", /^done: the machine runs another system, after 0\.\d s\n$/);
+    assert.deepEqual(lines.slice(3, 5), ["  - /nix/store/a\n", "  + /nix/store/b\n"]);
+    assert.match(lines[5] ?? "", /^ {2}build 0\.\d s, switch 0\.\d s\n$/);
+  });
+
+  it("lets nothing that a machine says move the cursor or colour the terminal", async () => {
+    const lines = await printedBy((log) => Promise.resolve(log.progress("wait: \u001b[31mno\u001b[2J\r")));
+    assert.deepEqual(lines, ["wait: no\\u{1b}[2J\\r\n"]);
   });
 });

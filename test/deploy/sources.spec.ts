@@ -4,9 +4,10 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError } from "../../components/deploy/errors.mjs";
+import { Answers } from "../../components/deploy/machine.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
-import { checkSources, followedRevision } from "../../components/deploy/sources.mjs";
+import { checkSources, followedRevision, refuseWithoutToken } from "../../components/deploy/sources.mjs";
 import { newKey } from "../support/keys";
 import { failureOf } from "./support";
 
@@ -140,6 +141,37 @@ describe("the sources of a deployment", () => {
   it("must hold no key, even with allowDirty", async () => {
     write("nix/notes", newKey().privateKeyOpenssh);
     assert.match(await refusal({ DEPLOY_ALLOW_DIRTY: "true" }), /nix\/notes: it holds a private key/);
+  });
+
+  describe("of a machine that is to read its repository with a token", () => {
+    const before = new Answers("nixos-deploy deployed /nix/store/x.drv /nix/store/x-nixos-system\n");
+    const attempt = (seen = before) => failureOf(() => refuseWithoutToken(deployment(), seen));
+    beforeEach(() =>
+      write("nix/repository.json", '{ "owner": "a", "name": "b", "branch": "main", "access": "token" }'),
+    );
+
+    it("must hold one, where the machine has been deployed to before", async () => {
+      assert.match((await attempt()).message, /secrets\.yaml holds none: the machine could not upgrade itself/);
+      write("nix/secrets.yaml", "password: ENC[AES256_GCM,data:x]\nsops:\n    mac: x\n");
+      const error = await attempt();
+      assert.ok(error instanceof DeploymentError && /npm run secrets -- token/.test(error.text()));
+    });
+
+    const accepted: Record<string, () => void> = {
+      "a token among the secrets": () => write("nix/secrets.yaml", "github-access-token: ENC[AES256_GCM,data:x]\n"),
+      "a token from elsewhere": () => write("nix/machine.nix", '{ x.upgrade.tokenFile = "/etc/token"; }'),
+      "a deploy key": () => write("nix/repository.json", '{ "owner": "a", "access": "deploy-key" }'),
+    };
+    for (const [what, prepare] of Object.entries(accepted)) {
+      it(`are accepted with ${what}`, () => {
+        prepare();
+        refuseWithoutToken(deployment(), before);
+      });
+    }
+
+    it("are accepted without one for a first system: secrets cannot be encrypted before its machine has a key", () => {
+      refuseWithoutToken(deployment(), new Answers("nixos-deploy deployed \n"));
+    });
   });
 
   describe("beside the branch that the machine follows", () => {
