@@ -5,9 +5,10 @@ import { findPulumi } from "./pulumi";
 export interface StackOutputs {
   publicIp: string;
   hostPublicKey: string;
-  ageRecipient: string;
   /** Several during a rotation of the key. */
   ageRecipients: string[];
+  /** Public halves of the login key, in the same order. */
+  loginPublicKeys: string[];
 }
 
 export interface Stack {
@@ -49,13 +50,9 @@ export async function readStack(around: Surroundings, stack: string): Promise<St
   if (program === undefined) return { reason: "there is no Pulumi CLI to ask", privateKey };
   const ran = await output("--json");
   if (ran.code !== 0) return { reason: failureOf("pulumi", ran).replace(/^error: /, ""), privateKey };
-  const { publicIp, hostPublicKey, ageRecipient, ageRecipients } = parse(ran.stdout);
-  return publicIp && hostPublicKey && ageRecipient
-    ? {
-        outputs: { publicIp, hostPublicKey, ageRecipient, ageRecipients: ageRecipients ?? [ageRecipient] },
-        reason: "",
-        privateKey,
-      }
+  const { publicIp, hostPublicKey, ageRecipients, loginPublicKeys } = parse(ran.stdout);
+  return publicIp && hostPublicKey && ageRecipients && loginPublicKeys
+    ? { outputs: { publicIp, hostPublicKey, ageRecipients, loginPublicKeys }, reason: "", privateKey }
     : { reason: `the stack ${stack} has no machine yet`, privateKey };
 }
 

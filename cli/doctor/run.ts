@@ -13,9 +13,11 @@ import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
 import { counted, hasFailed, printed, type Result, skipped } from "../checks/result";
-import { checkSecretsFile } from "../checks/secretsFile";
 import { readStack, selectedStack, shortStackName, type Stack } from "../checks/stack";
 import type { Surroundings } from "../checks/surroundings";
+import { secretsResults } from "../secrets/check";
+import { Refusal } from "../secrets/refusal";
+import { findSops } from "../secrets/sops";
 import { type Project, readProjectFiles, setting } from "../setup/project";
 
 const HELP = `Checks what pulumi-nixos needs, and the machine when there is one. Changes nothing.
@@ -61,8 +63,8 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
     checkConfiguration(project),
     await checkOrigin(around, repository.owner, repository.name),
     checkWorkflows(around.folder, requiredChecks(project)),
-    ...checkSecretsFile(around.folder, repository.access, stack.outputs?.ageRecipient),
   ]);
+  section("Secrets", await secretsSection(around, stack));
 
   const client = await githubClient(around);
   section("GitHub", await githubSection(around, client, project));
@@ -85,6 +87,14 @@ function readFlags(argv: string[]) {
   if (!/^\d{1,5}$/.test(values.port))
     throw new Error(`--port: got ${JSON.stringify(values.port)}; allowed: a TCP port.`);
   return values;
+}
+
+function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promise<Result[]> {
+  const keys = () =>
+    outputs === undefined
+      ? Promise.reject(new Refusal(reason))
+      : Promise.resolve({ recipients: outputs.ageRecipients, loginPublicKeys: outputs.loginPublicKeys });
+  return secretsResults({ around, stack: { keys }, sops: () => findSops(around) });
 }
 
 async function githubSection(around: Surroundings, client: GithubClient, project: Project): Promise<Result[]> {

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { x25519Recipient } from "../../components/age";
 import { recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
+import { parseRepositoryFile } from "../../components/repositoryFile";
 import { failed, note, ok, type Result, skipped } from "../checks/result";
 import { adminKeys, keyFileProblems } from "./ageKeys";
 import { Refusal } from "./refusal";
@@ -13,21 +14,30 @@ import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
 
 const INIT = "Run `npm run secrets -- init`.";
 
+/** What is looked at. */
+export interface Place extends Pick<Workplace, "around" | "sops"> {
+  stack: { keys(): Promise<MachineKeys | undefined> };
+}
+
+type MachineKeys = Pick<StackKeys, "recipients" | "loginPublicKeys">;
+
 /** Everything that is to be said of the secrets. Writes nothing; doctor asks it too. */
-export async function secretsResults(place: Workplace): Promise<Result[]> {
-  const machine = await machineKeys(place);
+export async function secretsResults(place: Place): Promise<Result[]> {
+  const { keys, results } = await machineKeys(place);
+  const recipients = keys?.recipients ?? [];
   return [
-    ...machine.results,
-    ...loginResults(place, machine.keys),
-    folderResult(place, machine.recipients),
-    ...recipientResults(place, machine.recipients),
+    ...results,
+    ...loginResults(place, keys),
+    folderResult(place, recipients),
+    ...recipientResults(place, recipients),
     ownKeyResult(place),
+    ...tokenResults(place, recipients),
     ...(await contentResults(place)),
   ];
 }
 
 /** With a separate machine key, the module that lets the machine's key log in must be told so. */
-function loginResults({ around }: Workplace, keys: StackKeys | undefined): Result[] {
+function loginResults({ around }: Place, keys: MachineKeys | undefined): Result[] {
   if (keys === undefined || !hasSeparateLogin(keys)) return [];
   const folder = path.join(around.folder, "nix");
   const off = fs
@@ -45,33 +55,29 @@ function loginResults({ around }: Workplace, keys: StackKeys | undefined): Resul
       ];
 }
 
-interface MachineKeys {
-  keys?: StackKeys;
-  recipients: string[];
-  results: Result[];
-}
-
-async function machineKeys({ stack }: Workplace): Promise<MachineKeys> {
-  const unknown = (why: string) => ({ recipients: [], results: [skipped("machine's key", why)] });
+async function machineKeys({ stack }: Place): Promise<{ keys?: MachineKeys; results: Result[] }> {
+  const unknown = (why: string) => ({ results: [skipped("machine's key", why)] });
   try {
     const keys = await stack.keys();
     if (keys === undefined) return unknown("the stack has no key yet");
-    return { keys, recipients: keys.recipients, results: [ok("machine's key", keys.recipients[0]!)] };
+    return { keys, results: [ok("machine's key", keys.recipients[0]!)] };
   } catch (error) {
     if (error instanceof Refusal) return unknown(error.message.split("\n")[0]!);
     throw error;
   }
 }
 
-function folderResult({ around }: Workplace, machine: string[]): Result {
+function folderResult({ around }: Place, machine: string[]): Result {
   // The key in use is enough here; whether a new one has arrived everywhere is a matter of the rotation.
-  const problems = secretsProblems(path.join(around.folder, "nix"), machine[0]);
+  const problems = secretsProblems(path.join(around.folder, "nix"), machine[0]).map((problem) =>
+    problem.replace(`${around.folder}${path.sep}`, ""),
+  );
   return problems.length === 0
     ? ok("flake's folder", "no private key, no secret in plain text")
     : failed("flake's folder", problems.join("\n"), "See docs/secrets.md.");
 }
 
-function recipientResults(place: Workplace, machine: string[]): Result[] {
+function recipientResults(place: Place, machine: string[]): Result[] {
   const config = readSopsConfig(place);
   const file = readSecretsFile(place);
   if (config === "")
@@ -99,7 +105,7 @@ function sameRecipients(named: string[], has: string[]): Result {
   return failed(SECRETS_FILE, parts.filter((part) => part !== "").join("; "), INIT);
 }
 
-function ownKeyResult(place: Workplace): Result {
+function ownKeyResult(place: Place): Result {
   const keys = adminKeys(place.around);
   const problems = keyFileProblems(place.around);
   if (problems.length > 0) return failed("your age key", problems.join(" "), "Do that now.");
@@ -111,7 +117,22 @@ function ownKeyResult(place: Workplace): Result {
     : ok("your age key", own.place);
 }
 
-async function contentResults(place: Workplace): Promise<Result[]> {
+/** A machine that reads its repository with a token must have one, as soon as secrets can be encrypted for it. */
+function tokenResults(place: Place, machine: string[]): Result[] {
+  const file = path.join(place.around.folder, "nix", "repository.json");
+  if (!fs.existsSync(file) || machine.length === 0) return [];
+  const { value } = parseRepositoryFile(fs.readFileSync(file, "utf8"));
+  if (value?.access !== "token" || new RegExp(`^${TOKEN_NAME}:`, "m").test(readSecretsFile(place))) return [];
+  return [
+    failed(
+      TOKEN_NAME,
+      "is missing, so the machine cannot read its repository",
+      "npm run secrets -- init, npm run secrets -- token, commit, npx pulumi up",
+    ),
+  ];
+}
+
+async function contentResults(place: Place): Promise<Result[]> {
   const has = recipientsOf(readSecretsFile(place));
   if (has.length === 0) return [];
   if (!adminKeys(place.around).some(({ recipient }) => has.includes(recipient))) {

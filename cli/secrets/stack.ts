@@ -16,8 +16,8 @@ export interface StackKeys {
 }
 
 /** Whether the key that logs in is another than the one that opens the secrets. */
-export function hasSeparateLogin(keys: StackKeys): boolean {
-  return ageRecipient(keys.loginPublicKeys[0]!) !== keys.recipients[0];
+export function hasSeparateLogin({ loginPublicKeys, recipients }: Pick<StackKeys, "loginPublicKeys" | "recipients">) {
+  return ageRecipient(loginPublicKeys[0]!) !== recipients[0];
 }
 
 /** The stack, as far as secrets need it. Tests give another one. */

@@ -20,7 +20,7 @@ export function workplace(around: Surroundings, person: Person, stack: Stack = p
 }
 
 /** The text of .sops.yaml, empty when there is none. */
-export function readSopsConfig({ around }: Workplace): string {
+export function readSopsConfig({ around }: Pick<Workplace, "around">): string {
   return readIfThere(path.join(around.folder, SOPS_CONFIG));
 }
 
@@ -29,7 +29,7 @@ export function writeSopsConfig({ around }: Workplace, text: string): void {
 }
 
 /** The text of nix/secrets.yaml as it is in the repository, empty when there is none. */
-export function readSecretsFile({ around }: Workplace): string {
+export function readSecretsFile({ around }: Pick<Workplace, "around">): string {
   return readIfThere(path.join(around.folder, SECRETS_FILE));
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { doctor } from "../../cli/doctor/run";
+import { ageRecipient } from "../../components/age";
 import { World } from "./world";
 
 const SECRET_LINE = "bm90LWEta2V5LWJ1dC1pdC1tdXN0LW5vdC1iZS1wcmludGVk";
@@ -24,7 +25,12 @@ describe("doctor", () => {
 
   /** A stack with a machine. */
   function withMachine(): void {
-    const outputs = { publicIp: "203.0.113.9", hostPublicKey: KEY, ageRecipient: "age1x" };
+    const outputs = {
+      publicIp: "203.0.113.9",
+      hostPublicKey: KEY,
+      ageRecipients: [ageRecipient(KEY)],
+      loginPublicKeys: [KEY],
+    };
     const output = `[[ $* == *--json* ]] && echo '${JSON.stringify(outputs)}' || echo ${SECRET_LINE}`;
     world.program("pulumi", world.pulumiScript('{"user":"t","url":"file://~"}', output));
   }
@@ -44,6 +50,25 @@ describe("doctor", () => {
     world.replies.set("/user", { status: 401 });
     assert.equal(await run(), 1);
     assert.match(world.said, /FAIL {2}GitHub /);
+  });
+
+  it("says of the secrets what their own check says", async () => {
+    withMachine();
+    world.write("nix/secrets.yaml", "a: b\n");
+    world.write("nix/id_ed25519", "");
+    world.write("nix/repository.json", '{"owner":"octo","name":"server","branch":"main","access":"token"}');
+    assert.equal(await run(), 1);
+    assert.match(world.said, /FAIL {2}flake's folder +nix\/id_ed25519: it looks like a private key/);
+    assert.match(world.said, /nix\/secrets\.yaml: it is not encrypted/);
+    assert.match(world.said, /FAIL {2}github-access-token +is missing, so the machine cannot read its repository/);
+    assert.match(world.said, new RegExp(`ok {4}machine's key +${ageRecipient(KEY)}`));
+  });
+
+  it("does not ask for a token before there is a key to encrypt it for", async () => {
+    world.write("nix/repository.json", '{"owner":"octo","name":"server","branch":"main","access":"token"}');
+    await run();
+    assert.match(world.said, /skip {2}machine's key +no stack named dev found/);
+    assert.doesNotMatch(world.said, /github-access-token/);
   });
 
   it("refuses flags that it does not know", async () => {
