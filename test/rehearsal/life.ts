@@ -3,10 +3,11 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import * as sshpk from "sshpk";
 import { parse } from "yaml";
-import type { Driver, Operation, RecordedResource, Run, RunOptions } from "./drivers/driver";
+import type { Desk } from "./desk";
+import type { Driver, RecordedResource, Run, RunOptions } from "./drivers/driver";
 import { requirements } from "./emulators/github/pullRequests";
 import { withoutSecretMarkers } from "./emulators/values";
-import { changedInputs, holdsPrivateKey, only, plainInputs, TYPES } from "./records";
+import { changedInputs, doneTo, holdsPrivateKey, only, plainInputs, TYPES } from "./records";
 import type { Verdicts } from "./verdicts";
 import type { World } from "./world";
 
@@ -20,8 +21,29 @@ export interface Stage {
   config: Record<string, string>;
   /** Deployments that were asked for so far. */
   deployments: { environment: Record<string, string> }[];
-  /** What runs on the machine of an EC2 instance; a text that says why not where no machine can be. */
-  systemOf: ((instanceId: string) => Promise<string | undefined>) | { noMachine: string };
+  /** Machines on this computer, or why there can be none. */
+  machines: Machines | { noMachine: string };
+  /** Where secrets are kept, or why they cannot be. */
+  desk: Desk | { missing: string };
+  /** The last update. */
+  run: Run | undefined;
+  /** All updates so far. */
+  updates: Update[];
+}
+
+export interface Machines {
+  /** What runs on the machine of an EC2 instance. */
+  systemOf(instanceId: string): Promise<string | undefined>;
+  /** Public halves of the keys that let root in there. */
+  loginKeysOf(instanceId: string): Promise<string[]>;
+}
+
+/** An update that was made. */
+export interface Update {
+  /** Which of several updates of a step it was. */
+  part: string | undefined;
+  before: Run | undefined;
+  run: Run;
 }
 
 /** What a step tells the person who watches. */
@@ -30,23 +52,30 @@ export interface StepResult {
   summary: string;
 }
 
+/** `pulumi up` */
+export async function update(stage: Stage, part?: string, more: Partial<RunOptions> = {}): Promise<Run> {
+  const run = await stage.driver.update({ config: stage.config, ...more });
+  stage.updates.push({ part, before: stage.run, run });
+  stage.run = run;
+  return run;
+}
+
 /** From nothing to a machine. */
 export async function create(stage: Stage): Promise<Run> {
   const { driver, world, verdicts } = stage;
-  const options = { config: stage.config };
-  const previewed = await driver.preview(options);
+  const previewed = await driver.preview({ config: stage.config });
   verdicts.program("a preview touches nothing", () => {
     assert.equal(world.ec2.instances.size + world.ec2.keys.size + world.github.repositories.size, 0);
     assert.equal(stage.deployments.length, 0);
   });
-  const run = await driver.update(options);
+  const run = await update(stage);
   const names = (resources: RecordedResource[]) => resources.map(({ type, name }) => `${name} (${type})`).sort();
   verdicts.program("a preview registers the same resources as the update", () => {
     assert.deepEqual(names(previewed), names(run.resources));
   });
   verdicts.engineOnly("everything is created, each resource once", () => {
-    assert.deepEqual([...new Set(run.operations!.map(({ operation }) => operation))], ["create"]);
-    assert.equal(run.operations!.length, run.resources.length);
+    assert.deepEqual([...new Set(run.operations.map(({ operation }) => operation))], ["create"]);
+    assert.equal(run.operations.length, run.resources.length);
   });
   checkMachine(stage, run);
   checkKeys(stage, run);
@@ -60,7 +89,7 @@ export async function create(stage: Stage): Promise<Run> {
 export async function again(stage: Stage, before: Run): Promise<Run> {
   const { world, verdicts } = stage;
   const newer = world.ec2.publishNixos("26.05", "2026-10-01T00:00:00.000Z");
-  const run = await stage.driver.update({ config: stage.config });
+  const run = await update(stage);
   verdicts.program("nothing changes, and a newer image does not replace the machine", () => {
     assert.deepEqual(changedInputs(before, run), []);
     assert.notEqual(plainInputs(only(run, TYPES.instance))["ami"], newer.id);
@@ -74,7 +103,7 @@ export async function again(stage: Stage, before: Run): Promise<Run> {
 export async function editPage(stage: Stage, before: Run): Promise<Run> {
   const { verdicts } = stage;
   appendFileSync(path.join(stage.project, "nix/www/index.html"), "<!-- a rehearsed change -->\n");
-  const run = await stage.driver.update({ config: stage.config });
+  const run = await update(stage);
   const deployment = only(run, TYPES.command);
   verdicts.program("only the deployment changes, by its trigger", () => {
     const changes = changedInputs(before, run);
@@ -95,7 +124,7 @@ export async function editPage(stage: Stage, before: Run): Promise<Run> {
 export async function changeType(stage: Stage, before: Run): Promise<Run> {
   const { verdicts, world } = stage;
   stage.config = { ...stage.config, "pulumi-nixos:instanceType": "t3.medium" };
-  const run = await stage.driver.update({ config: stage.config });
+  const run = await update(stage);
   const instance = only(run, TYPES.instance);
   verdicts.program("only the machine's type changes", () => {
     assert.deepEqual(changedInputs(before, run), [{ urn: instance.urn, properties: ["instanceType"] }]);
@@ -116,8 +145,7 @@ export async function changeType(stage: Stage, before: Run): Promise<Run> {
 /** A new machine in the place of the old one, as after `pulumi up --replace`. */
 export async function replaceMachine(stage: Stage, before: Run): Promise<Run> {
   const { verdicts, world } = stage;
-  const options: RunOptions = { config: stage.config, replace: only(before, TYPES.instance).urn };
-  const run = await stage.driver.update(options);
+  const run = await update(stage, undefined, { replace: only(before, TYPES.instance).urn });
   const [instance, address, deployment] = [TYPES.instance, TYPES.eip, TYPES.command].map((type) => only(run, type));
   verdicts.program("address and deployment are told of the new machine, nobody else is", () => {
     const changed = changedInputs(before, run).map(({ urn, properties }): [string, string[]] => [urn, properties]);
@@ -157,7 +185,7 @@ export async function destroy(stage: Stage): Promise<Run | undefined> {
   const { verdicts, world } = stage;
   const run = await stage.driver.destroy();
   verdicts.engineOnly("everything is deleted, and the state is empty", () => {
-    assert.deepEqual([...new Set(run!.operations!.map(({ operation }) => operation))], ["delete"]);
+    assert.deepEqual([...new Set(run!.operations.map(({ operation }) => operation))], ["delete"]);
     assert.deepEqual(run!.resources, []);
   });
   verdicts.engineOnly("nothing is left in EC2", () => {
@@ -174,9 +202,9 @@ export async function destroy(stage: Stage): Promise<Run | undefined> {
 }
 
 /** Whether what the deployment program said it installed is what runs on the machine. */
-async function checkSystem({ systemOf, verdicts }: Stage, run: Run, statement: string): Promise<void> {
-  if (typeof systemOf !== "function") return verdicts.notRun("machine", statement, systemOf.noMachine);
-  const running = await systemOf(only(run, TYPES.instance).id!);
+export async function checkSystem({ machines, verdicts }: Stage, run: Run, statement: string): Promise<void> {
+  if ("noMachine" in machines) return verdicts.notRun("machine", statement, machines.noMachine);
+  const running = await machines.systemOf(only(run, TYPES.instance).id!);
   verdicts.real("machine", statement, () => assert.equal(running, installedSystem(run)));
 }
 
@@ -212,15 +240,9 @@ function newestImage({ ec2 }: World): string {
 function checkKeys({ driver, verdicts, world }: Stage, run: Run): void {
   const userData = plainInputs(only(run, TYPES.instance))["userData"] as string;
   verdicts.program("the key in user data is the one that EC2 and GitHub know, and GitHub lets it only read", () => {
-    const machineKey = publicHalf(
-      /^-----BEGIN OPENSSH PRIVATE KEY-----\n[^-|]+-----END OPENSSH PRIVATE KEY-----$/m.exec(userData)?.[0],
-    );
-    assert.equal(plainInputs(only(run, TYPES.keyPair))["publicKey"], machineKey);
-    const deployKeys = [...world.github.repositories.values()].flatMap(({ deployKeys }) => [...deployKeys.values()]);
-    assert.deepEqual(
-      deployKeys.map(({ key, readOnly }) => ({ key, readOnly })),
-      [{ key: machineKey, readOnly: true }],
-    );
+    const known = publicHalf(machineKeyIn(userData));
+    assert.equal(plainInputs(only(run, TYPES.keyPair))["publicKey"], known);
+    assert.deepEqual(deployKeys(world), [{ key: known, readOnly: true }]);
   });
   verdicts.engineOnly("no private key stands in the stored state", () => {
     const state = driver.storedState() ?? "";
@@ -264,20 +286,31 @@ function checkDeployment({ world, verdicts, deployments }: Stage, run: Run): voi
   });
 }
 
+/** The private key that user data gives to the machine. */
+function machineKeyIn(userData: string): string | undefined {
+  return /^-----BEGIN OPENSSH PRIVATE KEY-----\n[^-|]+-----END OPENSSH PRIVATE KEY-----$/m.exec(userData)?.[0];
+}
+
+/** The private key that the only machine has now. */
+export function machineKey({ world }: Pick<Stage, "world">): string {
+  const [machine] = world.ec2.instances.values();
+  return machineKeyIn(machine!.userData) ?? assert.fail("user data has no key");
+}
+
+/** The keys that GitHub lets in. */
+export function deployKeys({ github }: World): { key: string; readOnly: boolean }[] {
+  return [...github.repositories.values()].flatMap(({ deployKeys }) =>
+    [...deployKeys.values()].map(({ key, readOnly }) => ({ key, readOnly })),
+  );
+}
+
 /** Type and material of a private key's public half. */
-function publicHalf(privateKey: string | undefined): string {
+export function publicHalf(privateKey: string | undefined): string {
   assert.ok(privateKey !== undefined, "there is no private key");
   return sshpk.parsePrivateKey(privateKey, "ssh-private").toPublic().toString("ssh").split(" ").slice(0, 2).join(" ");
 }
 
 /** Asserts what an engine changed; every other resource of a provider must have stayed the same. */
 function assertChanged(run: Run, expected: [urn: string, operation: string][]): void {
-  const steps = run.operations!.filter(({ custom, operation }) => custom && operation !== "same");
-  const changed = new Map(steps.map((step) => [step.urn, wholeOperation(step)]));
-  assert.deepEqual(changed, new Map(expected));
-}
-
-/** A replacement is told in three steps. */
-function wholeOperation({ operation }: Operation): string {
-  return ["create-replacement", "delete-replaced"].includes(operation) ? "replace" : operation;
+  assert.deepEqual(doneTo(run), new Map(expected));
 }

@@ -1,10 +1,14 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import * as bench from "../bench";
 import { startUpgradeBench } from "../system/upgrade/bench";
+import { type FalseGithub, giveToken, startFalseGithub, tokenConfiguration } from "../system/upgrade/github";
 import type { Ec2 } from "./emulators/aws";
 import type { Instance } from "./emulators/aws/ec2";
 import type { Written } from "./emulators/command";
+import type { Machines } from "./life";
+import { ROOT } from "./project";
 
 /** Why deployments cannot really run on this computer; undefined when they can. */
 export const whyNoMachine = bench.canRunMachine;
@@ -14,28 +18,30 @@ export const whyNoMachine = bench.canRunMachine;
  * with the keys that the program put in user data. What is installed on them is a stub system, because building NixOS
  * takes minutes; it is another one whenever the real flake's derivation is.
  */
-export class LoopbackMachines {
+export class LoopbackMachines implements Machines {
   private readonly machines = new Map<string, bench.Machine>();
+  /** The user data that each machine last ran. */
+  private readonly ran = new Map<string, string>();
 
   private constructor(
     private readonly ec2: Ec2,
     private readonly client: bench.Client,
     private readonly project: bench.Project,
+    private readonly flake: string,
   ) {}
 
-  /** @param repositoryFile the text of nix/repository.json, which a deployment compares with the stack's repository */
-  static async start(ec2: Ec2, repositoryFile: string): Promise<LoopbackMachines> {
+  /** @param flake the folder nix/ of the rehearsed project */
+  static async start(ec2: Ec2, flake: string): Promise<LoopbackMachines> {
     const client = await bench.startClient();
     const project = await bench.makeProject(path.join(client.folder, "project"));
-    writeFileSync(path.join(project.folder, "nix/repository.json"), repositoryFile);
-    await project.git("commit", "--quiet", "--all", "--message", "Name the repository");
-    return new LoopbackMachines(ec2, client, project);
+    return new LoopbackMachines(ec2, client, project, flake);
   }
 
   /** Runs the real deployment program, told what the stack's command tells it, against the machine of that address. */
   async deploy(environment: Record<string, string>): Promise<Written> {
     const instance = this.instanceAt(environment["DEPLOY_HOST"]!);
-    const machine = this.machines.get(instance.id) ?? (await this.boot(instance));
+    const machine = this.machines.get(instance.id) ?? (await this.make(instance));
+    await this.boot(instance, machine);
     await this.follow(environment["DEPLOY_DERIVATION"]!);
     const setting: bench.Setting = { client: this.client, machine, project: this.project };
     const derivation = await bench.evaluate(setting);
@@ -62,6 +68,11 @@ export class LoopbackMachines {
     return this.machines.get(instanceId)?.output("readlink -f /run/current-system");
   }
 
+  async loginKeysOf(instanceId: string): Promise<string[]> {
+    const text = await this.machines.get(instanceId)!.output("cat /root/.ssh/authorized_keys");
+    return text.trim().split("\n");
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.machines.values(), this.client].map((part) => part.stop()));
   }
@@ -72,8 +83,8 @@ export class LoopbackMachines {
     return instance;
   }
 
-  /** What EC2 and NixOS do at a first boot: the login key, the host key from user data, then user data itself. */
-  private async boot({ id, keyName, userData }: Instance): Promise<bench.Machine> {
+  /** What EC2 and NixOS do at a first boot: the login key, and the host key from user data. */
+  private async make({ id, keyName, userData }: Instance): Promise<bench.Machine> {
     const machine = await bench.startMachine({ identity: "absent" });
     this.machines.set(id, machine);
     const loginKey = this.ec2.keys.get(keyName ?? "")?.publicKey ?? "";
@@ -81,33 +92,63 @@ export class LoopbackMachines {
     const put = (file: string, content: string) => machine.output(`umask 077; cat >${file}`, { input: content });
     await put("/root/.ssh/authorized_keys", `${loginKey}\n`);
     await put("/etc/ssh/ssh_host_ed25519_key", `${hostKey.trimEnd()}\n`);
-    await put("/run/user-data", userData);
-    await machine.output("systemctl restart sshd.service; bash /run/user-data");
+    await machine.output("systemctl restart sshd.service");
     return machine;
   }
 
-  /** Makes the stub system another one when the real one is. */
+  /** What NixOS does at every boot: user data, whose key root's authorized key follows. Only where it is another one. */
+  private async boot({ id, userData }: Instance, machine: bench.Machine): Promise<void> {
+    if (this.ran.get(id) === userData) return;
+    this.ran.set(id, userData);
+    await machine.output("bash", { input: userData });
+    // systemd would make its state folder.
+    const rootKey = readFileSync(path.join(ROOT, "nix/modules/rootKey.sh"), "utf8");
+    await machine.output("mkdir -p /var/lib/root-key; bash", { input: rootKey });
+  }
+
+  /** Makes the stub system another one when the real one is, with the files that a deployment looks at. */
   private async follow(derivation: string): Promise<void> {
-    const nonce = path.join(this.project.folder, "nix/nonce");
-    if (readFileSync(nonce, "utf8") === derivation) return;
-    writeFileSync(nonce, derivation);
-    await this.project.git("commit", "--quiet", "--all", "--message", "Follow the rehearsed flake");
+    const nix = path.join(this.project.folder, "nix");
+    if (readFileSync(path.join(nix, "nonce"), "utf8") === derivation) return;
+    writeFileSync(path.join(nix, "nonce"), derivation);
+    for (const file of ["repository.json", "secrets.yaml"]) {
+      if (existsSync(path.join(this.flake, file))) cpSync(path.join(this.flake, file), path.join(nix, file));
+    }
+    await this.project.git("add", "--all");
+    await this.project.git("commit", "--quiet", "--message", "Follow the rehearsed flake");
   }
 }
 
+/** What a machine did with what was pushed. */
+export interface Taken {
+  pushed: string;
+  running: string | null;
+}
+
 /**
- * A machine with the real upgrade programs, that polls a repository like the stack's: it takes a first push, and then
- * one more, as after a merge. Returns the revisions that were pushed and that the machine says it runs.
+ * A machine with the real upgrade programs, that polls a repository like the stack's. It takes a first push and one
+ * more, as after a merge; then it is told to read with a token, loses its deploy key, and takes another one from a false
+ * GitHub over TLS.
  */
-export async function takeByUpgrade(): Promise<{ pushed: string; running: string | null }> {
-  const upgrade = await startUpgradeBench();
+export async function takeByUpgrade(folder: string): Promise<{ byKey: Taken; byToken: Taken }> {
+  const token = `github_pat_${randomBytes(20).toString("hex")}`;
+  const machine = await startUpgradeBench();
+  const take = async (): Promise<Taken> => {
+    const pushed = await machine.push();
+    await machine.poll();
+    return { pushed, running: (await machine.status()).revision };
+  };
+  let github: FalseGithub | undefined;
   try {
-    await upgrade.push();
-    await upgrade.poll();
-    const pushed = await upgrade.push();
-    await upgrade.poll();
-    return { pushed, running: (await upgrade.status()).revision };
+    await take();
+    const byKey = await take();
+    await machine.configure(tokenConfiguration);
+    github = await startFalseGithub(machine, folder);
+    await giveToken(machine, token);
+    await machine.machine.output(": >/etc/githost/authorized_keys");
+    return { byKey, byToken: await take() };
   } finally {
-    await upgrade.stop();
+    await github?.close();
+    await machine.stop();
   }
 }

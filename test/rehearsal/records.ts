@@ -1,4 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
+import { changesOf } from "../../cli/preview/changes";
+import type { State } from "../../cli/preview/preview";
 import { SECRET } from "../../cli/render/safeText";
 import type { RecordedResource, Run } from "./drivers/driver";
 import { isMarkedSecret, isObject, type Properties, withoutSecretMarkers } from "./emulators/values";
@@ -41,6 +43,39 @@ export function changedInputs(before: Run, after: Run): { urn: string; propertie
     const properties = keys.filter((key) => !isDeepStrictEqual(one[key], other[key]));
     return properties.length === 0 ? [] : [{ urn, properties }];
   });
+}
+
+/** What was done to each resource of a provider that did not stay the same, by its URN; a replacement has three steps. */
+export function doneTo({ operations }: Run): Map<string, string> {
+  const changed = operations.filter(({ custom, operation }) => custom && operation !== "same");
+  const whole = (operation: string) =>
+    ["create-replacement", "delete-replaced"].includes(operation) ? "replace" : operation;
+  return new Map(changed.map(({ urn, operation }) => [urn, whole(operation)]));
+}
+
+/** The entries of a record by URN under the resources' names, which are enough to tell the resources of a provider apart. */
+export function byName<T>(entries: Iterable<[urn: string, value: T]>): Record<string, T> {
+  return Object.fromEntries([...entries].map(([urn, value]) => [urn.split("::").at(-1)!, value]));
+}
+
+/** The properties that changed, by the resources' names. */
+export function changedByName(before: Run, after: Run): Record<string, string[]> {
+  return byName(changedInputs(before, after).map(({ urn, properties }) => [urn, properties]));
+}
+
+/** What a run did to the resources that there were before it, in the form that the report on a preview is made from. */
+export function reportedChanges(before: Run | undefined, run: Run): ReturnType<typeof changesOf> {
+  const [old, current] = [before, run].map((one) => new Map(one?.resources.map((it): [string, State] => [it.urn, it])));
+  return changesOf(
+    run.operations.map(({ urn, operation, detailedDiff, replaceReasons }) => ({
+      op: operation,
+      urn,
+      old: old!.get(urn),
+      new: current!.get(urn),
+      detailedDiff,
+      replaceReasons,
+    })),
+  );
 }
 
 /** Where a private key stands outside Pulumi's secrets: in plain properties, or in anything printed. */

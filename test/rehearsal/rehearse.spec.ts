@@ -2,12 +2,22 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { Desk } from "./desk";
 import { findEngine } from "./drivers/findEngine";
 import { finished } from "./processes";
 import { ROOT } from "./project";
 import type { Rehearsal } from "./rehearse";
 
 // With an engine and with machines, and on programs with faults: test/system/rehearsal.spec.ts.
+
+/** What the report says of some steps: in the words of the comment on a pull request. */
+const REPORTED = [
+  "  change the instance type: 1 updated",
+  '    nixos (aws.ec2.Instance): instanceType "t3.small" → "t3.medium"',
+  "      The machine is replaced: new disk, same address.",
+  "  read the repository by token: 1 deleted, system deployed",
+  "  rotate the keys, generations [1,2]: 1 created",
+];
 
 describe("npm run rehearse", function () {
   this.timeout(90_000);
@@ -29,9 +39,10 @@ describe("npm run rehearse", function () {
     const { code, stdout } = await command("--no-engine", "--no-machine", "--json", json);
     assert.equal(code, 0, stdout);
     const rehearsal = JSON.parse(readFileSync(json, "utf8")) as Rehearsal;
+    for (const line of REPORTED) assert.ok(stdout.includes(line), line);
     assert.deepEqual(
       rehearsal.steps.map(({ name }) => name),
-      ["create", "again", "edit", "type", "replace", "story", "destroy"],
+      ["create", "again", "edit", "type", "replace", "secrets", "token", "key", "rotate", "story", "destroy"],
     );
     const outcomes = (subject: string) => [
       ...new Set(rehearsal.verdicts.filter((verdict) => verdict.subject === subject).map(({ outcome }) => outcome)),
@@ -39,6 +50,7 @@ describe("npm run rehearse", function () {
     assert.deepEqual(outcomes("program"), ["held"]);
     assert.deepEqual(outcomes("engine"), ["not checked"]);
     assert.deepEqual(outcomes("machine"), ["not run"]);
+    assert.deepEqual(outcomes("secrets"), [Desk.whatIsMissing(process.env) === undefined ? "held" : "not run"]);
     assert.doesNotMatch(stdout + readFileSync(json, "utf8"), /PRIVATE KEY/);
     // tsx keeps its own cache there.
     assert.deepEqual(

@@ -8,16 +8,18 @@ import { EngineDriver } from "./drivers/engine";
 import { findEngine } from "./drivers/findEngine";
 import { InProcessDriver } from "./drivers/inProcess";
 import { type Evaluation, findEvaluation } from "./evaluation";
+import { Desk } from "./desk";
 import type { Stage } from "./life";
 import type { LoopbackMachines } from "./loopback";
 import { endAll, onAnyEnd } from "./processes";
 import { copyProject, ROOT } from "./project";
 import { holdsPrivateKey } from "./records";
-import { deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
+import { changesOfSteps, deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
 import { closedEnvironment } from "./surroundings";
+import type { StoryOptions } from "./story";
 import { type Verdict, Verdicts } from "./verdicts";
 import { type Step, walk } from "./walk";
-import { createWorld, type World } from "./world";
+import { createWorld } from "./world";
 
 export interface RehearsalOptions {
   /** Leaves the temporary folder behind. */
@@ -35,7 +37,7 @@ export interface Rehearsal {
   driver: "engine" | "in process";
   evaluation: "nix" | "hash";
   seconds: number;
-  steps: Step[];
+  steps: Omit<Step, "updates">[];
   resources: { name: string; type: string }[];
   verdicts: Verdict[];
   /** The temporary folder, if it was kept. */
@@ -69,6 +71,7 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
   const noMachine = machine ? await whyNoMachine() : "as asked for";
   const deployments: Stage["deployments"] = [];
   let machines: LoopbackMachines | undefined;
+  let taken: StoryOptions["taken"];
   const world = createWorld(owner, {
     directory: project,
     environment,
@@ -84,7 +87,14 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
       ? await EngineDriver.start(search.cli, project, folder, environment, world)
       : new InProcessDriver(project, world, search.reason);
   try {
-    if (noMachine === undefined) machines = await startMachines(world, project);
+    if (noMachine === undefined) {
+      const loopback = await import("./loopback.js");
+      machines = await loopback.LoopbackMachines.start(world.ec2, path.join(project, "nix"));
+      // It depends on nothing else here and mostly waits.
+      taken = loopback.takeByUpgrade(folder);
+      // Whoever awaits it hears of a failure; until then it is nobody's.
+      taken.catch(() => {});
+    }
     say(`The program is run ${driver.description}.`);
     say(`${evaluation.description}.`);
     say(
@@ -94,6 +104,7 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
     );
     say("AWS, GitHub, keys and commands are emulated; no account is used. Everything happens in a temporary folder.");
     say("");
+    const missing = Desk.whatIsMissing(environment);
     const stage: Stage = {
       driver,
       world,
@@ -101,11 +112,14 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
       deployments,
       verdicts: new Verdicts(driver.kind === "engine"),
       config: configuration(owner, evaluation),
-      systemOf: noMachine === undefined ? (id) => machines!.systemOf(id) : { noMachine },
+      machines: noMachine === undefined ? machines! : { noMachine },
+      desk: missing === undefined ? new Desk(project, environment, () => stage) : { missing },
+      run: undefined,
+      updates: [],
     };
-    const { steps, run } = await walk(stage, { folder, environment, evaluation, noMachine }, say);
+    const steps = await walk(stage, { folder, environment, evaluation, noMachine, taken }, say);
     stage.verdicts.begin("report");
-    const told = run === undefined ? [] : describe(run);
+    const told = stage.run === undefined ? [] : describe(stage.run, steps);
     stage.verdicts.program("this report shows no private key", () => assert.ok(!holdsPrivateKey(told.join("\n"))));
     [...told, ...section("Checks", verdictTable(stage.verdicts.all))].forEach(say);
     const seconds = (performance.now() - begin) / 1000;
@@ -118,15 +132,15 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
       driver: driver.kind,
       evaluation: evaluation.mode,
       seconds: Number(seconds.toFixed(1)),
-      steps,
-      resources: (run?.resources ?? []).map(({ name, type }) => ({ name, type })),
+      steps: steps.map(({ name, title, seconds, summary }) => ({ name, title, seconds, summary })),
+      resources: (stage.run?.resources ?? []).map(({ name, type }) => ({ name, type })),
       verdicts: stage.verdicts.all,
       ...(keep ? { folder } : {}),
     };
   } finally {
     world.stop();
     await driver.stop();
-    await machines?.stop();
+    await Promise.allSettled([machines?.stop(), taken]);
     undo();
     remove();
   }
@@ -135,11 +149,6 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
 /** The bench is loaded only here: it needs what few computers have. */
 async function whyNoMachine(): Promise<string | undefined> {
   return (await import("./loopback.js")).whyNoMachine();
-}
-
-async function startMachines(world: World, project: string): Promise<LoopbackMachines> {
-  const { LoopbackMachines } = await import("./loopback.js");
-  return LoopbackMachines.start(world.ec2, readFileSync(path.join(project, "nix/repository.json"), "utf8"));
 }
 
 /** Writes an owner into the copy's repository.json while the real one has none; returns the owner. */
@@ -166,11 +175,12 @@ function standInSystem(): string {
 }
 
 /** What was made, for a person. */
-function describe(run: Run): string[] {
+function describe(run: Run, steps: Step[]): string[] {
   return [
+    ...section("Changes of each step", changesOfSteps(steps)),
     ...section("Resources, before the end", treeOf(run)),
     ...section("User data of the machine", userDataOf(run)),
-    ...section("Deployment", deploymentOf(run)),
+    ...section("Deployment, the last one", deploymentOf(run)),
   ];
 }
 

@@ -1,9 +1,16 @@
+import { changedParts } from "../../cli/preview/report";
+import { changeCounts } from "../../cli/render/changeList";
+import { heading, text } from "../../cli/render/document";
 import { resourceTree, type TreeNode } from "../../cli/render/resourceTree";
 import { SECRET, withoutSecrets as withoutKeys } from "../../cli/render/safeText";
+import { toTerminal } from "../../cli/render/terminal";
+import { aligned, columns, inSeconds } from "../../components/deploy/text.mjs";
 import type { RecordedResource, Run } from "./drivers/driver";
 import { isObject, withoutSecretMarkers } from "./emulators/values";
-import { only, plainInputs, TYPES, withoutSecrets } from "./records";
+import type { Update } from "./life";
+import { only, plainInputs, reportedChanges, TYPES, withoutSecrets } from "./records";
 import type { Outcome, Verdict } from "./verdicts";
+import type { Step } from "./walk";
 
 /** The inputs that tell what a resource is for. */
 const TELLING: Record<string, string[]> = {
@@ -19,6 +26,37 @@ const TELLING: Record<string, string[]> = {
   [TYPES.eip]: ["instance"],
   [TYPES.command]: ["triggers"],
 };
+
+/** One line of the table of steps, which is printed while they are taken. */
+export function stepLine(number: number, { title, summary, seconds }: Step): string {
+  const [longestTitle, longestSummary] = [30, 62];
+  return [
+    aligned(String(number), 2),
+    title.padEnd(longestTitle),
+    summary.padEnd(longestSummary),
+    inSeconds(seconds * 1000).padStart(6),
+  ].join("  ");
+}
+
+/** What each update changed, as the comment on a pull request says it; the first one is told by the tree. */
+export function changesOfSteps(steps: Step[]): string[] {
+  return steps
+    .flatMap(({ title, updates }) => updates.map((update) => ({ title, update })))
+    .filter(({ update }) => update.before !== undefined)
+    .flatMap(({ title, update }) => linesOf(title, update));
+}
+
+function linesOf(title: string, { part, before, run }: Update): string[] {
+  const { changes, systems } = reportedChanges(before, run);
+  const what = [title, ...(part === undefined ? [] : [part])].join(", ");
+  const head = [heading(text(`${what}: ${changeCounts(changes) || "nothing changes"}`))];
+  const report = toTerminal({ head, parts: changedParts({ changes, systems }), foot: [] }, { colours: false });
+  // Several reports stand below each other here, so that each is to be one block.
+  return report
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line, at) => (at === 0 ? line : `  ${line}`));
+}
 
 /** The resources of a run under their components, secrets hidden. */
 export function treeOf({ resources }: Run): string[] {
@@ -71,21 +109,11 @@ const OUTCOMES: Outcome[] = ["held", "FAILED", "not checked", "not run"];
 
 /** The verdicts as a table, with the reason under each that does not hold. */
 export function verdictTable(verdicts: Verdict[]): string[] {
-  const width = (of: (verdict: Verdict) => string) => Math.max(...verdicts.map((verdict) => of(verdict).length));
-  const [step, subject, outcome] = [
-    width((verdict) => verdict.step),
-    width((verdict) => verdict.subject),
-    width((verdict) => verdict.outcome),
-  ];
-  return verdicts.flatMap((verdict) => [
-    [
-      verdict.outcome.padEnd(outcome),
-      verdict.subject.padEnd(subject),
-      verdict.step.padEnd(step),
-      verdict.statement,
-    ].join("  "),
-    ...(verdict.outcome === "FAILED"
-      ? withoutKeys(verdict.reason ?? "")
+  const rows = columns(verdicts.map(({ outcome, subject, step, statement }) => [outcome, subject, step, statement]));
+  return verdicts.flatMap(({ outcome, reason = "" }, at) => [
+    rows[at]!,
+    ...(outcome === "FAILED"
+      ? withoutKeys(reason)
           .split("\n")
           .map((line) => `    ${line}`)
       : []),

@@ -7,6 +7,7 @@ import type { Repository } from "./emulators/github/service";
 import type { Evaluation } from "./evaluation";
 import { type Finished, finished, succeeded } from "./processes";
 import type { Stage } from "./life";
+import type { Taken } from "./loopback";
 
 const BRANCH = "main";
 const SECONDS = 60;
@@ -19,6 +20,8 @@ export interface StoryOptions {
   evaluation: Evaluation;
   /** Why there can be no machine on this computer, if so. */
   noMachine: string | undefined;
+  /** What such a machine took; it has been at work since the rehearsal began. */
+  taken: Promise<{ byKey: Taken; byToken: Taken }> | undefined;
 }
 
 /**
@@ -30,7 +33,7 @@ export interface StoryOptions {
  */
 export async function tellStory(stage: Stage, options: StoryOptions): Promise<string> {
   const merged = await mergeTwo(stage, options);
-  const taken = await take(stage, options.noMachine);
+  const taken = await take(stage, options);
   return [merged, taken].filter((words) => words !== undefined).join(", ") || "not run";
 }
 
@@ -71,16 +74,17 @@ async function mergeTwo({ project, verdicts, world }: Stage, options: StoryOptio
 }
 
 /** The machine's own part, on a machine with the real upgrade programs and a stub flake. */
-async function take({ verdicts }: Stage, noMachine: string | undefined): Promise<string | undefined> {
-  const statement = "a machine on this computer takes what is merged to its branch";
-  if (noMachine !== undefined) {
-    verdicts.notRun("machine", statement, noMachine);
+async function take({ verdicts }: Stage, { noMachine, taken }: StoryOptions): Promise<string | undefined> {
+  const byKey = "a machine on this computer takes what is merged to its branch, by its deploy key";
+  const byToken = "told to read it with a token, it takes the next one without the key";
+  if (taken === undefined) {
+    for (const statement of [byKey, byToken]) verdicts.notRun("machine", statement, noMachine ?? "");
     return undefined;
   }
-  const { takeByUpgrade } = await import("./loopback.js");
-  const { pushed, running } = await takeByUpgrade();
-  verdicts.real("machine", statement, () => assert.equal(running, pushed));
-  return "one taken";
+  const found = await taken;
+  verdicts.real("machine", byKey, () => assert.equal(found.byKey.running, found.byKey.pushed));
+  verdicts.real("machine", byToken, () => assert.equal(found.byToken.running, found.byToken.pushed));
+  return "two taken";
 }
 
 async function whatIsMissing({ folder, environment, evaluation }: StoryOptions): Promise<string | undefined> {

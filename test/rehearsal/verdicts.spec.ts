@@ -94,5 +94,5 @@ function resource(urn: string, inputs: Properties, custom = true): RecordedResou
 }
 
 function run(resources: RecordedResource[]): Run {
-  return { resources, outputs: {}, log: "" };
+  return { resources, outputs: {}, log: "", operations: [] };
 }

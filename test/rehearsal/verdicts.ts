@@ -1,8 +1,9 @@
 /**
  * `program`: about what the program asks for. `engine`: about what an engine makes of it, so only an engine can tell.
- * `machine`: about a real machine on this computer. `story`: about the daily life with a repository.
+ * `machine`: about a real machine on this computer. `secrets`: about the real sops and age. `story`: about the daily
+ * life with a repository.
  */
-export type Subject = "program" | "engine" | "machine" | "story";
+export type Subject = "program" | "engine" | "machine" | "secrets" | "story";
 
 /** `not checked`: there was no engine. `not run`: this computer lacks something that the check needs. */
 export type Outcome = "held" | "FAILED" | "not checked" | "not run";
@@ -39,8 +40,8 @@ export class Verdicts {
     else this.note("engine", statement, "not checked", "no engine");
   }
 
-  /** About a machine or a repository, which some computers cannot have: see `notRun`. */
-  real(subject: "machine" | "story", statement: string, check: () => void): void {
+  /** About what some computers cannot have: see `notRun`. */
+  real(subject: Exclude<Subject, "program" | "engine">, statement: string, check: () => void): void {
     this.judge(subject, statement, check);
   }
 

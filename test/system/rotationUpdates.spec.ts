@@ -80,13 +80,13 @@ describe("the updates of a rotation", function () {
     await update([1]);
 
     const made = await update([1, 2]);
-    assert.deepEqual(changesOf(made.operations!), ["create PrivateKey nixos-key-2"]);
+    assert.deepEqual(changesOf(made.operations), ["create PrivateKey nixos-key-2"]);
     const recipients = ["nixos-key", "nixos-key-2"].map((name) => ageRecipient(publicKey(made, name)));
     assert.deepEqual(made.outputs["ageRecipients"], recipients);
     assert.equal(deployments.length, 1);
 
     const used = await update([2, 1]);
-    const changes = changesOf(used.operations!);
+    const changes = changesOf(used.operations);
     assert.deepEqual(
       changes.filter((change) => !change.includes("replace")),
       [
@@ -102,14 +102,14 @@ describe("the updates of a rotation", function () {
     assert.deepEqual(used.outputs["keyGenerations"], [2, 1]);
 
     const dropped = await update([2]);
-    assert.deepEqual(changesOf(dropped.operations!), ["delete PrivateKey nixos-key"]);
+    assert.deepEqual(changesOf(dropped.operations), ["delete PrivateKey nixos-key"]);
     assert.deepEqual(dropped.outputs["ageRecipients"], [recipients[1]]);
     assert.equal(deployments.length, 2);
   });
 
   it("replace the deploy key by creating the new one first", async () => {
     const order = (run: Run) =>
-      run.operations!.filter(({ type }) => type.includes("RepositoryDeployKey")).map(({ operation }) => operation);
+      run.operations.filter(({ type }) => type.includes("RepositoryDeployKey")).map(({ operation }) => operation);
     await update([2, 3]);
     const operations = order(await update([3, 2]));
     assert.deepEqual(operations, ["create", "delete"]);

@@ -8,14 +8,8 @@ import path from "node:path";
 import { assertSystem, canRunMachine } from "../bench";
 import { requireOrSkip } from "../require";
 import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
-import { startFalseGithub, type FalseGithub } from "./upgrade/github";
+import { giveToken, startFalseGithub, tokenConfiguration, type FalseGithub } from "./upgrade/github";
 
-const configuration = {
-  continuousDeployment: {
-    repository: { owner: "octocat", name: "site", access: "token" },
-    upgrade: { tokenFile: "/run/secrets/github-access-token" },
-  },
-};
 const poll = "GET /repos/octocat/site/commits/main";
 
 describe("upgrade with a token", () => {
@@ -29,14 +23,8 @@ describe("upgrade with a token", () => {
     const reason = canRunMachine();
     requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "github-"));
-    bench = await startUpgradeBench(configuration);
+    bench = await startUpgradeBench(tokenConfiguration);
     github = await startFalseGithub(bench, folder);
-    await bench.set({
-      CURL_CA_BUNDLE: "/etc/upgrade/ca.pem",
-      NIX_SSL_CERT_FILE: "/etc/upgrade/ca.pem",
-    });
-    // As the module has it written into nix.conf.
-    await bench.machine.output("echo '!include /run/nixos-upgrade/access-token.conf' >>/etc/nix/nix.conf");
   });
 
   after(async () => {
@@ -47,9 +35,6 @@ describe("upgrade with a token", () => {
 
   beforeEach(() => github.answer("true"));
 
-  const giveToken = (secret: string) =>
-    bench.machine.output("mkdir -p -m 700 /run/secrets; cat >/run/secrets/github-access-token", { input: secret });
-  const acceptToken = () => bench.poll("nixos-upgrade-token.service");
   const accessTokens = async () => (await bench.machine.output("nix config show access-tokens")).trim();
 
   it("says that there is no token", async () => {
@@ -75,10 +60,8 @@ describe("upgrade with a token", () => {
     for (const [what, secret] of Object.entries(refused)) {
       // Fault 28
       it(`that ${what} is refused, and Nix goes on working`, async () => {
-        await giveToken(token);
-        assert.equal(await acceptToken(), true);
-        await giveToken(secret);
-        assert.equal(await acceptToken(), false);
+        assert.equal(await giveToken(bench, token), true);
+        assert.equal(await giveToken(bench, secret), false);
         assert.equal(await accessTokens(), "");
         assert.equal(await bench.machine.output("nix config show post-build-hook"), "");
         assert.match(await bench.journal("nixos-upgrade-token.service"), /npm run secrets token/);
@@ -92,8 +75,7 @@ describe("upgrade with a token", () => {
       "as a classic token": `ghp_${"a1B2".repeat(9)}`,
     })) {
       it(`${what} is accepted, for root alone`, async () => {
-        await giveToken(secret);
-        assert.equal(await acceptToken(), true);
+        assert.equal(await giveToken(bench, secret), true);
         assert.equal(await accessTokens(), `github.com=${secret.trim().replace(/.*=/, "")}`);
         const file = "/run/nixos-upgrade/access-token.conf";
         assert.equal(await bench.machine.output(`stat -c '%a %U' ${file}`), "400 root");
@@ -111,8 +93,7 @@ describe("upgrade with a token", () => {
 
   describe("GitHub", () => {
     before(async () => {
-      await giveToken(token);
-      assert.equal(await acceptToken(), true);
+      assert.equal(await giveToken(bench, token), true);
       github.answer("true");
     });
 

@@ -1,3 +1,4 @@
+import type { Step } from "../../../cli/preview/preview";
 import type { Properties } from "../emulators/values";
 
 /** One resource as a run left it. Properties are in Pulumi's wire format: secrets carry their marker. */
@@ -13,8 +14,8 @@ export interface RecordedResource {
   outputs: Properties;
 }
 
-/** What an engine did to one resource. */
-export interface Operation {
+/** What was done to one resource. */
+export interface Operation extends Pick<Step, "detailedDiff" | "replaceReasons"> {
   urn: string;
   type: string;
   custom: boolean;
@@ -29,8 +30,8 @@ export interface Run {
   outputs: Properties;
   /** Everything that was printed. */
   log: string;
-  /** Only from a real engine. */
-  operations?: Operation[];
+  /** What was done; without a real engine it is what the emulated providers would have one do. */
+  operations: Operation[];
 }
 
 /** How the program is run. */

@@ -2,13 +2,23 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
+import { detailedDiffOf } from "../../../cli/preview/digest";
+import { strings } from "../../../cli/preview/json";
 import { isObject, type Properties } from "../emulators/values";
 import type { Operation } from "./driver";
 
 /** The parts of the engine's event log that are read here. */
 export interface EngineEvent {
   resourcePreEvent?: {
-    metadata: { op: string; urn: string; type: string; new?: { custom?: boolean }; old?: { custom?: boolean } };
+    metadata: {
+      op: string;
+      urn: string;
+      type: string;
+      new?: { custom?: boolean };
+      old?: { custom?: boolean };
+      detailedDiff?: unknown;
+      keys?: unknown;
+    };
   };
   diagnosticEvent?: { severity: string; message: string };
   /** Ends a preview, and ends an update. */
@@ -80,8 +90,17 @@ export function takeEvents(file: string): EngineEvent[] {
 export function operationsOf(events: EngineEvent[]): Operation[] {
   return events.flatMap(({ resourcePreEvent }): Operation[] => {
     if (resourcePreEvent === undefined || resourcePreEvent.metadata.type.startsWith("pulumi:providers:")) return [];
-    const { op, urn, type, old, new: current } = resourcePreEvent.metadata;
-    return [{ urn, type, operation: op, custom: (current ?? old)?.custom ?? false }];
+    const { op, urn, type, old, new: current, detailedDiff, keys } = resourcePreEvent.metadata;
+    return [
+      {
+        urn,
+        type,
+        operation: op,
+        custom: (current ?? old)?.custom ?? false,
+        detailedDiff: detailedDiffOf(detailedDiff, "diffKind"),
+        replaceReasons: strings(keys),
+      },
+    ];
   });
 }
 

@@ -4,11 +4,11 @@ import * as path from "node:path";
 import * as runtime from "@pulumi/pulumi/runtime";
 import type { RegisterResourceRequest, RegisterResourceOutputsRequest } from "@pulumi/pulumi/proto/resource_pb";
 import { parse } from "yaml";
-import type { Change } from "../emulators/difference";
+import { type Change, topProperty } from "../emulators/difference";
 import type { Operations } from "../emulators/operations";
-import { type Properties, secret } from "../emulators/values";
+import { isObject, type Properties, secret } from "../emulators/values";
 import type { World } from "../world";
-import type { Driver, RecordedResource, Run, RunOptions } from "./driver";
+import type { Driver, Operation, RecordedResource, Run, RunOptions } from "./driver";
 
 /** What is read of Pulumi.yaml. */
 interface ProjectFile {
@@ -99,13 +99,15 @@ export class InProcessDriver implements Driver {
       await registrations.finish();
       this.known = registrations.recorded;
     }
-    return { resources, outputs: registrations.stackOutputs, log: log.text() };
+    const { stackOutputs: outputs, operations } = registrations;
+    return { resources, outputs, log: log.text(), operations };
   }
 }
 
 /** The mocks of one run: they record what the program registers, and ask the emulated providers for the rest. */
 class Registrations implements runtime.Mocks {
   readonly recorded = new Map<string, RecordedResource>();
+  readonly operations: Operation[] = [];
   stackOutputs: Properties = {};
   failure: unknown;
   /** Old halves of replacements, to be deleted at the end like an engine does. */
@@ -165,6 +167,7 @@ class Registrations implements runtime.Mocks {
   /** Deletes what the program does not register any more, and the old halves of replacements. */
   async finish(): Promise<void> {
     const gone = [...this.known.values()].filter(({ urn }) => !this.recorded.has(urn));
+    gone.forEach((resource) => this.note(resource, "delete"));
     for (const { custom, type, id, outputs } of [...this.replaced, ...gone].reverse()) {
       if (custom) await this.provider(type).delete(type, id!, outputs);
     }
@@ -193,7 +196,10 @@ class Registrations implements runtime.Mocks {
       outputs: {},
     };
     this.recorded.set(urn, resource);
-    if (!resource.custom) return { id: "", state: {} };
+    if (!resource.custom) {
+      this.note(resource, this.known.has(urn) ? "same" : "create");
+      return { id: "", state: {} };
+    }
     await this.settle(resource, request);
     for (const property of request.getAdditionalsecretoutputsList()) {
       if (property in resource.outputs) resource.outputs[property] = secret(resource.outputs[property]);
@@ -208,25 +214,53 @@ class Registrations implements runtime.Mocks {
     const old = this.known.get(urn);
     const given = { ...resource.inputs };
     for (const property of old === undefined ? [] : request.getIgnorechangesList()) {
-      resource.inputs[property] = old!.inputs[property];
+      resource.inputs = withValueOf(old!.inputs, resource.inputs, property.split("."));
     }
     resource.inputs = checked(provider, resource, old?.inputs ?? {});
     const difference = old && provider.diff(type, old.inputs, resource.inputs);
-    const asked =
-      this.options.replace === urn || replacedOn(request.getReplaceonchangesList(), difference?.changes ?? []);
-    if (old === undefined || difference === undefined) return this.create(resource, provider);
-    if (difference.replaces.length > 0 || asked) {
+    if (old === undefined || difference === undefined) {
+      this.note(resource, "create");
+      return this.create(resource, provider);
+    }
+    const forcing = difference.changes.filter(
+      ({ path }) =>
+        difference.replaces.includes(topProperty(path)) || isReplacedOn(request.getReplaceonchangesList(), path),
+    );
+    if (forcing.length > 0 || this.options.replace === urn) {
+      this.note(resource, "replace", difference.changes, forcing);
       if (difference.deleteBeforeReplace && !this.preview) await provider.delete(type, old.id!, old.outputs);
       else this.replaced.push(old);
       // Like an engine: a new resource is made of the program's own inputs, also of those whose changes are ignored.
       resource.inputs = checked(provider, { ...resource, inputs: given }, {});
       return this.create(resource, provider);
     }
+    this.note(resource, difference.changes.length === 0 ? "same" : "update", difference.changes);
     resource.id = old.id;
     resource.outputs =
       difference.changes.length === 0
         ? old.outputs
         : await provider.update(type, old.id!, old.outputs, old.inputs, resource.inputs, this.preview);
+  }
+
+  private note(
+    { urn, type, custom }: RecordedResource,
+    operation: string,
+    changes: Change[] = [],
+    forcing: Change[] = [],
+  ): void {
+    const differences = changes.map((change) => {
+      const kind = forcing.includes(change) ? `${change.kind}-replace` : change.kind;
+      return [change.path, { kind, inputDiff: true }] as const;
+    });
+    const replaceReasons = forcing.map(({ path }) => path);
+    this.operations.push({
+      urn,
+      type,
+      custom,
+      operation,
+      detailedDiff: Object.fromEntries(differences),
+      replaceReasons,
+    });
   }
 
   private async create(resource: RecordedResource, provider: Operations): Promise<void> {
@@ -249,9 +283,17 @@ function checked(provider: Operations, { urn, type, name, inputs }: RecordedReso
   throw new Error(`${urn}: ${answer.failures.map(({ property, reason }) => `${property}: ${reason}`).join("; ")}`);
 }
 
-/** Whether the resource's options (`triggers[*]`) ask for a replacement when these paths change. */
-function replacedOn(patterns: string[], changes: Change[]): boolean {
-  return changes.some(({ path }) => patterns.includes(path) || patterns.includes(path.replace(/[.[].*$/, "[*]")));
+/** The current properties, with the old value at a path, also where either has none. */
+function withValueOf(old: Properties, current: Properties, [key, ...rest]: string[]): Properties {
+  const [before, after] = [old[key!], current[key!]];
+  const value = rest.length > 0 && isObject(before) && isObject(after) ? withValueOf(before, after, rest) : before;
+  const others = Object.entries(current).filter(([name]) => name !== key);
+  return Object.fromEntries(value === undefined ? others : [...others, [key, value]]) as Properties;
+}
+
+/** Whether the resource's options (`triggers[*]`) ask for a replacement when this path changes. */
+function isReplacedOn(patterns: string[], path: string): boolean {
+  return patterns.includes(path) || patterns.includes(path.replace(/[.[].*$/, "[*]"));
 }
 
 /** A URN as the mock runtime builds it: the parent's own type before the resource's. */

@@ -4,7 +4,7 @@ import * as messages from "@pulumi/pulumi/proto/provider_pb";
 import { PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { type JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb";
-import type { Change } from "./difference";
+import { type Change, topProperty } from "./difference";
 import type { Operations } from "./operations";
 import type { Failure } from "./provider";
 import type { Properties } from "./values";
@@ -86,8 +86,9 @@ function implementation(operations: Operations): grpc.UntypedServiceImplementati
         .setDeletebeforereplace(deleteBeforeReplace)
         .setHasdetaileddiff(true);
       for (const change of changes) {
-        const replacing = replaces.some((property) => new RegExp(`^${property}($|[.[])`).test(change.path));
-        response.getDetaileddiffMap().set(change.path, changeMessage(change, replacing));
+        response
+          .getDetaileddiffMap()
+          .set(change.path, changeMessage(change, replaces.includes(topProperty(change.path))));
       }
       return response;
     }),

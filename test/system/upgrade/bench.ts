@@ -51,6 +51,8 @@ export interface UpgradeBench {
   push(what?: Push): Promise<string>;
   /** Changes settings of the programs from now on. */
   set(settings: Record<string, string>): Promise<void>;
+  /** Changes what the modules are told, as a new system does. */
+  configure(configuration: object): Promise<void>;
   /** Runs the unit as its timer would; whether it succeeded. */
   poll(unit?: string): Promise<boolean>;
   status(): Promise<Status>;
@@ -99,7 +101,7 @@ class Bench implements UpgradeBench {
     readonly address: string,
     private readonly folder: string,
     private readonly hostKey: KeyPair,
-    private readonly configuration: object,
+    private configuration: object,
   ) {
     this.overrides = { ...settings, UPGRADE_HEALTH_SSH_PORT: String(machine.port) };
   }
@@ -216,6 +218,11 @@ OOMPolicy=continue
       `#!/bin/bash\necho "${tool} $*" >>/run/calls\nPATH=${PATH} exec ${tool} "$@"\n`,
     ]);
     await this.write(Object.fromEntries(logged) as Record<string, string>, "755");
+  }
+
+  configure(configuration: object): Promise<void> {
+    this.configuration = configuration;
+    return this.set({});
   }
 
   async push({ behaviour = "good", health = "", readmeOnly = false, onto }: Push = {}): Promise<string> {

@@ -25,6 +25,20 @@ export interface FalseGithub {
   close(): Promise<void>;
 }
 
+/** What the modules are told for a machine that reads its repository with a token. */
+export const tokenConfiguration = {
+  continuousDeployment: {
+    repository: { owner: "octocat", name: "site", access: "token" },
+    upgrade: { tokenFile: "/run/secrets/github-access-token" },
+  },
+};
+
+/** Puts a secret where sops-nix would; whether the machine then takes it for a token. */
+export async function giveToken(bench: UpgradeBench, secret: string): Promise<boolean> {
+  await bench.machine.output("mkdir -p -m 700 /run/secrets; cat >/run/secrets/github-access-token", { input: secret });
+  return bench.poll("nixos-upgrade-token.service");
+}
+
 /** Makes an authority and a certificate for GitHub's names; the machine trusts the authority. */
 async function makeCertificate(folder: string): Promise<{ key: string; cert: string; authority: string }> {
   const openssl = (...args: string[]) => output("openssl", args, { cwd: folder });
@@ -43,6 +57,9 @@ async function makeCertificate(folder: string): Promise<{ key: string; cert: str
 export async function startFalseGithub(bench: UpgradeBench, folder: string): Promise<FalseGithub> {
   const { key, cert, authority } = await makeCertificate(folder);
   await bench.machine.output("cat >/etc/upgrade/ca.pem", { input: authority });
+  await bench.set({ CURL_CA_BUNDLE: "/etc/upgrade/ca.pem", NIX_SSL_CERT_FILE: "/etc/upgrade/ca.pem" });
+  // As the module has it written into nix.conf.
+  await bench.machine.output("echo '!include /run/nixos-upgrade/access-token.conf' >>/etc/nix/nix.conf");
 
   let answer: Answer = "true";
   let seen: string[] = [];

@@ -50,6 +50,9 @@ export function awsProvider(ec2: Ec2 = new Ec2()): Provider {
         "Server-side Encryption Configuration",
         { rules: { type: "array", required: true } },
       ),
+      "aws:s3/bucketVersioning:BucketVersioning": bucketSetting(s3, "Versioning", {
+        versioningConfiguration: { type: "object", required: true },
+      }),
       "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": securityGroupRule(ec2, "egress"),
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": securityGroupRule(ec2, "ingress"),
     },
