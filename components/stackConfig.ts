@@ -102,6 +102,7 @@ export function stackConfig(
     ...unknownKeys(config, `${project}:`),
     ...own.problems,
     ...(own.problems.length === 0 ? checksProblems(own.values, `${project}:`, workflows) : []),
+    ...ownerIdProblems(own.values, `${project}:`),
     ...providerProblems(config, repositoryFile.value?.owner),
     ...repositoryFile.problems,
   ];
@@ -180,6 +181,23 @@ function checksProblems(values: Record<string, unknown>, namespace: string, work
     protection: protection as string,
     workflows,
   });
+}
+
+/** A repository that is made today has tokens with numbers in their subject; roles that trust names would never fit. */
+function ownerIdProblems(
+  { githubActions, githubOwnerId, createRepository }: Record<string, unknown>,
+  namespace: string,
+) {
+  if (githubActions !== true || createRepository === false || githubOwnerId) return [];
+  return [
+    problem(
+      `${namespace}githubOwnerId`,
+      shown(githubOwnerId ?? 0),
+      "GitHub's number of the owner, as githubActions is on and the repository is created here",
+      "`gh api users/<owner> --jq .id` prints it. For a repository made before 15 July 2026, opt in to immutable subject " +
+        "claims too.",
+    ),
+  ];
 }
 
 /** The engine ignores a key that its schema does not know, so a typo would silently mean the default. */

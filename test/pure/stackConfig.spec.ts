@@ -125,9 +125,11 @@ describe("stackConfig", () => {
 
   for (const [key, [raw, place, expected]] of Object.entries(arrives)) {
     it(`hands ${key} on as ${place}`, async () => {
-      const value = place
-        .split(".")
-        .reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], read({ [key]: raw }));
+      const value = place.split(".").reduce<unknown>(
+        (part, name) => (part as Record<string, unknown>)[name],
+        // With roles for GitHub Actions the number is needed.
+        read({ ...(key === "githubActions" ? { githubOwnerId: "12" } : {}), [key]: raw }),
+      );
       if (!(expected instanceof Secret)) return assert.deepEqual(value, expected);
       const { value: known, secret } = await awaitedFacts(value as pulumi.Output<unknown>);
       assert.deepEqual([known, secret], [expected.value, true]);
@@ -252,6 +254,17 @@ describe("stackConfig", () => {
       'github:owner: got "someone"; allowed: "octo", the owner in nix/repository.json.',
     ]);
     assert.deepEqual(problemsOf({}, { "github:owner": "octo" }), []);
+  });
+
+  it("asks for the owner's number where roles are to trust the jobs of a repository that is made here", () => {
+    assert.deepEqual(problemsOf({ githubActions: "true", githubOwnerId: "0" }), [
+      "pulumi-nixos:githubOwnerId: got 0; allowed: GitHub's number of the owner, as githubActions is on and the repository " +
+        "is created here. `gh api users/<owner> --jq .id` prints it. For a repository made before 15 July 2026, opt in to " +
+        "immutable subject claims too.",
+    ]);
+    // An adopted one may be older.
+    assert.deepEqual(problemsOf({ githubActions: "true", createRepository: "false" }), []);
+    assert.deepEqual(problemsOf({ githubActions: "true", githubOwnerId: "12" }), []);
   });
 
   it("reports the problems of configuration, providers and nix/repository.json together", () => {
