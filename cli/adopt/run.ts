@@ -1,0 +1,111 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { findPulumi } from "../checks/pulumi";
+import type { Ran, Surroundings } from "../checks/surroundings";
+import { readPreview } from "../preview/read";
+import { type Change, typeName } from "../render/change";
+import { filledIn, type ImportFile, nameOf } from "./importFile";
+
+const HELP = `Imports what is there already into the places that this program has for it. Nothing in the cloud changes.
+
+  npm run adopt -- NAME=ID …         resources by the program's names, such as nixos=i-0123456789abcdef0
+                   [--stack <name>]  default: the selected one
+
+The names are those of \`npx pulumi preview\`; docs/life-cycle.md lists them with the forms of their ids.
+
+Exit code: 0 imported, and the next update keeps all of it; 1 not so; 2 wrong arguments.
+`;
+
+/** Imports, then tells what the next update would do to what was imported. Returns the exit code. */
+export async function adopt(argv: string[], around: Surroundings, say: (text: string) => void): Promise<number> {
+  let wanted: ReturnType<typeof readArguments>;
+  try {
+    wanted = readArguments(argv);
+  } catch (error) {
+    say(`${(error as Error).message}\n\n${HELP}`);
+    return 2;
+  }
+  if (wanted.help) {
+    say(HELP);
+    return 0;
+  }
+  const folder = mkdtempSync(path.join(tmpdir(), "adopt-"));
+  try {
+    const pulumi = engine(around, wanted.stack);
+    const file = path.join(folder, "import.json");
+    succeeded(await pulumi("preview", "--import-file", file));
+    const filled = filledIn(JSON.parse(readFileSync(file, "utf8")) as ImportFile, wanted.ids);
+    writeFileSync(file, JSON.stringify(filled));
+    // Whether they are protected is the program's to say, at the next update.
+    const plainly = ["--yes", "--skip-preview", "--protect=false", "--generate-code=false"];
+    succeeded(await pulumi("import", "--file", file, ...plainly));
+    const imported = filled.resources.filter(({ component }) => !component);
+    imported.forEach((entry) => say(`imported ${nameOf(entry)} (${typeName(entry.type)}) ${entry.id}`));
+
+    const { code, stdout, stderr } = await pulumi("preview", "--json");
+    const { failed, errors, changes } = readPreview(stdout, { exitCode: code ?? 1, log: stderr });
+    // Not what it printed: JSON has the values too.
+    if (failed) throw new Error(errors.map(({ message }) => message).join("\n"));
+    return report(
+      imported.map((entry) => changes.find(({ name, type }) => name === nameOf(entry) && type === entry.type)),
+      say,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Values are left out: the user data of an imported machine may hold a key in plain text. */
+function report(changes: (Change | undefined)[], say: (text: string) => void): number {
+  const changed = changes.filter((change) => change !== undefined);
+  for (const { name, operation, properties, because } of changed) {
+    const reason = because.length > 0 ? because : properties.map(({ path }) => path);
+    say(`the next update would ${operation} ${name}: ${reason.join(", ")}`);
+  }
+  const lost = changed.filter(({ operation }) => operation !== "update");
+  if (lost.length === 0) {
+    say(`Nothing is replaced or deleted. Read it whole (\`npx pulumi preview\`), then: npx pulumi up`);
+    return 0;
+  }
+  const names = lost.map(({ name }) => name).join(", ");
+  say(
+    `Do not update yet: ${names} would not survive it. Change the configuration to what is there and look again ` +
+      `(\`npx pulumi preview\`), or give them back: npx pulumi state delete <URN>, which leaves the cloud alone.`,
+  );
+  return 1;
+}
+
+function engine(around: Surroundings, stack: string | undefined) {
+  const program = findPulumi(around);
+  if (program === undefined) throw new Error("The Pulumi CLI was not found. Run `npm ci`, which brings it.");
+  const selected = stack === undefined ? [] : ["--stack", stack];
+  // The first use of the project's own package downloads the CLI.
+  const options = { timeoutSeconds: 600 };
+  return (...args: string[]): Promise<Ran> =>
+    around.run(
+      program,
+      ["--cwd", around.folder, ...args, "--non-interactive", "--color", "never", ...selected],
+      options,
+    );
+}
+
+function succeeded({ code, stdout, stderr }: Ran): void {
+  if (code !== 0) throw new Error(`Pulumi could not do it:\n${stdout}${stderr}`.trimEnd());
+}
+
+function readArguments(argv: string[]) {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { stack: { type: "string" }, help: { type: "boolean", default: false } },
+  });
+  const pairs = positionals.map((text) => /^([^=]+)=(.+)$/.exec(text) ?? refuse(text));
+  if (pairs.length === 0 && !values.help) throw new Error("Nothing is named that should be imported.");
+  return { ...values, ids: Object.fromEntries(pairs.map(([, name, id]) => [name!, id!])) };
+}
+
+function refuse(text: string): never {
+  throw new Error(`${JSON.stringify(text)} is not NAME=ID, such as nixos=i-0123456789abcdef0.`);
+}

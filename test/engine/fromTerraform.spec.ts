@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { adopt } from "../../cli/adopt/run";
+import { realSurroundings } from "../../cli/checks/surroundings";
+import { importTable } from "../life/importTable";
+import type { Properties } from "../rehearsal/emulators/values";
+import { newKey } from "../support/keys";
+import { findings, forms } from "./forms";
+import { pulumi } from "./pulumi";
+import { EngineStack } from "./stack";
+
+// docs/from-terraform.md, followed with a world in which the book's Terraform and its reader have left bare resources.
+// Cannot prove: that the real providers find no other difference at an import. `npm run adopt` looks, and tells.
+
+const REPOSITORY = "todo-app";
+const key = newKey();
+const hostKey = newKey();
+
+/** What is there, by the book's names. */
+interface Left {
+  machine: string;
+  group: string;
+  keyPair: string;
+  /** What the table's import takes as ids. */
+  ids: Record<string, string>;
+}
+
+describe("the engine: a machine that the book's Terraform made", function () {
+  let stack: EngineStack;
+  let left: Left;
+  const said: string[] = [];
+  const machine = () => stack.world.ec2.instances.get(left.machine)!;
+  const exported = () => pulumi(stack, ["stack", "export", "--stack", "suite"]);
+
+  before(async function () {
+    stack = await EngineStack.start(this);
+    stack.editRepositoryFile({ name: REPOSITORY });
+    left = await terraformed(stack);
+  });
+  after(() => stack?.stop());
+
+  it("gives its keys to the stack's configuration, encrypted", async () => {
+    for (const [name, { privateKeyOpenssh }] of [["adoptedKey", key] as const, ["adoptedHostKey", hostKey] as const])
+      await pulumi(stack, ["config", "set", "--secret", name, "--stack", "suite"], privateKeyOpenssh);
+    await stack.succeed("preview");
+    assert.ok(!stack.printed.join("\n").includes("PRIVATE KEY"));
+  });
+
+  it("is imported by the table, into the program's components, and nothing in the cloud changes", async () => {
+    const before = JSON.stringify([machine(), [...stack.world.github.repositories.values()]]);
+    const wanted = importTable().map(({ left: name, place }) => `${place}=${left.ids[name]}`);
+    assert.equal(wanted.length, 3);
+    const around = realSurroundings({ folder: stack.project, env: stack.environment });
+    const code = await adopt([...wanted, "--stack", "suite"], around, (text) => said.push(text));
+    assert.equal(code, 0, said.join("\n"));
+    assert.equal(JSON.stringify([machine(), [...stack.world.github.repositories.values()]]), before);
+    for (const { place, within } of importTable())
+      assert.match(await stack.urn(place), new RegExp(`${within.replaceAll("$", "\\$")}\\$[^$]*::${place}$`));
+  });
+
+  it("is told what the next update does to it: nothing that replaces it, and no value", () => {
+    assert.match(said.join("\n"), /^the next update would update nixos: .*instanceType.*userData/m);
+    assert.match(said.at(-1)!, /^Nothing is replaced or deleted/);
+    assert.ok(!said.join("\n").includes("PRIVATE KEY"));
+  });
+
+  it("until that update its user data, key included, stands in the state in plain text, as the page says", async () => {
+    assert.equal(findings(await exported(), forms(key.privateKeyOpenssh)), true);
+  });
+
+  it("is updated in place: one stop and start, its own security group, its disk, a deployment under its own keys", async () => {
+    const { changes } = await stack.up();
+    const { nixos, "nixos-repository": repository, "nixos-repository-protection": protection, ...others } = changes;
+    assert.deepEqual([nixos, repository, protection], ["update", "update", "update"]);
+    assert.deepEqual([...new Set(Object.values(others))], ["create"]);
+    assert.ok(!("nixos-key" in others) && !("nixos-host-key" in others), "a key was made");
+    assert.equal(stack.world.ec2.instances.size, 1);
+    const { boots, root, groupIds, type } = machine();
+    assert.deepEqual([boots, root.volumeSize, type], [2, 20, "t3.small"]);
+    assert.notDeepEqual(groupIds, [left.group]);
+    const [told, ...more] = stack.deployments.all;
+    assert.deepEqual(more, []);
+    assert.equal(told!.environment["DEPLOY_HOST_KEY"], hostKey.publicKeyOpenssh.trim());
+    assert.equal(told!.environment["DEPLOY_MACHINE_PUBLIC_KEY"], key.publicKeyOpenssh.trim());
+    assert.equal(told!.privateKeyHash, createHash("sha256").update(key.privateKeyOpenssh).digest("hex"));
+    await stack.succeed("preview", "--expect-no-changes");
+  });
+
+  it("then keeps its repository, with one rule for main, and no key in plain text in the state", async () => {
+    assert.deepEqual([...stack.world.github.repositories.keys()], [REPOSITORY]);
+    const { protections, deployKeys, archived } = stack.world.github.repository(REPOSITORY)!;
+    assert.deepEqual([protections.size, deployKeys.size, archived], [1, 1, false]);
+    const text = await exported();
+    for (const { privateKeyOpenssh } of [key, hostKey]) assert.equal(findings(text, forms(privateKeyOpenssh)), false);
+  });
+
+  it("no longer needs what Terraform still has: its group and its key pair can be destroyed", async () => {
+    const aws = stack.world.providers["aws"]!;
+    await aws.delete("aws:ec2/securityGroup:SecurityGroup", left.group, {});
+    await aws.delete("aws:ec2/keyPair:KeyPair", left.keyPair, {});
+    await stack.succeed("refresh", "--yes");
+    await stack.succeed("preview", "--expect-no-changes");
+  });
+
+  it("leaves the adopted key by a rotation, after which the stack needs it no more", async () => {
+    for (const generations of ["[1, 2]", "[2, 1]", "[2]"]) {
+      stack.configure({ keyGenerations: generations });
+      assert.notEqual((await stack.up()).changes["nixos"], "replace");
+    }
+    assert.notEqual(
+      stack.deployments.all.at(-1)!.environment["DEPLOY_MACHINE_PUBLIC_KEY"],
+      key.publicKeyOpenssh.trim(),
+    );
+    await pulumi(stack, ["config", "rm", "adoptedKey", "--stack", "suite"]);
+    assert.deepEqual((await stack.up()).changes, {});
+    assert.ok(machine() !== undefined && machine().boots === 3);
+  });
+
+  it("is followed, when it is replaced, by one with an encrypted disk and the same host key", async () => {
+    assert.equal(machine().root["encrypted"], undefined);
+    stack.configure({ subnetId: stack.world.ec2.subnets[1]!.id });
+    assert.equal((await stack.up()).changes["nixos"], "replace");
+    const [made] = stack.world.ec2.instances.values();
+    assert.equal(made!.root["encrypted"], true);
+    assert.notEqual(made!.imageId, stack.world.ec2.images.find(({ name }) => name.includes("/25.11"))!.id);
+    assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST_KEY"], hostKey.publicKeyOpenssh.trim());
+  });
+});
+
+/** The world as the book leaves it. */
+async function terraformed({ world }: EngineStack): Promise<Left> {
+  const make = async (name: string, type: string, inputs: Properties) => {
+    const aws = world.providers["aws"]!;
+    const { inputs: checked } = aws.check(type, name, {}, inputs);
+    return (await aws.create(type, name, checked, false)).id;
+  };
+  const keyPair = await make("terraform", "aws:ec2/keyPair:KeyPair", { publicKey: key.publicKeyOpenssh });
+  const group = await make("terraform", "aws:ec2/securityGroup:SecurityGroup", { description: "Managed by Terraform" });
+  const machine = await make("todo", "aws:ec2/instance:Instance", {
+    // An image that is no longer the newest.
+    ami: world.ec2.images.find(({ name }) => name.includes("/25.11"))!.id,
+    instanceType: "t3.micro",
+    keyName: keyPair,
+    vpcSecurityGroupIds: [group],
+    rootBlockDevice: { volumeSize: 7 },
+    userData: `#!/bin/sh\n(umask 377; echo '${key.privateKeyOpenssh}' > /var/lib/id_ed25519)\n`,
+  });
+  const repository = world.github.addRepository(REPOSITORY, { visibility: "private" });
+  const rule = { repositoryId: repository.nodeId, pattern: "main" };
+  await world.providers["github"]!.create("github:index/branchProtection:BranchProtection", "by-hand", rule, false);
+  const ids = {
+    "aws_instance.todo": machine,
+    "the repository": REPOSITORY,
+    "the branch protection rule": `${REPOSITORY}:main`,
+  };
+  return { machine, group, keyPair, ids };
+}
