@@ -229,7 +229,8 @@ function createRepository(component: ProtectedRepository, name: string, checked:
       allowRebaseMerge: true,
       // Required checks are strict: the button brings a branch up to date, and auto-merge waits for the checks.
       allowUpdateBranch: true,
-      allowAutoMerge: true,
+      // GitHub leaves it off where it protects no branches (private, on a free plan), and every night would find a drift.
+      allowAutoMerge: checked.protection !== "off",
       deleteBranchOnMerge: true,
       archiveOnDestroy: checked.onDestroy === "archive",
     },
@@ -239,10 +240,23 @@ function createRepository(component: ProtectedRepository, name: string, checked:
     name: repository.name,
     id: repository.repoId,
     nodeId: repository.nodeId,
-    fullName: repository.fullName,
+    fullName: pulumi
+      .all([repository.fullName, checked.owner])
+      .apply(([fullName, owner]) => ofOwner(component, fullName, owner)),
     sshUrl: repository.sshCloneUrl,
     httpUrl: repository.htmlUrl,
   };
+}
+
+/** A provider without an owner makes the repository in the account of its token, and the machine would look elsewhere. */
+function ofOwner(component: ProtectedRepository, fullName: string, owner: string): string {
+  if (fullName.split("/")[0]!.toLowerCase() === owner.toLowerCase()) return fullName;
+  throw new pulumi.ResourceError(
+    `The repository is ${fullName}, but the machine follows one of ${owner}. The GitHub provider is configured for ` +
+      `another account: pulumi config set github:owner ${owner}, and delete that repository if it is new.`,
+    component,
+    true,
+  );
 }
 
 /** Fails in the preview when the repository is not there or the token may not see it. */

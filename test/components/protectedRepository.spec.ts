@@ -255,6 +255,23 @@ describe("ProtectedRepository", () => {
     assert.deepEqual(await names(true), await names(false));
   });
 
+  it("asks for auto-merge only where GitHub protects branches: elsewhere GitHub leaves it off", async () => {
+    const asked = async (protection: string) =>
+      only((await repository({ protection })).resources, REPOSITORY).inputs["allowAutoMerge"];
+    assert.deepEqual([await asked("branch"), await asked("ruleset"), await asked("off")], [true, true, false]);
+  });
+
+  it("refuses a repository that the provider made in another account", async () => {
+    // The mocked provider is octo's.
+    const { error } = await refusal(cloud(), () => new ProtectedRepository("repo", { ...base, owner: "acme" }));
+    assert.match(
+      error.message,
+      /The repository is octo\/server, but the machine follows one of acme\. .*github:owner acme/,
+    );
+    const { result } = await run(cloud(), () => new ProtectedRepository("repo", { ...base, owner: "Octo" }));
+    assert.equal(await awaited(result.fullName), "octo/server");
+  });
+
   it("lets two of them live in one stack", async () => {
     const { resources } = await run(cloud(), () => [
       new ProtectedRepository("a", base),
