@@ -287,8 +287,9 @@ function checked(provider: Operations, { urn, type, name, inputs }: RecordedReso
 function withValueOf(old: Properties, current: Properties, [key, ...rest]: string[]): Properties {
   const [before, after] = [old[key!], current[key!]];
   const value = rest.length > 0 && isObject(before) && isObject(after) ? withValueOf(before, after, rest) : before;
-  const others = Object.entries(current).filter(([name]) => name !== key);
-  return Object.fromEntries(value === undefined ? others : [...others, [key, value]]) as Properties;
+  // In the place that the key has already.
+  const entries = Object.entries({ ...current, [key!]: value });
+  return Object.fromEntries(entries.filter(([, one]) => one !== undefined));
 }
 
 /** Whether the resource's options (`triggers[*]`) ask for a replacement when this path changes. */
