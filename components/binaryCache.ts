@@ -48,6 +48,8 @@ export class BinaryCache extends pulumi.ComponentResource {
   public readonly secretKey: pulumi.Output<string>;
   /** Name of an instance profile that may read the cache: `instanceProfile` of NixosInstance. */
   public readonly readerProfileName: pulumi.Output<string>;
+  /** ARN of the role of that profile: `machineRoleArn` of GithubActionsAccess. */
+  public readonly readerRoleArn: pulumi.Output<string>;
 
   constructor(name: string, args: BinaryCacheArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:BinaryCache", name, args, opts);
@@ -67,7 +69,9 @@ export class BinaryCache extends pulumi.ComponentResource {
     this.substituter = pulumi.interpolate`s3://${bucket.bucket}?region=${bucket.region}`;
     this.publicKey = pulumi.unsecret(signingKey.publicKey);
     this.secretKey = signingKey.secretKey;
-    this.readerProfileName = createReader(this, name, bucket);
+    const reader = createReader(this, name, bucket);
+    this.readerProfileName = reader.profile.name;
+    this.readerRoleArn = reader.role.arn;
 
     this.registerOutputs({
       bucketArn: this.bucketArn,
@@ -75,6 +79,7 @@ export class BinaryCache extends pulumi.ComponentResource {
       publicKey: this.publicKey,
       secretKey: this.secretKey,
       readerProfileName: this.readerProfileName,
+      readerRoleArn: this.readerRoleArn,
     });
   }
 }
@@ -160,7 +165,7 @@ function tlsOnly(bucketArn: pulumi.Output<string>): pulumi.Output<string> {
 }
 
 /** A role that a machine has through its instance profile, and that may do what Nix does to read a cache. */
-function createReader(component: BinaryCache, name: string, bucket: s3.Bucket): pulumi.Output<string> {
+function createReader(component: BinaryCache, name: string, bucket: s3.Bucket) {
   const parent = { parent: component };
   const role = new iam.Role(
     `${name}-reader`,
@@ -187,5 +192,5 @@ function createReader(component: BinaryCache, name: string, bucket: s3.Bucket): 
     },
     parent,
   );
-  return new iam.InstanceProfile(`${name}-reader-profile`, { role: role.name }, parent).name;
+  return { role, profile: new iam.InstanceProfile(`${name}-reader-profile`, { role: role.name }, parent) };
 }

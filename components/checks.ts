@@ -97,6 +97,12 @@ export function arnOf(service: string): Check<string> {
   );
 }
 
+/** Value of a tag, without the signs that have a meaning in a policy's condition. */
+export const tagValue = matching(
+  /^[\p{L}\p{N} _.:/=+@-]{1,256}$/u,
+  "a tag's value: 1 to 256 letters, digits, spaces and _ . : / = + - @",
+);
+
 /** GitHub's number of a user, organization or repository. */
 export const githubId = wholeNumber(1, Number.MAX_SAFE_INTEGER, "GitHub's numbering");
 

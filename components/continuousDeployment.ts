@@ -186,7 +186,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     if (args.integration?.githubActions) {
       const { repositoryName: known, repositoryId: id } = repository;
       const integrated = { owner: args.owner, name: known, id, branch: args.branch };
-      connectGithubActions(this, name, args.integration, integrated, cache);
+      connectGithubActions(this, name, args.integration, integrated, args.machine?.tags?.["Name"] ?? name, cache);
     }
 
     this.instanceId = instance.instanceId;

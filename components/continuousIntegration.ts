@@ -68,6 +68,7 @@ export function connectGithubActions(
   name: string,
   settings: IntegrationSettings,
   repository: IntegratedRepository,
+  machineName: pulumi.Input<string>,
   cache: BinaryCache | undefined,
 ): void {
   const parent = { parent: component };
@@ -81,6 +82,8 @@ export function connectGithubActions(
       ...(ownerId === undefined ? {} : { ownerId, repositoryId: repository.id }),
       oidcProviderArn,
       environment: deployEnvironment,
+      machineName,
+      machineRoleArn: cache?.readerRoleArn,
       cacheBucketArn: cache?.bucketArn,
       stateBucketArn,
       stateKeyArn,

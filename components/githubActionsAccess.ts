@@ -1,10 +1,10 @@
 import * as iam from "@pulumi/aws/iam";
 import * as pulumi from "@pulumi/pulumi";
-import { arnOf, environmentName, githubId, together } from "./checks";
+import { arnOf, environmentName, githubId, tagValue, together } from "./checks";
 import { ArgumentChecks, type Check } from "./errors";
 import {
   cacheWriteStatements,
-  DEPLOY_STATEMENTS,
+  deployStatements,
   DRIFT_STATEMENTS,
   GITHUB_ISSUER,
   policyDocument,
@@ -45,6 +45,18 @@ export interface GithubActionsAccessArgs {
    * @default "main"
    */
   branch?: pulumi.Input<string>;
+  /**
+   * Tag `Name` of the machine and its volume (that of NixosInstance is its resource's name): deployments may then change,
+   * stop and end no other machine of the account. Whoever may do that to a machine is root on it.
+   * @default they may do it to every machine of the account
+   */
+  machineName?: pulumi.Input<string>;
+  /**
+   * ARN of the role of the machine's instance profile, such as `readerRoleArn` of BinaryCache: deployments may give it to
+   * a machine, as they must to start one.
+   * @default none
+   */
+  machineRoleArn?: pulumi.Input<string>;
   /** ARN of the bucket of a BinaryCache. Without it no role for the cache is made. */
   cacheBucketArn?: pulumi.Input<string>;
   /** ARN of the S3 bucket that holds the stack's state. Goes with `stateKeyArn`. */
@@ -88,7 +100,11 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
     this.deployRoleArn = role(
       "deploy",
       subjects.deployment,
-      withState(DEPLOY_STATEMENTS, checked, stateWriteStatements),
+      withState(
+        pulumi.output({ name: checked.machineName, roleArn: checked.machineRoleArn }).apply(deployStatements),
+        checked,
+        stateWriteStatements,
+      ),
     );
     this.driftRoleArn = role("drift", subjects.branch, withState(DRIFT_STATEMENTS, checked, stateReadStatements));
     this.cacheRoleArn =
@@ -120,6 +136,8 @@ function checkedArgs(component: GithubActionsAccess, name: string, args: GithubA
     branch: checks.input("branch", args.branch ?? "main", branchName),
     environment: optional("environment", args.environment, environmentName),
     oidcProviderArn: optional("oidcProviderArn", args.oidcProviderArn, arnOf("iam")),
+    machineName: optional("machineName", args.machineName, tagValue),
+    machineRoleArn: optional("machineRoleArn", args.machineRoleArn, arnOf("iam")),
     cacheBucketArn: optional("cacheBucketArn", args.cacheBucketArn, arnOf("s3")),
     stateBucketArn: optional("stateBucketArn", args.stateBucketArn, arnOf("s3")),
     stateKeyArn: optional("stateKeyArn", args.stateKeyArn, arnOf("kms")),
@@ -165,14 +183,14 @@ function findOrCreateOidcProvider(
 
 /** Adds what the state needs, where the stack's state is one that jobs share. */
 function withState(
-  statements: Statement[],
+  statements: pulumi.Input<Statement[]>,
   { stateBucketArn, stateKeyArn }: CheckedArgs,
   forState: (bucketArn: string, keyArn: string) => Statement[],
 ): pulumi.Input<Statement[]> {
   if (stateBucketArn === undefined || stateKeyArn === undefined) return statements;
   return pulumi
-    .all([stateBucketArn, stateKeyArn])
-    .apply(([bucketArn, keyArn]) => [...statements, ...forState(bucketArn, keyArn)]);
+    .all([statements, stateBucketArn, stateKeyArn])
+    .apply(([own, bucketArn, keyArn]) => [...own, ...forState(bucketArn, keyArn)]);
 }
 
 function createRole(

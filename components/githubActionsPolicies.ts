@@ -4,6 +4,7 @@ export interface Statement {
   Effect: "Allow" | "Deny";
   Action: string[];
   Resource: string[];
+  Condition?: { StringEquals: Record<string, string | string[]> };
 }
 
 /** An IAM policy document. */
@@ -46,75 +47,128 @@ export const PREVIEW_STATEMENTS: Statement[] = [
   { Sid: "NoUserData", Effect: "Deny", Action: ["ec2:DescribeInstanceAttribute"], Resource: ["*"] },
 ];
 
-/** What an update calls for the resources of NixosInstance and SshKeyPair, and nothing beside. */
-export const DEPLOY_STATEMENTS: Statement[] = [
+/** What an update and a refresh read of the resources of NixosInstance and SshKeyPair. */
+const READ: Statement = {
+  Sid: "Read",
+  Effect: "Allow",
+  Action: [
+    "ec2:DescribeAddresses",
+    "ec2:DescribeAddressesAttribute",
+    "ec2:DescribeIamInstanceProfileAssociations",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceAttribute",
+    "ec2:DescribeInstanceCreditSpecifications",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeInstances",
+    "ec2:DescribeKeyPairs",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroupRules",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeTags",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeVolumesModifications",
+    "ec2:DescribeVpcs",
+  ],
+  Resource: ["*"],
+};
+
+/** The machine that deployments are of. */
+export interface DeployedMachine {
+  /** Its tag `Name`, and that of its volume. */
+  name?: string;
+  /** Role of its instance profile. */
+  roleArn?: string;
+}
+
+/**
+ * What an update calls for the resources of NixosInstance and SshKeyPair, and nothing beside.
+ *
+ * Whoever may change an instance's user data or stop it is root on it, so with the machine's name these calls are for
+ * instances and volumes of that name alone, and no other instance can be given the name.
+ */
+export function deployStatements({ name, roleArn }: DeployedMachine): Statement[] {
+  const ofMachine = name === undefined ? {} : { Condition: { StringEquals: { "aws:ResourceTag/Name": name } } };
+  return [
+    READ,
+    {
+      Sid: "Machine",
+      Effect: "Allow",
+      Action: [
+        "ec2:AssociateIamInstanceProfile",
+        "ec2:DisassociateIamInstanceProfile",
+        "ec2:ModifyInstanceAttribute",
+        "ec2:ModifyInstanceMetadataOptions",
+        "ec2:ModifyVolume",
+        "ec2:ReplaceIamInstanceProfileAssociation",
+        "ec2:StartInstances",
+        "ec2:StopInstances",
+        "ec2:TerminateInstances",
+      ],
+      Resource: ["*"],
+      ...ofMachine,
+    },
+    {
+      Sid: "NewMachineAddressKeyAndFirewall",
+      Effect: "Allow",
+      Action: [
+        "ec2:AllocateAddress",
+        "ec2:AssociateAddress",
+        "ec2:AuthorizeSecurityGroupEgress",
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:CreateSecurityGroup",
+        "ec2:DeleteKeyPair",
+        "ec2:DeleteSecurityGroup",
+        "ec2:DisassociateAddress",
+        "ec2:ImportKeyPair",
+        "ec2:ModifyNetworkInterfaceAttribute",
+        "ec2:ModifySecurityGroupRules",
+        "ec2:ReleaseAddress",
+        "ec2:RevokeSecurityGroupEgress",
+        "ec2:RevokeSecurityGroupIngress",
+        "ec2:RunInstances",
+      ],
+      Resource: ["*"],
+    },
+    { Sid: "Tags", Effect: "Allow", Action: ["ec2:CreateTags", "ec2:DeleteTags"], Resource: ["*"], ...ofMachine },
+    ...(name === undefined ? [] : TAGS_OF_NEW),
+    ...(roleArn === undefined ? [] : [passRole(roleArn)]),
+  ];
+}
+
+/** What has no tags yet: things as they are made, and the root volume, which AWS's provider tags a moment later. */
+const TAGS_OF_NEW: Statement[] = [
   {
-    Sid: "Read",
+    Sid: "TagsOfNew",
     Effect: "Allow",
-    Action: [
-      "ec2:DescribeAddresses",
-      "ec2:DescribeAddressesAttribute",
-      "ec2:DescribeImages",
-      "ec2:DescribeInstanceAttribute",
-      "ec2:DescribeInstanceCreditSpecifications",
-      "ec2:DescribeInstanceTypes",
-      "ec2:DescribeInstances",
-      "ec2:DescribeKeyPairs",
-      "ec2:DescribeNetworkInterfaces",
-      "ec2:DescribeSecurityGroupRules",
-      "ec2:DescribeSecurityGroups",
-      "ec2:DescribeSubnets",
-      "ec2:DescribeTags",
-      "ec2:DescribeVolumes",
-      "ec2:DescribeVolumesModifications",
-      "ec2:DescribeVpcs",
-    ],
+    Action: ["ec2:CreateTags"],
     Resource: ["*"],
+    Condition: {
+      StringEquals: {
+        "ec2:CreateAction": ["AllocateAddress", "CreateSecurityGroup", "ImportKeyPair", "RunInstances"],
+      },
+    },
   },
-  {
-    Sid: "Machine",
-    Effect: "Allow",
-    Action: [
-      "ec2:CreateTags",
-      "ec2:DeleteTags",
-      "ec2:ModifyInstanceAttribute",
-      "ec2:ModifyInstanceMetadataOptions",
-      "ec2:ModifyVolume",
-      "ec2:RunInstances",
-      "ec2:StartInstances",
-      "ec2:StopInstances",
-      "ec2:TerminateInstances",
-    ],
-    Resource: ["*"],
-  },
-  {
-    Sid: "AddressKeyAndFirewall",
-    Effect: "Allow",
-    Action: [
-      "ec2:AllocateAddress",
-      "ec2:AssociateAddress",
-      "ec2:AuthorizeSecurityGroupEgress",
-      "ec2:AuthorizeSecurityGroupIngress",
-      "ec2:CreateSecurityGroup",
-      "ec2:DeleteKeyPair",
-      "ec2:DeleteSecurityGroup",
-      "ec2:DisassociateAddress",
-      "ec2:ImportKeyPair",
-      "ec2:ModifySecurityGroupRules",
-      "ec2:ReleaseAddress",
-      "ec2:RevokeSecurityGroupEgress",
-      "ec2:RevokeSecurityGroupIngress",
-    ],
-    Resource: ["*"],
-  },
+  { Sid: "TagsOfVolumes", Effect: "Allow", Action: ["ec2:CreateTags"], Resource: ["arn:*:ec2:*:*:volume/*"] },
 ];
+
+/** A machine with an instance profile starts only for somebody who may hand its role to EC2. */
+function passRole(roleArn: string): Statement {
+  return {
+    Sid: "RoleOfMachine",
+    Effect: "Allow",
+    Action: ["iam:PassRole"],
+    Resource: [roleArn],
+    Condition: { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } },
+  };
+}
 
 /**
  * What a refreshed preview reads: everything that an update of the machine reads, the parts of a BinaryCache, and the
  * roles themselves. Among it is the machine's user data, so the role must be for the branch alone.
  */
 export const DRIFT_STATEMENTS: Statement[] = [
-  ...DEPLOY_STATEMENTS.filter(({ Sid }) => Sid === "Read"),
+  READ,
   {
     Sid: "ReadCacheBuckets",
     Effect: "Allow",

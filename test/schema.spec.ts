@@ -73,12 +73,12 @@ const GOLDEN: Record<string, { inputs: string; outputs: string }> = {
   },
   BinaryCache: {
     inputs: "bucketName expirationDays forceDestroy protect signingKeyName",
-    outputs: "bucketArn publicKey readerProfileName secretKey substituter",
+    outputs: "bucketArn publicKey readerProfileName readerRoleArn secretKey substituter",
   },
   GithubActionsAccess: {
     inputs:
-      "branch cacheBucketArn environment oidcProviderArn owner* ownerId repositoryId repositoryName* stateBucketArn " +
-      "stateKeyArn",
+      "branch cacheBucketArn environment machineName machineRoleArn oidcProviderArn owner* ownerId repositoryId " +
+      "repositoryName* stateBucketArn stateKeyArn",
     outputs: "cacheRoleArn deployRoleArn driftRoleArn oidcProviderArn previewRoleArn",
   },
 };

@@ -85,6 +85,18 @@ describe("the integration of a ContinuousDeployment", () => {
     assert.match(assumeRolePolicy as string, /"repo:octo@12\/server@345:pull_request"/);
   });
 
+  it("lets deployments change this machine alone, and start one with the cache's role", async () => {
+    const deployPolicy = async (...args: Parameters<typeof server>) =>
+      only((await server(...args)).resources, "aws:iam/rolePolicy:RolePolicy", "nixos-github-actions-deploy-policy")
+        .inputs["policy"] as string;
+    const policy = await deployPolicy({ cache: true, githubActions: true });
+    assert.match(policy, /"aws:ResourceTag\/Name":"nixos"/);
+    assert.match(policy, /"iam:PassRole"\],"Resource":\["arn:aws:iam::123456789012:role\/nixos-cache-reader"\]/);
+    const own = await deployPolicy({ githubActions: true }, { machine: { tags: { Name: "web" } } });
+    assert.match(own, /"aws:ResourceTag\/Name":"web"/);
+    assert.doesNotMatch(own, /PassRole/);
+  });
+
   it("refuses every bad setting at once, before any cloud call", async () => {
     const integration = { ownerId: -1, oidcProviderArn: "x", deployEnvironment: "a:*", stateBucketArn: "state" };
     const { error, resources } = await refusal(

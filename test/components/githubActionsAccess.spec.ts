@@ -127,6 +127,40 @@ describe("GithubActionsAccess", () => {
     });
   }
 
+  const MACHINE = { machineName: "web", machineRoleArn: "arn:aws:iam::123456789012:role/web-reader" };
+  /** Of each statement that allows an action, its resources and condition. */
+  const limitsOf = (statements: Statement[], action: string) =>
+    statements
+      .filter(({ Effect, Action }) => Effect === "Allow" && Action.includes(action))
+      .map(({ Resource, Condition }) => [Resource, Condition]);
+  const OF_MACHINE = [[["*"], { StringEquals: { "aws:ResourceTag/Name": "web" } }]];
+
+  for (const action of ["ModifyInstanceAttribute", "StopInstances", "TerminateInstances", "ModifyVolume"]) {
+    it(`allows deployments ${action} of their machine alone: whoever may do that to a machine is root on it`, async () => {
+      const { resources } = await build(MACHINE);
+      assert.deepEqual(limitsOf(statementsOf(resources, "ci-deploy"), `ec2:${action}`), OF_MACHINE);
+    });
+  }
+
+  it("lets deployments give no other machine that name: tags are for what is new, and for what has it", async () => {
+    const { resources } = await build(MACHINE);
+    const made = ["AllocateAddress", "CreateSecurityGroup", "ImportKeyPair", "RunInstances"];
+    assert.deepEqual(limitsOf(statementsOf(resources, "ci-deploy"), "ec2:CreateTags"), [
+      ...OF_MACHINE,
+      [["*"], { StringEquals: { "ec2:CreateAction": made } }],
+      [["arn:*:ec2:*:*:volume/*"], undefined],
+    ]);
+  });
+
+  it("lets deployments hand the machine's role to EC2, and no other role", async () => {
+    const pass = async (args: Partial<GithubActionsAccessArgs>) =>
+      limitsOf(statementsOf((await build(args)).resources, "ci-deploy"), "iam:PassRole");
+    assert.deepEqual(await pass(MACHINE), [
+      [[MACHINE.machineRoleArn], { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } }],
+    ]);
+    assert.deepEqual(await pass({}), []);
+  });
+
   it("lets only the branch look for drift, which reads user data, whatever the environment of deployments", async () => {
     const { resources } = await build({ environment: "production", branch: "stable" });
     assert.equal(subjectOf(resources, "ci-drift"), "repo:octo/server:ref:refs/heads/stable");
@@ -159,11 +193,13 @@ describe("GithubActionsAccess", () => {
       environment: "prod:*",
       oidcProviderArn: "arn:aws:iam::123456789012:*",
       cacheBucketArn: "builds",
+      machineName: "${aws:username}",
+      machineRoleArn: "*",
       ownerId: 12,
       stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1",
     };
     const { error, resources } = await refusal(answers(), () => new GithubActionsAccess("ci", bad));
-    assert.match(error.message, /^GithubActionsAccess "ci" has 8 problems:/);
+    assert.match(error.message, /^GithubActionsAccess "ci" has 10 problems:/);
     assert.deepEqual(cloudResources(resources), []);
   });
 });

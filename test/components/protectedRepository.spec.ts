@@ -257,7 +257,7 @@ describe("ProtectedRepository", () => {
 
   it("asks for auto-merge only where GitHub protects branches: elsewhere GitHub leaves it off", async () => {
     const asked = async (protection: string) =>
-      only((await repository({ protection })).resources, REPOSITORY).inputs["allowAutoMerge"];
+      only((await repository({ protection })).resources, REPOSITORY).inputs["allowAutoMerge"] as boolean;
     assert.deepEqual([await asked("branch"), await asked("ruleset"), await asked("off")], [true, true, false]);
   });
 
