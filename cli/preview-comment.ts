@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
+import { text as wholeText } from "node:stream/consumers";
 import { marker, postComment } from "./preview/github";
 import { HELP, type Options, readOptions, UsageError } from "./preview/options";
 import { comparePackages } from "./preview/packages";
@@ -15,15 +16,18 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const read = readPreview(readInput(options.preview), { exitCode: options.exitCode, log: readLog(options.log) });
+  const told = await readInput(options.preview);
+  // Read last: the preview writes it until its end.
+  const read = readPreview(told, { exitCode: options.exitCode, log: readLog(options.log) });
   const preview = { ...read, project: read.project || options.project, stack: read.stack || options.stack };
   await show(preview, options);
   // The verdict is the preview's, whatever became of the comment.
   return options.exitCode ?? (preview.failed ? 1 : 0);
 }
 
-async function show(preview: Preview, { output, target, run }: Options): Promise<void> {
+async function show(preview: Preview, { output, target, run, summary }: Options): Promise<void> {
   const report = previewReport(preview, await compareSystems(preview), run);
+  if (summary !== undefined) appendFileSync(summary, toMarkdown(report));
   if (output === "terminal") {
     process.stdout.write(toTerminal(report, { colours: process.stdout.isTTY === true }));
     return;
@@ -52,9 +56,9 @@ async function compareSystems({ systems }: Preview): Promise<Comparisons> {
   return comparisons;
 }
 
-function readInput(file: string): string {
+async function readInput(file: string): Promise<string> {
   try {
-    return readFileSync(file === "-" ? 0 : file, "utf8");
+    return file === "-" ? await wholeText(process.stdin) : readFileSync(file, "utf8");
   } catch (error) {
     throw new UsageError(`--preview ${file} cannot be read: ${(error as Error).message}`);
   }

@@ -17,14 +17,14 @@ if git worktree add --quiet --detach "$work/base" 'HEAD^1' 2>/dev/null; then
   git worktree remove --force "$work/base"
 fi
 
-# Plain JSON, never the event log: that one holds secrets in plain text.
-status=0
-npx pulumi preview --json --non-interactive --stack "$PULUMI_STACK" \
-  >"$work/preview.json" 2>"$work/preview.log" || status=$?
-
 # Names the comment also when the preview failed before it could say whose it is.
 project=$(sed -n 's/^name: *//p' Pulumi.yaml)
-options=(--preview "$work/preview.json" --log "$work/preview.log" --exit-code "$status"
-  --stack "$project/${PULUMI_STACK##*/}")
-npm run --silent preview-comment -- "${options[@]}" --print >>"${GITHUB_STEP_SUMMARY:-/dev/stdout}" || true
-npm run --silent preview-comment -- "${options[@]}"
+comment=(--preview - --log "$work/preview.log" --stack "$project/${PULUMI_STACK##*/}"
+  --summary "${GITHUB_STEP_SUMMARY:-/dev/stdout}")
+
+# The engine's events, because only they tell what the policies found. Debug messages among them hold secrets in plain
+# text: they go from one process to the other and never into a file.
+set +e
+PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true npx pulumi preview --json --non-interactive --policy-pack policy \
+  --stack "$PULUMI_STACK" 2>"$work/preview.log" | npm run --silent preview-comment -- "${comment[@]}"
+exit "${PIPESTATUS[0]}"

@@ -25,6 +25,7 @@ export function readDigest(digest: Record<string, unknown>): Reading {
     errors,
     warnings: diagnostics.filter(({ severity }) => severity === "warning"),
     policies: [],
+    packs: [],
   };
 }
 

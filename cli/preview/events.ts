@@ -6,14 +6,18 @@ import type { PolicyResult, Step } from "./preview";
 import type { Reading } from "./read";
 
 /**
- * Reads the engine's events (`PULUMI_DEBUG_COMMANDS=true pulumi preview --event-log FILE`), the only form that tells what policies found.
+ * Reads the engine's events, the only form that tells what policies found:
+ * `PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json`.
  *
  * The engine's debug messages, which are among them, hold secrets in plain text: they are never looked at.
  */
 export function readEvents(events: (Record<string, unknown> | undefined)[]): Reading {
   const known = events.filter((event) => event !== undefined);
   const steps = known.flatMap((event) => stepOf(event));
-  const diagnostics = known.flatMap((event) => diagnosticOf(object(event["diagnosticEvent"])));
+  const diagnostics = known
+    .flatMap((event) => diagnosticOf(object(event["diagnosticEvent"])))
+    // What the engine says after a policy blocked the change, and the summary says too.
+    .filter(({ message }) => message.trim() !== "preview failed");
   const policies = known.flatMap((event) => policyOf(event["policyEvent"]));
   const summary = known.map((event) => event["summaryEvent"]).find((event) => event !== undefined);
   const errors = diagnostics.filter(({ severity }) => severity === "error");
@@ -31,6 +35,7 @@ export function readEvents(events: (Record<string, unknown> | undefined)[]): Rea
     errors,
     warnings: diagnostics.filter(({ severity }) => severity === "warning"),
     policies,
+    packs: packsOf(object(object(summary)["PolicyPacks"])),
   };
 }
 
@@ -49,17 +54,27 @@ function stepOf(event: Record<string, unknown>): Step[] {
   ];
 }
 
+/** What @pulumi/policy says of a rule that read a value which only the update will know. */
+const UNKNOWN_VALUE = /^can't run policy .* during preview: /;
+
 function policyOf(json: unknown): PolicyResult[] {
   if (json === undefined) return [];
   const event = object(json);
-  const urn = string(event["resourceUrn"]);
+  const [urn, severity, message] = [string(event["resourceUrn"]), string(event["severity"]), string(event["message"])];
   return [
     {
       mandatory: event["enforcementLevel"] === "mandatory",
+      checked: !UNKNOWN_VALUE.test(message),
       pack: string(event["policyPackName"]),
       policy: string(event["policyName"]),
-      message: string(event["message"]),
+      message,
+      ...(severity === "" ? {} : { severity }),
       ...(urn === "" ? {} : { resource: partsOfUrn(urn).name }),
     },
   ];
+}
+
+/** The engine's key of a local pack has its folder behind the name, which is nobody's business. */
+function packsOf(versions: Record<string, unknown>): string[] {
+  return Object.entries(versions).map(([key, version]) => `${key.split("|")[0]} ${string(version)}`.trim());
 }

@@ -6,13 +6,14 @@ import type { RunInfo } from "./report";
 
 export const HELP = `Shows a preview as one comment on a pull request, edited from run to run.
 
-  pulumi preview --json > preview.json; status=$?
-  npm run preview-comment -- --preview preview.json --exit-code $status
+  PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json | npm run --silent preview-comment -- --preview -
 
 Options:
-  --preview FILE        output of "pulumi preview --json", or the engine's event log; - reads standard input
+  --preview FILE        output of "pulumi preview --json"; - reads standard input. The engine's events (as above) also
+                        tell what policies found; they hold secrets, so take them from a pipe, never from a file
   --exit-code N         exit code of the preview; this command ends with the same one
   --log FILE            what the preview wrote on standard error, for previews that fail before they begin
+  --summary FILE        also append the comment's Markdown to a file, such as $GITHUB_STEP_SUMMARY
   --print               print the comment's Markdown instead of posting it
   --terminal            print the preview for a terminal instead of posting it
   --stack PROJECT/STACK whose comment it is, when the preview failed before it could say
@@ -31,6 +32,7 @@ export interface Options {
   preview: string;
   exitCode: number | undefined;
   log: string | undefined;
+  summary: string | undefined;
   output: "post" | "markdown" | "terminal";
   /** Used when the preview does not tell. */
   project: string;
@@ -73,6 +75,7 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options | u
     preview: values.preview!,
     exitCode: values["exit-code"] === undefined ? undefined : Number(values["exit-code"]),
     log: values.log,
+    summary: values.summary,
     output: values.print === true ? "markdown" : values.terminal === true ? "terminal" : "post",
     project,
     stack,
@@ -88,6 +91,7 @@ function parsed(args: string[]) {
     preview: text,
     "exit-code": text,
     log: text,
+    summary: text,
     print: flag,
     terminal: flag,
     stack: text,

@@ -11,8 +11,11 @@ export interface Diagnostic {
 /** What a rule of a policy pack found. */
 export interface PolicyResult {
   mandatory: boolean;
+  /** False when the preview does not know a value yet that the rule is about. */
+  checked: boolean;
   pack: string;
   policy: string;
+  severity?: string;
   message: string;
   resource?: string;
 }
@@ -41,6 +44,8 @@ export interface Preview {
   errors: Diagnostic[];
   warnings: Diagnostic[];
   policies: PolicyResult[];
+  /** Policy packs that were asked, with their versions. */
+  packs: string[];
 }
 
 /** One step in the words of both formats of the engine. */

@@ -63,6 +63,7 @@ const NOTHING: Reading = {
   errors: [],
   warnings: [],
   policies: [],
+  packs: [],
 };
 
 function unreadable(message: string): Reading {

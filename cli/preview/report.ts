@@ -6,7 +6,6 @@ import {
   fold,
   heading,
   type Inline,
-  type Item,
   lines,
   link,
   paragraph,
@@ -17,9 +16,10 @@ import {
 } from "../render/document";
 import { shortened, shortenedLines } from "../render/safeText";
 import { evaluationFailure, messageLines, usefulLines } from "./errors";
-import type { Diagnostic, PolicyResult, Preview } from "./preview";
+import type { Diagnostic, Preview } from "./preview";
 import { machinePart } from "./machine";
 import type { PackageComparison } from "./packages";
+import { advisoryPart, blockingPart, blockingRules } from "./policies";
 
 /** Where the preview ran, as far as that is known. */
 export interface RunInfo {
@@ -39,8 +39,13 @@ export function previewReport(preview: Preview, comparisons: Comparisons = new M
       ...incompleteNote(preview),
       ...unchangedNote(preview),
     ],
-    parts: [policyPart(preview.policies), ...changedParts(preview, comparisons), warningPart(preview.warnings)],
-    foot: footer(run),
+    parts: [
+      blockingPart(preview.policies),
+      ...changedParts(preview, comparisons),
+      advisoryPart(preview.policies),
+      warningPart(preview.warnings),
+    ],
+    foot: footer(run, preview.packs),
   };
 }
 
@@ -56,7 +61,7 @@ export function changedParts(
 function verdict(preview: Preview): Inline[] {
   const { project, stack, changes, failed, policies } = preview;
   const place = project === "" ? [text("Preview: ")] : [code(`${project}/${stack}`), text(": ")];
-  const blocked = policies.filter(({ mandatory }) => mandatory).length;
+  const blocked = blockingRules(policies);
   if (failed && preview.errors.length === 0 && blocked > 0) {
     return [text("❌ "), ...place, text(`blocked by ${count(blocked, "mandatory policy", "mandatory policies")}`)];
   }
@@ -94,8 +99,9 @@ function errorBlock({ message, resource }: Diagnostic): Block[] {
   return [paragraph(...title), lines("text", shortenedLines(useful, 12)), ...more];
 }
 
-function incompleteNote({ failed, changes }: Preview): Block[] {
-  if (!failed || changes.length === 0) return [];
+function incompleteNote({ failed, errors, changes }: Preview): Block[] {
+  // A preview that only policies blocked has compared everything.
+  if (!failed || errors.length === 0 || changes.length === 0) return [];
   return [paragraph(text("What follows is what was compared before the failure; it may not be complete."))];
 }
 
@@ -104,28 +110,6 @@ function unchangedNote({ failed, unchanged, changes }: Preview): Block[] {
   return [
     paragraph(text(`All ${count(unchanged, "resource and component", "resources and components")} stay as they are.`)),
   ];
-}
-
-function policyPart(policies: PolicyResult[]): Part {
-  const sorted = [...policies].sort((one, other) => Number(other.mandatory) - Number(one.mandatory));
-  return { title: [text("Policies")], items: sorted.map(policyItem) };
-}
-
-function policyItem({ mandatory, pack, policy, message, resource }: PolicyResult): Item {
-  const where = resource === undefined ? [] : [text(", about "), code(shortened(resource, 100))];
-  const sentence = paragraph(
-    strong(mandatory ? "Mandatory" : "Advisory"),
-    text(": "),
-    code(shortened(`${pack}/${policy}`, 200)),
-    ...where,
-  );
-  const shown = messageLines(message).map((line) => shortened(line, 300));
-  return {
-    blocks: [sentence, lines("text", shortenedLines(shown, 12))],
-    brief: [sentence],
-    important: mandatory,
-    label: "policy results",
-  };
 }
 
 function warningPart(warnings: Diagnostic[]): Part {
@@ -144,10 +128,13 @@ function warningPart(warnings: Diagnostic[]): Part {
   };
 }
 
-function footer({ url, commit }: RunInfo): Block[] {
-  const inlines = [
-    ...(url === undefined ? [] : [link("The run and its log", url)]),
-    ...(commit === undefined ? [] : [text(url === undefined ? "Commit " : " · commit "), code(commit.slice(0, 7))]),
+function footer({ url, commit }: RunInfo, packs: string[]): Block[] {
+  const notes: Inline[][] = [
+    ...(url === undefined ? [] : [[link("The run and its log", url)]]),
+    ...(commit === undefined ? [] : [[text(url === undefined ? "Commit " : "commit "), code(commit.slice(0, 7))]]),
+    ...packs.map((pack) => [text("policies "), code(pack)]),
   ];
-  return inlines.length === 0 ? [] : [paragraph(...inlines)];
+  return notes.length === 0
+    ? []
+    : [paragraph(...notes.flatMap((note, at) => (at === 0 ? note : [text(" · "), ...note])))];
 }

@@ -46,6 +46,8 @@ describe("the comment of a recorded preview", () => {
     });
   }
 
+  it("is the golden one: policies", () => assertGolden("policies.md", comment(recordedEvents("policies"))));
+
   it("is the same text in a terminal", () => {
     const report = previewReport(readPreview(recordedDigest("replace")), COMPARISONS, RUN);
     assertGolden("replace.txt", toTerminal(report, { colours: false }));

@@ -1,4 +1,4 @@
-/** Policy events are made by hand, from the types of Pulumi's automation API: no recording has a policy pack. */
+/** Policy events are made by hand here; a recorded preview with a policy pack is among the golden comments. */
 import * as assert from "node:assert/strict";
 import { readPreview } from "../../cli/preview/read";
 import { previewReport } from "../../cli/preview/report";
@@ -199,26 +199,70 @@ describe("policies", () => {
     JSON.stringify({ sequence: 99, policyEvent: { color: "never", policyPackName: "rules", ...policy } });
   const withPolicies = (...policies: object[]) =>
     `${recordedEvents("no-effect").trimEnd()}\n${policies.map(event).join("\n")}\n`;
+  const urn = (name: string) => `urn:pulumi:dev::p::t:t:T::${name}`;
   const mandatory = {
     policyName: "no-public-ssh",
     enforcementLevel: "mandatory",
-    message: "SSH is open to everybody.",
-    resourceUrn: "urn:pulumi:dev::p::t:t:T::rule",
+    severity: "high",
+    message: "SSH is open to everybody.\nPort 22.\nClose it.",
+    resourceUrn: urn("rule"),
   };
+  const advisory = { policyName: "tags", enforcementLevel: "advisory", message: "No owner." };
 
-  it("that are mandatory fail the preview and come first", () => {
-    const printed = comment(
-      withPolicies({ policyName: "tags", enforcementLevel: "advisory", message: "No owner." }, mandatory),
-    );
+  it("that are mandatory fail the preview and come first, those that advise are folded at the end", () => {
+    const printed = comment(withPolicies(advisory, mandatory));
     assert.match(printed, /^### ❌ `pulumi-nixos\/dev`: blocked by 1 mandatory policy$/m);
     assert.match(
       printed,
-      /\*\*Mandatory\*\*: `rules\/no-public-ssh`, about `rule`[^]*SSH is open[^]*\*\*Advisory\*\*: `rules\/tags`/,
+      /\*\*Mandatory\*\*: `rules\/no-public-ssh` \(high\), about `rule`[^]*SSH is open[^]*<summary>Advisory policy: <code>rules\/tags/,
     );
   });
 
   it("that are advisory fail nothing", () => {
     const preview = readPreview(withPolicies({ ...mandatory, enforcementLevel: "advisory" }));
     assert.equal(preview.failed, false);
+  });
+
+  it("that find the same in several resources are told once, with what differs", () => {
+    const others = ["second", "third"].map((name, at) => ({
+      ...mandatory,
+      resourceUrn: urn(name),
+      message: mandatory.message.replace("22", `222${at}`),
+    }));
+    const printed = comment(withPolicies(mandatory, ...others));
+    assert.match(printed, /blocked by 1 mandatory policy$/m);
+    assert.match(printed, /about `rule`, `second`, `third`\n/);
+    assert.match(printed, /```text\nSSH is open to everybody\.\nPort 22\.\nPort 2220\.\nPort 2221\.\nClose it\.\n```/);
+  });
+
+  it("that a preview cannot check yet are named, and count neither as found nor as passed", () => {
+    const message =
+      "can't run policy 'a' from policy pack 'rules@v1' during preview: string value at .x can't be known";
+    const waits = ["first", "second"].map((name) => ({
+      ...advisory,
+      policyName: "a",
+      message,
+      resourceUrn: urn(name),
+    }));
+    const printed = comment(withPolicies(...waits));
+    assert.match(printed, /^### ✅ /);
+    assert.match(printed, /^1 policy can be checked by the update only, which knows all values: `rules\/a`\.$/m);
+    assert.doesNotMatch(printed, /Advisory/);
+  });
+
+  it("name the packs that were asked, without their folders", () => {
+    const packs = { "nixos|local|/home/somebody/policy": "0.1.0", other: "2.0.0" };
+    const text = recordedEvents("no-effect").replace('"PolicyPacks":{}', `"PolicyPacks":${JSON.stringify(packs)}`);
+    assert.match(comment(text), /^policies `nixos 0\.1\.0` · policies `other 2\.0\.0`$/m);
+    assert.doesNotMatch(comment(text), /somebody/);
+  });
+
+  it("that block a preview are its explanation; what the engine says then is none", () => {
+    const failed = JSON.stringify({
+      sequence: 98,
+      diagnosticEvent: { severity: "error", message: "preview failed\n" },
+    });
+    const preview = readPreview(`${failed}\n${withPolicies(mandatory)}`, { exitCode: 255 });
+    assert.deepEqual([preview.failed, preview.errors], [true, []]);
   });
 });

@@ -63,7 +63,9 @@ async function main(): Promise<void> {
   };
   const pulumi = (...args: string[]) =>
     new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-      const child = spawn("pulumi", [...args, "--non-interactive"], { cwd: project, env: environment });
+      const streaming = args.includes("--policy-pack") ? { PULUMI_ENABLE_STREAMING_JSON_PREVIEW: "true" } : {};
+      const env = { ...environment, ...streaming };
+      const child = spawn("pulumi", [...args, "--non-interactive"], { cwd: project, env });
       let [stdout, stderr] = ["", ""];
       child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
       child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
@@ -74,19 +76,25 @@ async function main(): Promise<void> {
     const { status, stdout, stderr } = await pulumi(...args);
     if (status !== 0) throw new Error(`pulumi ${args.join(" ")} failed:\n${stdout}${stderr}`);
   };
+  const scrub = (text: string) => text.replaceAll(project, "/project").replaceAll(ROOT, "/project");
+  const writeEvents = (name: string, lines: string) => {
+    const events = scrub(lines).trim().split("\n");
+    write(`${name}.events.jsonl`, events.map((line) => JSON.parse(line) as Json).filter(isFitToKeep));
+  };
   const record = async (name: string, ...args: string[]) => {
     const log = path.join(folder, `${name}.events`);
     const { status, stdout } = await pulumi("preview", "--json", "--event-log", log, ...args);
-    const scrub = (text: string) => text.replaceAll(project, "/project").replaceAll(ROOT, "/project");
     write(`${name}.json`, [JSON.parse(scrub(stdout))]);
-    write(
-      `${name}.events.jsonl`,
-      scrub(readFileSync(log, "utf8"))
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line) as Json)
-        .filter(isFitToKeep),
-    );
+    writeEvents(name, readFileSync(log, "utf8"));
+    console.log(`${name}: exit code ${status}`);
+  };
+  /** Events alone: the other form says nothing of policies. */
+  const recordPolicies = async (name: string, decided: object, ...args: string[]) => {
+    const file = path.join(folder, "policy.json");
+    writeFileSync(file, JSON.stringify(decided));
+    const pack = ["--policy-pack", path.join(ROOT, "policy"), "--policy-pack-config", file];
+    const { status, stdout } = await pulumi("preview", "--json", ...pack, ...args);
+    writeEvents(name, stdout);
     console.log(`${name}: exit code ${status}`);
   };
 
@@ -109,6 +117,10 @@ async function main(): Promise<void> {
     await must("config", "rm", "pulumi-nixos:subnetId");
     await record("delete", "-c", "pulumi-nixos:protection=off");
     await must("config", "rm", "pulumi-nixos:protection");
+    // One rule of each kind: it blocks, it advises, it has to wait for the update.
+    const open = ["-c", "pulumi-nixos:visibility=public", "-c", "pulumi-nixos:cache=true"];
+    await recordPolicies("policies", { "repository-private": "mandatory" }, ...open);
+    for (const key of ["visibility", "cache"]) await must("config", "rm", `pulumi-nixos:${key}`);
     evaluation = undefined;
     // Nix stops at the missing semicolon, before it needs anything from the network.
     const flake = path.join(project, "nix/flake.nix");
@@ -126,7 +138,8 @@ type Json = Record<string, unknown>;
 /** Debug messages hold private keys in plain text, and the rest of what is dropped is of this computer only. */
 function isFitToKeep(event: Json): boolean {
   const diagnostic = event["diagnosticEvent"] as { severity: string } | undefined;
-  if (event["resOutputsEvent"] !== undefined) return false;
+  if (["resOutputsEvent", "policyAnalyzeSummaryEvent", "policyRemediateSummaryEvent"].some((kind) => kind in event))
+    return false;
   return diagnostic?.severity !== "debug" && !isAboutThisComputer(diagnostic);
 }
 

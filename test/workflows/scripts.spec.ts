@@ -1,6 +1,7 @@
 /**
  * preview.sh and drift.sh as the workflows run them, on a copy of the project, against an emulated GitHub over HTTP.
- * In place of the engine stands a command that answers with previews which a real engine has written.
+ * In place of the engine stands a command that answers with previews which a real engine has written, and with a debug
+ * message, which the real one fills with secrets.
  * Cannot prove: that the engine can log in to its state from a job, or that Nix evaluates the base there.
  */
 import assert from "node:assert/strict";
@@ -16,7 +17,14 @@ const root = path.resolve(__dirname, "../..");
 const NPX = `#!/usr/bin/env bash
 if [[ $1 != pulumi ]]; then exec "${root}/node_modules/.bin/$1" "\${@:2}"; fi
 echo "$*" >>"$CALLS"
-if [[ $2 == preview ]]; then cat "$PREVIEW"; echo "said by the engine" >&2; exit "$STATUS"; fi
+[[ $2 == preview ]] || exit 0
+echo "said by the engine" >&2
+if [[ -z \${PULUMI_ENABLE_STREAMING_JSON_PREVIEW-} ]]; then cat "$PREVIEW.json"; exit "$STATUS"; fi
+printf '{"sequence":0,"diagnosticEvent":{"severity":"debug","message":"a secret of %s"}}\\n' the-machine
+cat "$PREVIEW.events.jsonl"
+sleep 0.2
+grep -rls the-machine "$TMPDIR"/tmp.* >>"$CALLS" || true
+exit "$STATUS"
 `;
 
 describe("the scripts of the workflows", function () {
@@ -49,7 +57,7 @@ describe("the scripts of the workflows", function () {
       HOME: folder,
       TMPDIR: folder,
       CALLS: path.join(folder, "calls"),
-      PREVIEW: path.join(root, `test/preview/recorded/${preview}.json`),
+      PREVIEW: path.join(root, `test/preview/recorded/${preview}`),
       STATUS: String(status),
       PULUMI_STACK: "dev",
       PULUMI_BACKEND_URL: "s3://state",
@@ -73,7 +81,9 @@ describe("the scripts of the workflows", function () {
   it("previews one stack, and shows it in the summary and in a comment", async () => {
     const { code, stderr } = await run("preview.sh", "instance-type", 0);
     assert.equal(code, 0, stderr);
-    assert.equal(written("calls"), "pulumi preview --json --non-interactive --stack dev\n");
+    // Nothing else: no file held the debug message while the engine ran.
+    assert.equal(written("calls"), "pulumi preview --json --non-interactive --policy-pack policy --stack dev\n");
+    assert.doesNotMatch(written("summary"), /the-machine/);
     assert.match(written("summary"), /1 updated/);
     const [comment, ...others] = await github.comments();
     assert.deepEqual(others, []);
@@ -85,6 +95,22 @@ describe("the scripts of the workflows", function () {
     const { code } = await run("preview.sh", "broken-flake", 255);
     assert.equal(code, 255);
     assert.equal((await github.comments()).length, 1);
+  });
+
+  it("shows what the policies found, and fails as the preview did", async () => {
+    assert.equal((await run("preview.sh", "policies", 1)).code, 1);
+    const [comment] = await github.comments();
+    assert.match(comment!.body, /blocked by 1 mandatory policy/);
+    assert.match(written("summary"), /blocked by 1 mandatory policy/);
+  });
+
+  it("explains a preview that failed before it began by what it said", async () => {
+    fs.writeFileSync(
+      path.join(folder, "bin/npx"),
+      NPX.replace('cat "$PREVIEW.events.jsonl"', "").replace(/^printf .*$/m, ""),
+    );
+    assert.equal((await run("preview.sh", "page", 255)).code, 255);
+    assert.match((await github.comments())[0]!.body, /the preview failed[^]*said by the engine/);
   });
 
   it("has the preview's verdict even when GitHub takes no comment", async () => {

@@ -74,6 +74,12 @@ describe("the workflows", () => {
     });
   });
 
+  it("ask the policies in the preview of an update, before it changes anything", () => {
+    const { run = "" } = job("deploy", "deploy").steps.find(({ run }) => run?.includes("pulumi up"))!;
+    assert.match(run, / --policy-pack policy /);
+    assert.doesNotMatch(run, /--skip-preview/);
+  });
+
   it("never run code of a pull request with the rights of main", () => {
     for (const [name, { on }] of Object.entries(workflows)) {
       assert.equal("pull_request_target" in on, false, name);
@@ -155,10 +161,13 @@ describe("the workflow of previews", () => {
     assert.equal(texts["preview"]!.includes("secrets."), false);
   });
 
-  it("refreshes nothing, and keeps no event log, which would hold keys in plain text", () => {
+  it("refreshes nothing, and keeps no events, which would hold keys in plain text", () => {
     const script = fs.readFileSync(path.resolve(folder, "../scripts/preview.sh"), "utf8");
-    assert.match(script, /pulumi preview --json/);
-    assert.doesNotMatch(script, /--refresh|--event-log|--debug|STREAMING/);
+    assert.doesNotMatch(script, /--refresh|--event-log|--debug|\btee\b/);
+    // Only what it says on standard error goes to a file.
+    const [command = ""] = /pulumi preview --json[^|]*\|[^\n]*/.exec(script) ?? [];
+    assert.match(command, /[^&\d]2>"\$work\/preview\.log" \| npm run --silent preview-comment -- /);
+    assert.equal(command.split(">").length, 2);
     assert.equal(
       Object.values(texts).some((text) => text.includes("upload-artifact")),
       false,
