@@ -1,12 +1,15 @@
 import { spawn } from "node:child_process";
 import type { EngineStack } from "./stack";
 
-/** Runs any command of the CLI in the stack's surroundings, with a text on standard input; returns what it printed. */
-export function pulumi(stack: EngineStack, args: string[], input = ""): Promise<string> {
+/** Where a command of the CLI runs. */
+export type Place = Pick<EngineStack, "project" | "environment">;
+
+/** Runs any command of the CLI, with a text on standard input; returns what it printed. */
+export function pulumi(place: Place, args: string[], input = ""): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn("pulumi", [...args, "--non-interactive", "--color", "never"], {
-      cwd: stack.project,
-      env: stack.environment,
+      cwd: place.project,
+      env: place.environment,
       timeout: 90_000,
     });
     let printed = "";
