@@ -3,6 +3,7 @@ import globals from "globals";
 import ts from "typescript-eslint";
 
 export default ts.config(
+  { ignores: [".package"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],
