@@ -94,4 +94,17 @@ ${block}`,
       ["deploy/secret-of-age.txt", "keys/id_ed25519", "machine.age-key", "notes.txt"],
     );
   });
+
+  it("are looked for in large files too", async () => {
+    const { privateKey } = await makeKeyPair(folder);
+    const large = "x".repeat(2_000_000);
+    const sops = `page: ENC[AES256_GCM,data:${"A".repeat(2_000_000)},iv:AAAA,tag:AAAA,type:str]\n${block}`;
+    assert.deepEqual(problems({ "www/app.js": large, "secrets.yaml": sops }), []);
+    fs.rmSync(path.join(folder, "secrets.yaml"));
+    const found = problems({ "www/app.js": large + privateKey, "secrets.yaml": `page: ${large}\n${block}` });
+    assert.deepEqual(
+      found.map((problem) => problem.split(":")[0]),
+      ["secrets.yaml", "www/app.js"],
+    );
+  });
 });
