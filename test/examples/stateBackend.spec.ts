@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "../support/awaited";
-import { cloudResources, only, run } from "../support/mocks";
+import { only, run } from "../support/mocks";
+import { stateBackend } from "./definitions";
+import { describeExample } from "./describeExample";
 
 const BUCKET = "arn:aws:s3:::pulumi-state-1a2b3c4";
 const KEY = "arn:aws:kms:eu-west-1:123456789012:key/5d6e";
@@ -41,27 +43,9 @@ function build() {
   });
 }
 
-describe("examples/state-backend", () => {
-  it("makes a closed bucket with versions, a key, and three roles", async () => {
-    const { resources } = await build();
-    assert.deepEqual(cloudResources(resources).sort(), [
-      "aws:iam/openIdConnectProvider:OpenIdConnectProvider github-actions",
-      "aws:iam/role:Role github-actions-deploy",
-      "aws:iam/role:Role github-actions-drift",
-      "aws:iam/role:Role github-actions-preview",
-      "aws:iam/rolePolicy:RolePolicy github-actions-deploy-policy",
-      "aws:iam/rolePolicy:RolePolicy github-actions-drift-policy",
-      "aws:iam/rolePolicy:RolePolicy github-actions-preview-policy",
-      "aws:kms/alias:Alias secrets-alias",
-      "aws:kms/key:Key secrets",
-      "aws:s3/bucket:Bucket pulumi-state",
-      "aws:s3/bucketPolicy:BucketPolicy tls-only",
-      "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock public-access",
-      "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration encryption",
-      "aws:s3/bucketVersioning:BucketVersioning versions",
-    ]);
-  });
+describeExample(stateBackend);
 
+describe("examples/state-backend with mocks", () => {
   it("protects the bucket and the key from being destroyed", async () => {
     const { resources } = await build();
     const kept = resources.filter(({ options }) => options.protect).map(({ name }) => name);

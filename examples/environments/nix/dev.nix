@@ -1,0 +1,4 @@
+# Follows main, like every machine that says nothing else.
+{
+  networking.hostName = "dev";
+}

@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { ContinuousDeployment } from "nixos";
+
+// The flake, and in it the file that names the repository. In a repository of your own: "./nix".
+const nix = "../../nix";
+const repository = JSON.parse(readFileSync(`${nix}/repository.json`, "utf8")) as { owner: string; name: string };
+
+const server = new ContinuousDeployment("nixos", {
+  owner: repository.owner,
+  repositoryName: repository.name,
+  // The security group goes to the subnet's VPC.
+  machine: { subnetId: new pulumi.Config().require("subnetId") },
+  // Adopted: its settings stay as they are; branch protection and deploy key are added. A preview fails without it.
+  repository: { create: false },
+  deployment: { flake: `path:${nix}#default` },
+});
+
+/** Address of the machine's web page. */
+export const url = server.url;
+/** Page of the adopted repository. */
+export const repositoryUrl = server.repositoryUrl;
+/** Command that logs in, with the private key in a file id_ed25519. */
+export const sshCommand = server.sshCommand;
+/** Private key that logs in. Secret. */
+export const privateKey = server.privateKey;

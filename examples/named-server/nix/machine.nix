@@ -1,0 +1,17 @@
+# The machine.
+{ lib, ... }:
+
+{
+  imports = [ ./site.nix ];
+
+  continuousDeployment = {
+    repository = lib.importJSON ./repository.json;
+    # Where this flake lies in the repository. In a repository of your own: "nix".
+    upgrade.directory = "examples/named-server/nix";
+    # Searched for keys and for secrets in plain text when the system is evaluated.
+    secrets.folder = ./.;
+  };
+
+  nixpkgs.hostPlatform = "x86_64-linux";
+  system.stateVersion = "26.05";
+}
