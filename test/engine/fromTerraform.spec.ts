@@ -21,6 +21,8 @@ interface Left {
   machine: string;
   group: string;
   keyPair: string;
+  /** An Elastic IP that the machine was given by hand, so that its address would not change. */
+  address: string;
   /** What the table's import takes as ids. */
   ids: Record<string, string>;
 }
@@ -50,6 +52,7 @@ describe("the engine: a machine that the book's Terraform made", function () {
     const before = JSON.stringify([machine(), [...stack.world.github.repositories.values()]]);
     const wanted = importTable().map(({ left: name, place }) => `${place}=${left.ids[name]}`);
     assert.equal(wanted.length, 3);
+    wanted.push(`nixos-address=${left.address}`);
     const around = realSurroundings({ folder: stack.project, env: stack.environment });
     const code = await adopt([...wanted, "--stack", "suite"], around, (text) => said.push(text));
     assert.equal(code, 0, said.join("\n"));
@@ -70,16 +73,22 @@ describe("the engine: a machine that the book's Terraform made", function () {
 
   it("is updated in place: one stop and start, its own security group, its disk, a deployment under its own keys", async () => {
     const { changes } = await stack.up();
-    const { nixos, "nixos-repository": repository, "nixos-repository-protection": protection, ...others } = changes;
-    assert.deepEqual([nixos, repository, protection], ["update", "update", "update"]);
-    assert.deepEqual([...new Set(Object.values(others))], ["create"]);
-    assert.ok(!("nixos-key" in others) && !("nixos-host-key" in others), "a key was made");
+    const named = (kind: string) => Object.keys(changes).filter((name) => changes[name] === kind);
+    assert.deepEqual(named("update").sort(), [
+      "nixos",
+      "nixos-address",
+      "nixos-repository",
+      "nixos-repository-protection",
+    ]);
+    assert.equal(named("create").length + 4, Object.keys(changes).length);
+    assert.ok(!("nixos-key" in changes) && !("nixos-host-key" in changes), "a key was made");
     assert.equal(stack.world.ec2.instances.size, 1);
     const { boots, root, groupIds, type } = machine();
     assert.deepEqual([boots, root.volumeSize, type], [2, 20, "t3.small"]);
     assert.notDeepEqual(groupIds, [left.group]);
     const [told, ...more] = stack.deployments.all;
     assert.deepEqual(more, []);
+    assert.equal(told!.environment["DEPLOY_HOST"], stack.world.ec2.addresses.get(left.address)!.publicIp);
     assert.equal(told!.environment["DEPLOY_HOST_KEY"], hostKey.publicKeyOpenssh.trim());
     assert.equal(told!.environment["DEPLOY_MACHINE_PUBLIC_KEY"], key.publicKeyOpenssh.trim());
     assert.equal(told!.privateKeyHash, createHash("sha256").update(key.privateKeyOpenssh).digest("hex"));
@@ -145,6 +154,7 @@ async function terraformed({ world }: EngineStack): Promise<Left> {
     rootBlockDevice: { volumeSize: 7 },
     userData: `#!/bin/sh\n(umask 377; echo '${key.privateKeyOpenssh}' > /var/lib/id_ed25519)\n`,
   });
+  const address = await make("by-hand", "aws:ec2/eip:Eip", { domain: "vpc", instance: machine });
   const repository = world.github.addRepository(REPOSITORY, { visibility: "private" });
   const rule = { repositoryId: repository.nodeId, pattern: "main" };
   await world.providers["github"]!.create("github:index/branchProtection:BranchProtection", "by-hand", rule, false);
@@ -153,5 +163,5 @@ async function terraformed({ world }: EngineStack): Promise<Left> {
     "the repository": REPOSITORY,
     "the branch protection rule": `${REPOSITORY}:main`,
   };
-  return { machine, group, keyPair, ids };
+  return { machine, group, keyPair, address, ids };
 }
