@@ -15,7 +15,7 @@ import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
 import { checkSources, followedRevision, refuseWithoutToken } from "./sources.mjs";
 import { writeSshFiles } from "./ssh.mjs";
-import { armGuard, confirmSwitch, switchSystem } from "./switch.mjs";
+import { armGuard, confirmSwitch, refuseRefusedToken, switchSystem } from "./switch.mjs";
 import { harmless } from "./text.mjs";
 import { waitForMachine } from "./wait.mjs";
 
@@ -72,6 +72,7 @@ async function deploy(deployment) {
     return result;
   });
   const confirmed = await log.phase("confirm", async (say) => {
+    if (rebuild.code === 0) await refuseRefusedToken(deployment);
     const outcome = await confirmSwitch(deployment, { system, previous, rebuild, again });
     say("reached over a new connection; the way back is disarmed");
     return outcome;

@@ -129,6 +129,14 @@ export class Machine {
   }
 
   /**
+   * What the repository answers to the machine, within a time.
+   * @param {number} seconds
+   */
+  repository(seconds) {
+    return this.#once("repository.sh", ["repository", String(seconds)]);
+  }
+
+  /**
    * Gives up the lease, and what the guard guards.
    * @param {{ token?: string, afterStop?: boolean }} [options] token: of another deployment, which is dead
    */

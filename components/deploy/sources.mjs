@@ -97,7 +97,7 @@ function checkRepository(folder, wanted) {
 export function refuseWithoutToken({ settings }, seen) {
   const { folder } = settings.flake;
   if (seen.get("deployed") === "" || folder === undefined) return;
-  if (readRepository(folder).access !== "token" || hasToken(folder)) return;
+  if (accessOf(settings) !== "token" || hasToken(folder)) return;
   throw new DeploymentError(
     `${path.join(folder, "repository.json")} has the machine read its repository with a token, but ${path.join(folder, "secrets.yaml")} holds none: the machine could not upgrade itself any more.`,
     {
@@ -107,6 +107,14 @@ export function refuseWithoutToken({ settings }, seen) {
       ],
     },
   );
+}
+
+/**
+ * How the machine is to read its repository: "deploy-key", "token", or nothing where the flake does not say.
+ * @param {import("./settings.mjs").Settings} settings
+ */
+export function accessOf({ flake }) {
+  return flake.folder === undefined ? "" : readRepository(flake.folder).access;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { DeploymentError } from "./errors.mjs";
 import { ConnectionFailed, leaseLost } from "./machine.mjs";
 import { switchArguments } from "./rebuild.mjs";
+import { accessOf } from "./sources.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -111,6 +112,29 @@ async function refuseOther({ machine }, answers, system) {
   throw new DeploymentError("What runs after the switch is not what was built; the machine is going back.", {
     details: `built: ${system}\nruns:  ${running}`,
     advice: ["Somebody may have switched it at the same time, or the flake may have changed during the deployment."],
+  });
+}
+
+/**
+ * The new system reads its repository with a token, and GitHub refuses it: the machine could not upgrade itself any
+ * more, and the update would take its deploy key away. Other answers are the repository's own trouble.
+ * @param {Pick<Deployment, "settings" | "machine">} deployment
+ */
+export async function refuseRefusedToken({ settings, machine }) {
+  if (accessOf(settings) !== "token") return;
+  const seconds = Math.ceil(settings.confirmSeconds / 2);
+  const answers = await machine.repository(seconds).catch((error) => {
+    // Whether the machine can still be reached is confirmed afterwards.
+    if (error instanceof DeploymentError) return undefined;
+    throw error;
+  });
+  const refusal = /"kind":"(?:token|not-found)","message":"([^"]*)"/.exec(answers?.get("repository") ?? "")?.[1];
+  if (refusal === undefined) return;
+  await machine.abandon();
+  throw new DeploymentError(`The new system cannot read its repository, so the machine is going back: ${refusal}`, {
+    advice: [
+      "Store another token: npm run secrets -- token, commit, and deploy again. See docs/trouble/expired-token.md.",
+    ],
   });
 }
 

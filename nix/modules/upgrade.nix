@@ -347,6 +347,8 @@ in
     (lib.mkIf cfg.enable {
       # The system before runs this one's own check after the switch.
       environment.etc."nixos-upgrade/health".source = lib.getExe programs.health;
+      # A deployment asks it before it confirms a switch.
+      environment.etc."nixos-upgrade/remote".source = lib.getExe programs.remote;
 
       systemd.services.nixos-upgrade = network // {
         description = "Install the newest revision of the repository";

@@ -65,6 +65,12 @@ describe("NixOS modules", () => {
       assert.match(JSON.stringify(failed), /repository\.owner is empty.*npm run setup/);
     });
 
+    it("shows where a deployment and the system before find its checks", () => {
+      const names = `builtins.filter (name: e.config.environment.etc ? \${"nixos-upgrade/" + name}) [ "health" "remote" ]`;
+      assert.deepEqual(evaluateModules(names, upgrade({})), ["health", "remote"]);
+      assert.deepEqual(evaluateModules(names, upgrade({ enable: false })), []);
+    });
+
     it("says so in the system where it is switched off on purpose", () => {
       assert.deepEqual(
         evaluateModules(`e.config.environment.etc ? "nixos-upgrade/off"`, upgrade({ enable: false })),

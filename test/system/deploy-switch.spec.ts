@@ -2,6 +2,8 @@
 // units and the way back are those of a real systemd. Each test begins with a machine that was never deployed to, so
 // all of it holds for the first deployment too.
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
 import { Deployment, deploy, until, type Machine, type Result } from "../bench";
 import { useBench, type Bench } from "../bench/hooks";
 import {
@@ -99,6 +101,34 @@ describe("the switch of a deployment", () => {
     const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "60" });
     await assertRolledBack(setting, result);
     assert.match(result.stderr, /Failed to install bootloader/);
+  });
+
+  /** The flake of a machine that reads its repository with a token. */
+  async function readByToken({ project }: Bench): Promise<void> {
+    const file = path.join(project.folder, "nix/repository.json");
+    fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace("deploy-key", "token"));
+    await project.git("commit", "--quiet", "--all", "--message", "Read with a token");
+  }
+
+  it("is undone, when the new system reads its repository with a token that GitHub refuses", async (bench) => {
+    const setting = await bench.fresh();
+    await readByToken(setting);
+    const result = await deploy(setting, "tokenRefused");
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, /going back: GitHub refuses the token: it has expired or was revoked\./);
+    await until("the way back", async () => !(await isHeld(setting.machine)), 20);
+    await assertSystem(setting.machine, setting.machine.initialSystem);
+    // The token is to blame: the same system is installed when it is another one.
+    assert.deepEqual(await rejectedSystems(setting.machine), []);
+    await assertMachineLeftClean(setting.machine);
+  });
+
+  it("stays, when the first system has no token yet, and when a machine with a deploy key has another trouble", async (bench) => {
+    const setting = await bench.fresh();
+    await assertSystem(setting.machine, systemOf(await deploy(setting, "tokenRefused")));
+    const another = await bench.fresh();
+    await readByToken(another);
+    await assertSystem(another.machine, systemOf(await deploy(another, "tokenMissing")));
   });
 
   it("says how a system is installed that only a restart can lead to", async (bench) => {

@@ -44,6 +44,18 @@ for tool in nix nix-build nix-channel nix-collect-garbage nix-copy-closure nix-d
   ln -s "/run/bench/nix/$tool" "$out/sw/bin/$tool"
 done
 
+# What nix/upgrade/remote.sh says of a repository that cannot be read.
+remote() {
+  mkdir -p "$out/etc/nixos-upgrade"
+  printf '#!/bin/sh\necho '"'"'{"state":"failing","kind":"%s","message":"%s","notBefore":null}'"'"'\n' "$1" "$2" \
+    >"$out/etc/nixos-upgrade/remote"
+  chmod +x "$out/etc/nixos-upgrade/remote"
+}
+case $behaviour in
+tokenRefused) remote token "GitHub refuses the token: it has expired or was revoked." ;;
+tokenMissing) remote no-token "There is no token." ;;
+esac
+
 # Larger than the small store of the test that runs out of space.
 if [ "$behaviour" = large ]; then
   dd if=/dev/zero of="$out/large" bs=1M count=96 2>/dev/null

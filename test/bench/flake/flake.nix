@@ -50,6 +50,10 @@
         failedUnits = toplevel: toplevel;
         cutsOffSsh = toplevel: toplevel;
         needsRestart = toplevel: toplevel;
+
+        # What the repository answers to it: see build-system.sh.
+        tokenRefused = toplevel: toplevel;
+        tokenMissing = toplevel: toplevel;
       };
     };
 }
