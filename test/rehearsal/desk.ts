@@ -14,6 +14,7 @@ import { type Workplace, workplace } from "../../cli/secrets/workplace";
 import { PreparedPerson } from "../support/secrets";
 import type { Run } from "./drivers/driver";
 import { type Properties, withoutSecretMarkers } from "./emulators/values";
+import { ownKey } from "./project";
 
 /** The stack as far as it has come. */
 export interface RehearsedStack {
@@ -21,7 +22,7 @@ export interface RehearsedStack {
   run: Run | undefined;
 }
 
-const GENERATIONS = "pulumi-nixos:keyGenerations";
+const GENERATIONS = ownKey("keyGenerations");
 
 /**
  * The desk of somebody who keeps the machine's secrets: the real subcommands of `npm run secrets`, with the real sops
@@ -53,7 +54,9 @@ export class Desk {
     return readFileSync(this.at(SECRETS_FILE), "utf8");
   }
 
+  /** Begins anew: secrets that the project brought along are for its own machine, and closed to everybody here. */
   init(): Promise<void> {
+    rmSync(this.at(SECRETS_FILE), { force: true });
     return init(this.place, { name: "rehearsal" });
   }
 

@@ -1,5 +1,6 @@
-import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import * as path from "node:path";
+import { parse } from "yaml";
 
 /** What a run of the program reads; everything else of the repository stays out of the copy. */
 const PARTS = [
@@ -16,6 +17,12 @@ const PARTS = [
 
 /** The project's root folder. */
 export const ROOT = path.resolve(__dirname, "../..");
+
+/** A key of the program's own configuration. Whoever uses the project as a template gives it a name of their own. */
+export function ownKey(key: string): string {
+  const { name } = parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8")) as { name: string };
+  return `${name}:${key}`;
+}
 
 /** Copies the real program and the real flake, so that the rehearsal can edit them. Returns the copy's folder. */
 export function copyProject(folder: string): string {

@@ -12,7 +12,7 @@ import { Desk } from "./desk";
 import type { Stage } from "./life";
 import type { LoopbackMachines } from "./loopback";
 import { endAll, onAnyEnd } from "./processes";
-import { copyProject, ROOT } from "./project";
+import { copyProject, ownKey, ROOT } from "./project";
 import { holdsPrivateKey } from "./records";
 import { changesOfSteps, deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
 import { closedEnvironment } from "./surroundings";
@@ -61,7 +61,7 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
   });
   const environment = closedEnvironment(folder);
   const project = copyProject(folder);
-  const owner = giveOwner(project);
+  const owner = prepare(project);
   const [search, evaluation] = await Promise.all([
     engine ? findEngine(ROOT, say) : { reason: "as asked for" },
     findEvaluation(project, environment),
@@ -151,21 +151,21 @@ async function whyNoMachine(): Promise<string | undefined> {
   return (await import("./loopback.js")).whyNoMachine();
 }
 
-/** Writes an owner into the copy's repository.json while the real one has none; returns the owner. */
-function giveOwner(project: string): string {
+/** Lets the copy begin as every stack does: with an owner, and with a deploy key. Returns the owner. */
+function prepare(project: string): string {
   const file = path.join(project, "nix/repository.json");
   const repository = JSON.parse(readFileSync(file, "utf8")) as { owner: string };
-  if (repository.owner !== "") return repository.owner;
-  writeFileSync(file, `${JSON.stringify({ ...repository, owner: OWNER }, null, 2)}\n`);
-  return OWNER;
+  const owner = repository.owner || OWNER;
+  writeFileSync(file, `${JSON.stringify({ ...repository, owner, access: "deploy-key" }, null, 2)}\n`);
+  return owner;
 }
 
 function configuration(owner: string, evaluation: Evaluation): Record<string, string> {
   return {
     "aws:region": "us-east-1",
     "github:owner": owner,
-    "pulumi-nixos:plan": "paid",
-    "pulumi-nixos:evaluate": String(evaluation.mode === "nix"),
+    [ownKey("plan")]: "paid",
+    [ownKey("evaluate")]: String(evaluation.mode === "nix"),
   };
 }
 
