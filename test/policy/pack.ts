@@ -43,10 +43,10 @@ export class Pack {
     private readonly client: AnalyzerClient,
   ) {}
 
-  static async start(): Promise<Pack> {
+  static async start(folder = POLICY): Promise<Pack> {
     const runner = require.resolve("@pulumi/pulumi/cmd/run-policy-pack");
     const child = spawn(process.execPath, [runner, "no-engine", "."], {
-      cwd: POLICY,
+      cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],
     });
     let printed = "";
