@@ -52,6 +52,10 @@ in
 
     # sudo only for those it is meant for: others cannot even start the setuid program.
     security.sudo.execWheelOnly = lib.mkDefault true;
+    # NixOS has a rule for the user of Session Manager, the way in when SSH is gone; without the group it could not use it.
+    users.users = lib.mkIf (config.services.amazon-ssm-agent.enable or false) {
+      ssm-user.extraGroups = [ "wheel" ];
+    };
 
     boot.kernel.sysctl = {
       # Addresses of the kernel and of other people's processes help only an attacker.

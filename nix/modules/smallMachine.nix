@@ -75,6 +75,8 @@ in
       [Journal]
       SystemMaxUse=${toString cfg.journalMiB}M
     '';
+    # Otherwise it counts from the next boot on: NixOS restarts the journal for its own file alone.
+    systemd.services.systemd-journald.restartTriggers = [ (toString cfg.journalMiB) ];
 
     # The manual on the machine takes space and time to build, and is on the web.
     documentation.nixos.enable = lib.mkDefault false;

@@ -187,4 +187,13 @@ describe("NixOS modules", () => {
     assert.deepEqual(evaluateModules(`${unit}.unitConfig.ReloadPropagatedFrom`), "nftables.service");
     assert.deepEqual(evaluateModules(`${unit}.serviceConfig.ExecReload == ${unit}.serviceConfig.ExecStart`), true);
   });
+
+  it("let the user of Session Manager use sudo, where there is that user", () => {
+    const groups = (enable: boolean) =>
+      evaluateModules("(e.config.users.users or { }).ssm-user.extraGroups or [ ]", {
+        ...configured,
+        services: { "amazon-ssm-agent": { enable } },
+      });
+    assert.deepEqual([groups(true), groups(false)], [["wheel"], []]);
+  });
 });
