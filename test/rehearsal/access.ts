@@ -27,7 +27,8 @@ export async function useToken(stage: Stage, before: Run): Promise<Run> {
     assert.deepEqual(deployKeys(world), []);
   });
   verdicts.program("the machine is to upgrade itself over HTTPS", () => {
-    assert.equal(run.outputs["upgradeFlake"], "github:example/pulumi-nixos/main?dir=nix#default");
+    const { owner, name, branch } = readRepository(stage);
+    assert.equal(run.outputs["upgradeFlake"], `github:${owner}/${name}/${branch}?dir=nix#default`);
   });
   verdicts.engineOnly("the deploy key goes only after the new system was confirmed", () => {
     assert.deepEqual(byName(doneTo(run)), { [DEPLOY_KEY]: "delete", [DEPLOYMENT]: "replace" });
@@ -75,8 +76,14 @@ export async function useDeployKey(stage: Stage, before: Run): Promise<Run> {
   return run;
 }
 
-function writeAccess({ project }: Stage, access: "deploy-key" | "token"): void {
-  const file = path.join(project, "nix/repository.json");
-  const repository = JSON.parse(readFileSync(file, "utf8")) as object;
-  writeFileSync(file, `${JSON.stringify({ ...repository, access }, null, 2)}\n`);
+function writeAccess(stage: Stage, access: "deploy-key" | "token"): void {
+  writeFileSync(repositoryFile(stage), `${JSON.stringify({ ...readRepository(stage), access }, null, 2)}\n`);
+}
+
+function readRepository(stage: Stage): Record<string, string> {
+  return JSON.parse(readFileSync(repositoryFile(stage), "utf8")) as Record<string, string>;
+}
+
+function repositoryFile({ project }: Stage): string {
+  return path.join(project, "nix/repository.json");
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
+import { SOPS_CONFIG } from "../../cli/secrets/sops";
 import * as bench from "../bench";
 import { startUpgradeBench } from "../system/upgrade/bench";
 import { type FalseGithub, giveToken, startFalseGithub, tokenConfiguration } from "../system/upgrade/github";
@@ -115,8 +116,10 @@ export class LoopbackMachines implements Machines {
     const nix = path.join(this.project.folder, "nix");
     if (readFileSync(path.join(nix, "nonce"), "utf8") === derivation) return;
     writeFileSync(path.join(nix, "nonce"), derivation);
-    for (const file of ["repository.json", "secrets.yaml"]) {
-      if (existsSync(path.join(this.flake, file))) cpSync(path.join(this.flake, file), path.join(nix, file));
+    cpSync(path.join(this.flake, "repository.json"), path.join(nix, "repository.json"));
+    // Secrets that the project brought along are for its own machine.
+    if (existsSync(path.join(this.flake, "..", SOPS_CONFIG))) {
+      cpSync(path.join(this.flake, "secrets.yaml"), path.join(nix, "secrets.yaml"));
     }
     await this.project.git("add", "--all");
     await this.project.git("commit", "--quiet", "--message", "Follow the rehearsed flake");

@@ -136,6 +136,17 @@ describe("rehearsal", function () {
     });
   });
 
+  it("holds for a project that is in use: with a repository, a token and secrets for its own machine", async () => {
+    const copy = copyOf(folder);
+    const repository = { owner: "octocat", name: "server", branch: "main", access: "token" };
+    writeFileSync(path.join(copy, "nix/repository.json"), JSON.stringify(repository));
+    const encrypted = "ENC[AES256_GCM,data:x,iv:x,tag:x,type:str]";
+    const sops = `sops:\n    age:\n        - recipient: age1another\n    mac: ${encrypted}\n`;
+    writeFileSync(path.join(copy, "nix/secrets.yaml"), `github-access-token: ${encrypted}\n${sops}`);
+    const { code, text } = await rehearse(copy, "--no-engine");
+    assert.equal(code, 0, text);
+  });
+
   describe("of a program with a fault does not hold:", () => {
     for (const [fault, { transformation, subject, statement }] of Object.entries(FAULTS)) {
       it(fault, async () => {
@@ -155,11 +166,16 @@ describe("rehearsal", function () {
   });
 });
 
-/** A copy of the project whose program runs with a transformation. */
-function withFault(folder: string, transformation: string): string {
+function copyOf(folder: string): string {
   const copy = path.join(folder, "copy");
   for (const part of PARTS) cpSync(path.join(ROOT, part), path.join(copy, part), { recursive: true });
   symlinkSync(path.join(ROOT, "node_modules"), path.join(copy, "node_modules"));
+  return copy;
+}
+
+/** A copy of the project whose program runs with a transformation. */
+function withFault(folder: string, transformation: string): string {
+  const copy = copyOf(folder);
   const program = readFileSync(path.join(copy, "index.ts"), "utf8");
   const fault = `import * as pulumi from "@pulumi/pulumi";
     import { Eip as EXTRA } from "@pulumi/aws/ec2";
