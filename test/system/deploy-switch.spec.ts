@@ -110,6 +110,7 @@ describe("the switch of a deployment", () => {
     await project.git("commit", "--quiet", "--all", "--message", "Read with a token");
   }
 
+  // Fault 37
   it("is undone, when the new system reads its repository with a token that GitHub refuses", async (bench) => {
     const setting = await bench.fresh();
     await readByToken(setting);
