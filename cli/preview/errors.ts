@@ -2,7 +2,7 @@ import { visible, withoutColours, withoutSecrets } from "../render/safeText";
 
 /** Lines that tell a reader of a pull request nothing: the engine's wrapping, and the stack of the program. */
 const NOISE = [
-  /^Running program .* failed with an unhandled exception:$/,
+  /^(?:error: \[runtime\] )?Running program .* failed with an unhandled exception:$/,
   /^\s+at .*(\(.*\)|:\d+:\d+|<anonymous>)\s*\{?$/,
   /^\s*promise: Promise \{/,
   /^\s*\[Circular \*\d+\]/,
@@ -11,7 +11,7 @@ const NOISE = [
 ];
 
 /** The prefixes that the engine and Node put before the words that matter. */
-const PREFIXES = /^(?:error: |warning: |<ref \*\d+> |(?:Unhandled)?Error: |RunError: |ResourceError: )+/;
+const PREFIXES = /^\s*(?:error: |warning: |<ref \*\d+> |(?:Unhandled)?Error: |RunError: |ResourceError: )+/;
 
 /** A message as lines of text: no colours, no secrets, nothing invisible, no empty lines at both ends. */
 export function messageLines(message: string): string[] {

@@ -23,13 +23,19 @@ export function readEvents(events: (Record<string, unknown> | undefined)[]): Rea
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   const incomplete = events.includes(undefined) || summary === undefined;
   if (incomplete && errors.length === 0) {
-    const message =
-      "The preview's events are damaged or end in the middle, so what it would change is not fully known.";
-    errors.push({ severity: "error", message });
+    const begun = steps.length > 0 || events.includes(undefined);
+    const message = begun
+      ? "The preview's events are damaged or end in the middle, so what it would change is not fully known."
+      : lastWords(known);
+    if (message !== "") errors.push({ severity: "error", message });
   }
   return {
     urn: steps[0]?.urn,
-    failed: errors.length > 0 || object(summary)["result"] === "failed" || policies.some(({ mandatory }) => mandatory),
+    failed:
+      errors.length > 0 ||
+      incomplete ||
+      object(summary)["result"] === "failed" ||
+      policies.some(({ mandatory }) => mandatory),
     ...changesOf(steps),
     unchanged: numberOf(object(object(summary)["resourceChanges"])["same"]),
     errors,
@@ -37,6 +43,13 @@ export function readEvents(events: (Record<string, unknown> | undefined)[]): Rea
     policies,
     packs: packsOf(object(object(summary)["PolicyPacks"])),
   };
+}
+
+/** What a program or a policy pack wrote on standard error before the preview could begin. */
+function lastWords(events: Record<string, unknown>[]): string {
+  const messages = events.map((event) => object(event["diagnosticEvent"]));
+  const written = messages.filter(({ severity }) => severity === "info#err");
+  return written.map(({ message }) => string(message).trimEnd()).join("\n");
 }
 
 function stepOf(event: Record<string, unknown>): Step[] {

@@ -47,6 +47,22 @@ describe("a preview that failed", () => {
     );
   });
 
+  it("because a policy pack did not start shows what that said", () => {
+    const written = (message: string) => ({ diagnosticEvent: { severity: "info#err", message: `${message}\n\n` } });
+    const events = [
+      { policyLoadEvent: {} },
+      written("error: [runtime] Running program '/home/somebody/policy' failed with an unhandled exception:"),
+      written("    Error: config.json names rules that do not exist: nope."),
+      written("    at Object.<anonymous> (/home/somebody/policy/index.ts:12:9)"),
+      { cancelEvent: {} },
+    ];
+    const told = events.map((event, sequence) => JSON.stringify({ sequence, ...event })).join("\n");
+    assert.match(comment(told), /failed$[^]*```text\nconfig\.json names rules that do not exist: nope\.\n```/m);
+    const log = "error: policy pack not started\n";
+    const silent = JSON.stringify({ sequence: 0, policyLoadEvent: {} });
+    assert.match(comment(silent, { log }), /```text\npolicy pack not started\n```/);
+  });
+
   it("without any words says with which exit code", () => {
     assert.match(comment(digestOf([]), { exitCode: 4 }), /ended with exit code 4 and did not say why/);
   });
