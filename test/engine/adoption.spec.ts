@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
+import { adopt } from "../../cli/adopt/run";
+import { realSurroundings } from "../../cli/checks/surroundings";
 import { EngineStack } from "./stack";
 
 // Stacks that take over what is there: an existing repository, and their own resources under another name.
 
-const REPOSITORY = "github:index/repository:Repository";
-
 describe("the engine: adoption", function () {
   let stack: EngineStack;
   before(async function () {
-    stack = await EngineStack.start(this);
-    await stack.up();
+    stack = await EngineStack.settled(this);
   });
   after(() => stack?.stop());
 
@@ -31,8 +30,10 @@ describe("the engine: adoption", function () {
   });
 
   it("an import takes it back, and the next up has nothing to do", async () => {
-    const { changes } = await stack.adopt(REPOSITORY, "nixos-repository", "pulumi-nixos");
-    assert.deepEqual(changes, { "nixos-repository": "import" });
+    const around = realSurroundings({ folder: stack.project, env: stack.environment });
+    const said: string[] = [];
+    const code = await adopt(["nixos-repository=pulumi-nixos", "--stack", "suite"], around, (text) => said.push(text));
+    assert.deepEqual([code, said[0]], [0, "imported nixos-repository (github.Repository) pulumi-nixos"]);
     await stack.up();
     await stack.succeed("preview", "--expect-no-changes");
     assert.equal(repository().archived, false);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { adopt } from "../../cli/adopt/run";
 import { realSurroundings } from "../../cli/checks/surroundings";
-import { importTable } from "../life/importTable";
+import { importTable } from "../life/tables";
 import type { Properties } from "../rehearsal/emulators/values";
 import { newKey } from "../support/keys";
 import { findings, forms } from "./forms";

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
+import { pageOf } from "../life/tables";
+import { pulumi } from "./pulumi";
 import { EngineStack } from "./stack";
 
 // What `protect` stops, what it lets through, and how one goes on. Each test follows on the one before.
+
+/** Whether a message is there, and word for word on the page, where its URNs are cut. */
+function shows(errors: string, message: RegExp): boolean {
+  const [found] = message.exec(errors) ?? assert.fail(`another message: ${errors}`);
+  return pageOf("life-cycle.md").includes(found.replace(/urn:.*::/, "urn:pulumi:live::…::"));
+}
 
 const KEPT = [
   "nixos",
@@ -28,10 +36,7 @@ describe("the engine: a protected stack", function () {
   it("refuses to be destroyed by name of what is protected, and destroys nothing", async () => {
     const before = await namesOf();
     const { errors } = await stack.fail("destroy", "--yes");
-    assert.match(
-      errors,
-      /resource "urn:.*" cannot be deleted\nbecause it is protected\. To unprotect the resource, either/,
-    );
+    assert.ok(shows(errors, /Preview failed: resource "urn:.*::nixos-address" cannot be deleted\n.*/));
     const refused = [...errors.matchAll(/resource "urn:[^"]*::([^":]+)" cannot be deleted/g)].map(([, name]) => name!);
     assert.ok(refused.length > 0);
     assert.deepEqual(
@@ -55,7 +60,7 @@ describe("the engine: a protected stack", function () {
     it(`refuses to replace the machine when ${what}, and changes nothing`, async () => {
       const machines = [...stack.world.ec2.instances.keys()];
       const { errors } = await stack.fail("up", "--yes", ...(await ask()));
-      assert.match(errors, /unable to replace resource "urn:.*::nixos"\nas it is currently marked for protection/);
+      assert.ok(shows(errors, /unable to replace resource "urn:.*::nixos"\n.*/));
       stack.configure({ subnetId: "" });
       assert.deepEqual([...stack.world.ec2.instances.keys()], machines);
     });
@@ -67,6 +72,15 @@ describe("the engine: a protected stack", function () {
     assert.match(errors, /::nixos-repository" cannot be deleted\nbecause it is protected/);
     stack.configure({ createRepository: "true" });
     await stack.succeed("preview", "--expect-no-changes");
+  });
+
+  it("has what was unprotected in the state protected again by the next update", async () => {
+    const held = async () => (await stack.state()).filter((one) => (one as { protect?: boolean }).protect).length;
+    assert.equal(await held(), KEPT.length);
+    await pulumi(stack, ["state", "unprotect", await stack.urn("nixos"), "--yes", "--stack", "suite"]);
+    assert.equal(await held(), KEPT.length - 1);
+    await stack.up();
+    assert.equal(await held(), KEPT.length);
   });
 
   it("lets everyday changes through: another system, type, network and check", async () => {

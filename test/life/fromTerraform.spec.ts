@@ -3,11 +3,10 @@
  * Cannot prove: that the order of work is right (test/engine/fromTerraform.spec.ts follows it).
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { only } from "../support/mocks";
 import { Project } from "../support/program";
 import { CONFIG_KEYS } from "../../components/stackConfig";
-import { importTable, PAGE } from "./importTable";
+import { importTable, pageOf } from "./tables";
 
 /** Everything that the book's templates `terraform` and `continuous-deployment` declare, and the modules they call. */
 const BOOK = [
@@ -36,7 +35,7 @@ const BACKEND = [
 ];
 
 describe("docs/from-terraform.md", () => {
-  const page = readFileSync(PAGE, "utf8");
+  const page = pageOf("from-terraform.md");
   const project = new Project();
   let resources: Awaited<ReturnType<Project["run"]>>["resources"];
   before(async () => {
