@@ -1,0 +1,66 @@
+/**
+ * `pulumi new` from this repository, by the real CLI: what is made, and that it rehearses.
+ * Cannot prove: the clone of a repository by its address, and the installation of packages from the network.
+ */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { parse } from "yaml";
+import { engineEnvironment } from "../rehearsal/drivers/engineRun";
+import { findEngine } from "../rehearsal/drivers/findEngine";
+import { finished } from "../rehearsal/processes";
+import { ROOT } from "../rehearsal/project";
+import { closedEnvironment } from "../rehearsal/surroundings";
+import { requireOrSkip } from "../require";
+import { exportRepository, rehearse, repositoryFiles } from "../support/template";
+
+describe("the engine: a project made by pulumi new", () => {
+  let folder: string;
+  let project: string;
+  let printed: string;
+
+  before(async function () {
+    const search = await findEngine(ROOT, () => {});
+    requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
+    if (!("cli" in search)) return;
+    folder = realpathSync(mkdtempSync(path.join(tmpdir(), "template-")));
+    project = path.join(folder, "my-server");
+    mkdirSync(project);
+    exportRepository(path.join(folder, "repository"));
+    const args = ["new", path.join(folder, "repository"), "--yes", "--non-interactive", "--generate-only"];
+    const { code, stdout, stderr } = await finished(search.cli, [...args, "--name", "my-server"], {
+      directory: project,
+      environment: engineEnvironment(search.cli, folder, closedEnvironment(folder), []),
+      seconds: 120,
+    });
+    printed = stdout + stderr;
+    assert.equal(code, 0, printed);
+  });
+  after(() => folder && rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+
+  it("has every file of the repository", () => {
+    const missing = repositoryFiles().filter((file) => !existsSync(path.join(project, file)));
+    assert.deepEqual(missing, []);
+  });
+
+  it("has its own name, the same configuration keys, and is no template any more", () => {
+    const made = parse(readFileSync(path.join(project, "Pulumi.yaml"), "utf8")) as Record<string, object>;
+    const ours = parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8")) as Record<string, object>;
+    assert.equal(made["name"], "my-server");
+    assert.equal("template" in made, false);
+    // A tag that Pulumi itself writes there: which template the project came from.
+    const config = Object.entries(made["config"]!).filter(([key]) => key !== "pulumi:tags");
+    assert.deepEqual(Object.fromEntries(config), ours["config"]);
+  });
+
+  it("tells what to do next", () => {
+    assert.match(printed, /npm run setup/);
+  });
+
+  it("rehearses", async () => {
+    const { code, stdout, stderr } = await rehearse(project, folder);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^\d+ held, /m);
+  });
+});
