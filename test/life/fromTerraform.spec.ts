@@ -81,6 +81,15 @@ describe("docs/from-terraform.md", () => {
     );
   });
 
+  it("names a rule that the policy pack has", () => {
+    const [, rule = ""] = /`"([a-z-]+)": "advisory"`/.exec(page) ?? [];
+    assert.ok(
+      pageOf("policy.md").includes(`
+| [\`${rule}\`](`),
+      rule,
+    );
+  });
+
   it("lets Terraform forget exactly what lives on", () => {
     const [, forgotten = ""] = /^terraform state rm (.*)$/m.exec(page) ?? [];
     assert.deepEqual(forgotten.split(" ").sort(), [
