@@ -21,7 +21,7 @@ interface Guard {
 
 export const repositoryProtected = stackRule({
   name: "repository-protected",
-  description: "A repository that machines install from has a protected branch",
+  description: "A repository that machines install from should have a protected branch",
   // Free plans do not protect branches of private repositories.
   enforcementLevel: "advisory",
   severity: "high",
@@ -40,7 +40,7 @@ export const repositoryProtected = stackRule({
 
 export const checksRequired = stackRule({
   name: "checks-required",
-  description: "A protected branch takes only what its checks have passed",
+  description: "A protected branch should take only what its checks have passed",
   enforcementLevel: "advisory",
   severity: "high",
   framework: supplyChain("1.1.9", "Ensure all checks have passed before merging new code"),
@@ -55,7 +55,7 @@ export const checksRequired = stackRule({
 
 export const noForcePush = stackRule({
   name: "no-force-push",
-  description: "The history of a protected branch cannot be rewritten",
+  description: "The history of a protected branch should not be rewritten",
   enforcementLevel: "mandatory",
   severity: "high",
   framework: supplyChain("1.1.16", "Ensure force pushes code to branches is denied"),
@@ -71,7 +71,7 @@ export const noForcePush = stackRule({
 
 export const noBranchDeletion = stackRule({
   name: "no-branch-deletion",
-  description: "A protected branch cannot be deleted",
+  description: "A protected branch should not be deleted",
   enforcementLevel: "mandatory",
   severity: "high",
   framework: supplyChain("1.1.17", "Ensure branch deletions are denied"),
@@ -86,7 +86,7 @@ export const noBranchDeletion = stackRule({
 
 export const administratorsBound = stackRule({
   name: "administrators-bound",
-  description: "The protection of a branch binds administrators too",
+  description: "The protection of a branch should bind administrators too",
   // The first push of a new repository needs the exception.
   enforcementLevel: "disabled",
   severity: "medium",

@@ -9,7 +9,7 @@ const BLOCKS = ["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "res
 
 export const bucketsPrivate = stackRule({
   name: "buckets-private",
-  description: "Buckets, such as that of the binary cache, are closed to the public",
+  description: "Buckets, such as that of the binary cache, should be closed to the public",
   enforcementLevel: "mandatory",
   severity: "high",
   framework: securityHub("S3.8", "S3 general purpose buckets should block public access"),
@@ -26,7 +26,7 @@ export const bucketsPrivate = stackRule({
 
 export const bucketsTlsOnly = stackRule({
   name: "buckets-tls-only",
-  description: "Buckets answer encrypted requests only",
+  description: "Buckets should answer encrypted requests only",
   enforcementLevel: "mandatory",
   severity: "medium",
   framework: securityHub("S3.5", "S3 general purpose buckets should require requests to use SSL"),

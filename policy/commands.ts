@@ -10,7 +10,7 @@ const PLAIN = ["create", "update", "delete", "interpreter", "triggers"];
 export const noSecretInPlainText = resourceRule({
   name: "no-secret-in-plain-text",
   description:
-    "No secret stands in the text of a command, its arguments or triggers, or in a variable of GitHub Actions",
+    "Secrets should not stand in the text of a command, its arguments or triggers, or in a variable of GitHub Actions",
   enforcementLevel: "mandatory",
   severity: "critical",
   remediationSteps:
@@ -39,7 +39,7 @@ export const noSecretInPlainText = resourceRule({
 
 export const commandOutputSecret = resourceRule({
   name: "command-output-secret",
-  description: "What a command prints is kept out of logs, plain state and the environment of its next run",
+  description: "What a command prints should stay out of logs, plain state and the environment of its next run",
   enforcementLevel: "advisory",
   severity: "medium",
   remediationSteps:
@@ -63,7 +63,7 @@ export const commandOutputSecret = resourceRule({
 
 export const hostKeyPinned = resourceRule({
   name: "host-key-pinned",
-  description: "A connection by SSH trusts one host key, and never whatever answers first",
+  description: "A connection by SSH should trust one host key, and not whatever answers first",
   enforcementLevel: "mandatory",
   severity: "high",
   remediationSteps: "Set connection.hostKey (and that of its proxy) to the key that the machine was given.",

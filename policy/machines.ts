@@ -6,7 +6,7 @@ const EC2_CONTROLS = "https://docs.aws.amazon.com/securityhub/latest/userguide/e
 
 export const metadataNeedToken = resourceRule({
   name: "metadata-need-token",
-  description: "The metadata of a machine, and the keys in its user data, are given to requests with a token only",
+  description: "Instance metadata, and the keys in user data, should be given to requests with a token only",
   enforcementLevel: "mandatory",
   severity: "high",
   framework: securityHub("EC2.8", "EC2 instances should use Instance Metadata Service Version 2 (IMDSv2)"),
@@ -23,7 +23,7 @@ export const metadataNeedToken = resourceRule({
 
 export const metadataHopLimit = resourceRule({
   name: "metadata-one-hop",
-  description: "The metadata of a machine are not given to containers and other networks behind it",
+  description: "Instance metadata should not be given to containers and other networks behind the machine",
   enforcementLevel: "mandatory",
   severity: "medium",
   framework: {
@@ -45,7 +45,7 @@ export const metadataHopLimit = resourceRule({
 
 export const volumesEncrypted = resourceRule({
   name: "volumes-encrypted",
-  description: "The volumes of machines are encrypted",
+  description: "Volumes of machines should be encrypted",
   enforcementLevel: "mandatory",
   severity: "high",
   framework: securityHub("EC2.3", "Attached Amazon EBS volumes should be encrypted at-rest"),
@@ -73,7 +73,7 @@ const COMPONENTS = ["nixos:index:NixosInstance"];
 
 export const userDataFromComponent = resourceRule({
   name: "user-data-from-component",
-  description: "User data, which hold the machine's key and run as root at every boot, come from a component",
+  description: "User data, which hold the machine's key and run as root at every boot, should come from a component",
   enforcementLevel: "mandatory",
   severity: "high",
   remediationSteps:

@@ -10,7 +10,7 @@ const PORTS = [22];
 
 export const sshNotOpenToTheWorld = resourceRule({
   name: "ssh-not-open-to-the-world",
-  description: "SSH is reachable from chosen networks only",
+  description: "SSH should be reachable from chosen networks only",
   // Somebody who tries the project has no fixed address.
   enforcementLevel: "advisory",
   severity: "high",
@@ -58,7 +58,8 @@ function openPorts(rule: Properties, ports: number[], report: Report): void {
 
 export const addressInUse = stackRule({
   name: "address-in-use",
-  description: "Elastic IP addresses belong to a machine: an unused one costs as much and may end up in somebody's DNS",
+  description:
+    "Elastic IP addresses should belong to a machine: an unused one costs as much, and may stay in somebody's DNS",
   enforcementLevel: "advisory",
   severity: "low",
   framework: securityHub("EC2.12", "Unused Amazon EC2 EIPs should be removed"),

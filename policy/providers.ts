@@ -7,7 +7,7 @@ const ABOUT_VERSIONS = "https://www.pulumi.com/docs/iac/concepts/providers/";
 
 export const providerVersions = resourceRule({
   name: "provider-versions",
-  description: "Providers are of the generation that the components are written for, and no stray release",
+  description: "Providers should be of the generation that the components are written for, and no stray release",
   enforcementLevel: "mandatory",
   severity: "medium",
   remediationSteps:
@@ -41,7 +41,7 @@ export const providerVersions = resourceRule({
 
 export const oneVersionOfEachProvider = stackRule({
   name: "one-version-of-each-provider",
-  description: "Each provider is used in one version: two make two sets of credentials and settings",
+  description: "Each provider should be used in one version: two have two sets of credentials and settings",
   enforcementLevel: "advisory",
   severity: "low",
   remediationSteps: "Run `npm dedupe`, or pin the package in package.json so that all its users get the same.",

@@ -2,13 +2,13 @@ import { resourceRule } from "./rule";
 
 export const repositoryPrivate = resourceRule({
   name: "repository-private",
-  description: "The repository is private: it tells how the machine is configured",
+  description: "The repository should be private: it tells how the machine is configured",
   // Free plans protect branches of public repositories only.
   enforcementLevel: "advisory",
   severity: "medium",
   remediationSteps:
     "`pulumi config set visibility private`, or visibility of the repository. Secrets belong in neither.",
-  url: "https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/managing-repository-settings/setting-repository-visibility",
+  url: "https://docs.github.com/en/repositories/creating-and-managing-repositories/about-repositories#about-repository-visibility",
   types: ["github:index/repository:Repository"],
   check: ({ props }, report) => {
     const visibility: unknown = props["visibility"] ?? (props["private"] === true ? "private" : "public");
@@ -18,7 +18,7 @@ export const repositoryPrivate = resourceRule({
 
 export const deployKeysReadOnly = resourceRule({
   name: "deploy-keys-read-only",
-  description: "Deploy keys may read only: whoever takes over a machine must not change what others install",
+  description: "Deploy keys should only read: whoever takes over a machine must not change what others install",
   enforcementLevel: "mandatory",
   severity: "critical",
   remediationSteps: "Set readOnly to true.",

@@ -5,7 +5,7 @@ const ISSUER = "token.actions.githubusercontent.com";
 
 export const trustExact = resourceRule({
   name: "role-trust-exact",
-  description: "Roles trust named principals, and GitHub Actions jobs by the exact subject of their token",
+  description: "Roles should trust named principals, and GitHub Actions jobs by the exact subject of their token",
   enforcementLevel: "mandatory",
   severity: "critical",
   remediationSteps:
@@ -43,7 +43,7 @@ function tokenProblems({ condition }: Statement): string[] {
 
 export const noFullAdministrator = resourceRule({
   name: "no-full-administrator",
-  description: "No role or user may do everything in the account",
+  description: "No role or user should be allowed everything in the account",
   enforcementLevel: "mandatory",
   severity: "high",
   framework: securityHub("IAM.1", 'IAM policies should not allow full "*" administrative privileges'),

@@ -13,6 +13,7 @@ const PICTURES: Record<string, { golden: string; height: number }> = {
   "preview-instance-type": { golden: "instance-type", height: 205 },
   "preview-replace": { golden: "replace", height: 450 },
   "preview-broken-flake": { golden: "broken-flake", height: 400 },
+  "preview-policies": { golden: "policies", height: 335 },
   "preview-no-effect": { golden: "no-effect", height: 217 },
 };
 

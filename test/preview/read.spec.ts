@@ -248,6 +248,8 @@ describe("policies", () => {
     const printed = comment(withPolicies(mandatory, ...others));
     assert.match(printed, /blocked by 1 mandatory policy$/m);
     assert.match(printed, /about `rule`, `second`, `third`\n/);
+    const many = Array.from({ length: 9 }, (_, at) => ({ ...mandatory, resourceUrn: urn(`rule-${at}`) }));
+    assert.match(comment(withPolicies(...many)), /`rule-4` and 4 more resources\n/);
     assert.match(printed, /```text\nSSH is open to everybody\.\nPort 22\.\nPort 2220\.\nPort 2221\.\nClose it\.\n```/);
   });
 
