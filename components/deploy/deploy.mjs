@@ -78,7 +78,7 @@ async function deploy(deployment) {
     return outcome;
   });
   await log.phase("release", () => release(deployment));
-  log.summary(previous, system);
+  log.summary(previous, system, await changedPackages(deployment, previous, system));
   reportFailedUnits(deployment, system, confirmed);
   return { systemPath: system, changed: true, rebooted: false };
 }
@@ -119,6 +119,21 @@ async function release(deployment) {
     if (!(error instanceof DeploymentError)) throw error;
     deployment.log.progress(`warning: the machine's lease was not given back and ends by itself (${error.message})`);
   });
+}
+
+/**
+ * What differs on the machine, those first that have another version; nothing when it does not say.
+ * @param {Deployment} deployment
+ * @param {string} before
+ * @param {string} after
+ */
+async function changedPackages({ machine }, before, after) {
+  const answers = await machine.changes(before, after).catch((error) => {
+    if (!(error instanceof DeploymentError)) throw error;
+    return undefined;
+  });
+  const lines = answers?.all("change") ?? [];
+  return [true, false].flatMap((other) => lines.filter((line) => line.includes("→") === other));
 }
 
 /**

@@ -2,9 +2,10 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { harmless, inSeconds, oldAndNew } from "./text.mjs";
+import { harmless, inSeconds, oldAndNew, shortened, shortenedLines } from "./text.mjs";
 
 const KEPT_LOGS = 20;
+const SHOWN_PACKAGES = 10;
 
 /**
  * The whole story of a run goes to a file that only its owner reads; one line a phase goes to standard error.
@@ -54,11 +55,12 @@ export class Log {
    * Says at the end what has changed on the machine, and where the time went.
    * @param {string} before the system that ran
    * @param {string} after the system that runs
+   * @param {string[]} packages what differs between them, a line each
    */
-  summary(before, after) {
+  summary(before, after, packages) {
     this.progress(`done: the machine runs another system, after ${inSeconds(Date.now() - this.#started)}`);
-    for (const line of oldAndNew(before, after)) this.progress(`  ${line}`);
-    this.progress(`  ${this.#phases.join(", ")}`);
+    const shown = shortenedLines(packages, SHOWN_PACKAGES).map((line) => shortened(line, 100));
+    for (const line of [...oldAndNew(before, after), ...shown, this.#phases.join(", ")]) this.progress(`  ${line}`);
   }
 
   /** @param {string} text */

@@ -129,6 +129,15 @@ export class Machine {
   }
 
   /**
+   * Which packages differ between two systems that it has.
+   * @param {string} before
+   * @param {string} after
+   */
+  changes(before, after) {
+    return this.#once("changes.sh", ["changes", before, after]);
+  }
+
+  /**
    * What the repository answers to the machine, within a time.
    * @param {number} seconds
    */

@@ -134,11 +134,16 @@ describe("the log of a deployment", () => {
     const lines = await printedBy(async (log) => {
       await log.phase("build", build);
       await log.phase("switch", () => Promise.resolve());
-      log.summary("/nix/store/a", "/nix/store/b");
+      log.summary(
+        "/nix/store/a",
+        "/nix/store/b",
+        Array.from({ length: 12 }, (_, at) => `package ${at}`),
+      );
     });
     assert.match(lines[2] ?? "", /^done: the machine runs another system, after 0\.\d s\n$/);
-    assert.deepEqual(lines.slice(3, 5), ["  - /nix/store/a\n", "  + /nix/store/b\n"]);
-    assert.match(lines[5] ?? "", /^ {2}build 0\.\d s, switch 0\.\d s\n$/);
+    assert.deepEqual(lines.slice(3, 6), ["  - /nix/store/a\n", "  + /nix/store/b\n", "  package 0\n"]);
+    assert.equal(lines[15], "  … (2 more lines)\n");
+    assert.match(lines[16] ?? "", /^ {2}build 0\.\d s, switch 0\.\d s\n$/);
   });
 
   it("lets nothing that a machine says move the cursor or colour the terminal", async () => {

@@ -98,10 +98,15 @@ describe("a deployment", () => {
 
   it("says one short line a phase with its seconds, and keeps Nix's own words for the log", async (bench) => {
     const setting = await bench.fresh();
-    const result = await deploy(setting);
+    const result = await deploy(setting, "second");
     const lines = result.stderr.trim().split("\n");
     assert.ok(lines.length >= 4 && lines.length <= 15, result.stderr);
     assert.ok(lines.filter((line) => /\(\d+\.\d s\)/.test(line)).length >= 4, result.stderr);
+    const { initialSystem } = setting.machine;
+    assert.match(lines.at(-5) ?? "", /^done: the machine runs another system, after \d+\.\d s$/);
+    assert.deepEqual(lines.slice(-4, -2), [`  - ${initialSystem}`, `  + ${report(result).systemPath}`]);
+    assert.match(lines.at(-2) ?? "", /^ {2}nixos-system-bench: \+6\d\.\d KiB$/);
+    assert.match(lines.at(-1) ?? "", /^ {2}check \d+\.\d s, wait .*, release \d+\.\d s$/);
     for (const line of lines) {
       assert.ok(line.length <= 160, line);
     }

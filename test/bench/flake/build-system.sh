@@ -56,6 +56,11 @@ tokenRefused) remote token "GitHub refuses the token: it has expired or was revo
 tokenMissing) remote no-token "There is no token." ;;
 esac
 
+# As much as Nix mentions when it compares two systems.
+if [ "$behaviour" = second ]; then
+  dd if=/dev/zero of="$out/more" bs=1k count=64 2>/dev/null
+fi
+
 # Larger than the small store of the test that runs out of space.
 if [ "$behaviour" = large ]; then
   dd if=/dev/zero of="$out/large" bs=1M count=96 2>/dev/null
