@@ -112,8 +112,8 @@ export class Sops {
 
 /** sops from PATH if it is new enough, else the one of the flake's own nixpkgs. */
 export async function findSops(around: Surroundings): Promise<Sops> {
-  const version = await around.run("sops", ["--version", "--disable-version-check"]);
-  if (version.code === 0 && isRecent(version.stdout)) return new Sops(around, ["sops"]);
+  const version = await sopsVersion(around);
+  if (isRecent(version)) return new Sops(around, ["sops"]);
   if (findProgram(around.env, "nix") !== undefined) return new Sops(around, fromNix(around.folder));
   throw new Refusal([
     version.found
@@ -123,8 +123,14 @@ export async function findSops(around: Surroundings): Promise<Sops> {
   ]);
 }
 
-function isRecent(output: string): boolean {
-  const match = /(\d+)\.(\d+)/.exec(output);
+/** What sops on PATH says of its version. */
+export function sopsVersion(around: Surroundings): Promise<Ran> {
+  return around.run("sops", ["--version", "--disable-version-check"]);
+}
+
+/** Whether it is one that this program can drive. */
+export function isRecent({ code, stdout }: Ran): boolean {
+  const match = code === 0 ? /(\d+)\.(\d+)/.exec(stdout) : null;
   if (match === null) return false;
   const [major, minor] = [Number(match[1]), Number(match[2])];
   return major > OLDEST[0]! || (major === OLDEST[0] && minor >= OLDEST[1]!);

@@ -7,7 +7,7 @@ import { secretsResults } from "../../cli/secrets/check";
 import { init } from "../../cli/secrets/init";
 import { rotate, type RotateOptions } from "../../cli/secrets/rotate";
 import { set } from "../../cli/secrets/set";
-import { SECRETS_FILE, SOPS_CONFIG } from "../../cli/secrets/sops";
+import { isRecent, SECRETS_FILE, SOPS_CONFIG, sopsVersion } from "../../cli/secrets/sops";
 import type { Stack, StackKeys } from "../../cli/secrets/stack";
 import { token } from "../../cli/secrets/token";
 import { type Workplace, workplace } from "../../cli/secrets/workplace";
@@ -22,7 +22,7 @@ export interface RehearsedStack {
   run: Run | undefined;
 }
 
-const GENERATIONS = ownKey("keyGenerations");
+export const GENERATIONS = ownKey("keyGenerations");
 
 /**
  * The desk of somebody who keeps the machine's secrets: the real subcommands of `npm run secrets`, with the real sops
@@ -44,8 +44,12 @@ export class Desk {
   }
 
   /** Why there can be no such desk on this computer; undefined when there can be one. */
-  static whatIsMissing(environment: NodeJS.ProcessEnv): string | undefined {
-    const missing = ["sops", "age"].filter((name) => findProgram(environment, name) === undefined);
+  static async whatIsMissing(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
+    const around = realSurroundings({ env: environment });
+    const missing = [
+      ...(isRecent(await sopsVersion(around)) ? [] : ["recent sops"]),
+      ...(findProgram(environment, "age") === undefined ? ["age"] : []),
+    ];
     return missing.length === 0 ? undefined : `there is no ${missing.join(" and no ")} on PATH`;
   }
 

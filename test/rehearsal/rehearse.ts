@@ -104,7 +104,7 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
     );
     say("AWS, GitHub, keys and commands are emulated; no account is used. Everything happens in a temporary folder.");
     say("");
-    const missing = Desk.whatIsMissing(environment);
+    const missing = await Desk.whatIsMissing(environment);
     const stage: Stage = {
       driver,
       world,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { ageIdentity } from "../../components/age";
 import type { RotateOptions } from "../../cli/secrets/rotate";
-import { configureGenerations, type Desk } from "./desk";
+import { configureGenerations, type Desk, GENERATIONS } from "./desk";
 import type { Run } from "./drivers/driver";
 import { checkSystem, deployKeys, machineKey, publicHalf, type Stage, update } from "./life";
 import { byName, changedByName, doneTo, only, TYPES } from "./records";
@@ -97,7 +98,7 @@ class SecretsKeeper {
   private constructor(
     private readonly stage: Stage,
     private readonly desk: Desk,
-    private readonly values: Record<string, string> | undefined,
+    private readonly values: Record<string, string>,
     /** The file as the machine has it. */
     private file: string,
     private readonly lockedOut: string[] = [],
@@ -111,14 +112,14 @@ class SecretsKeeper {
 
   async rotate(options?: RotateOptions): Promise<void> {
     await this.desk.rotate(options);
-    await this.look("rotate", false);
+    await this.look(`before generations ${this.stage.config[GENERATIONS]}`, false);
   }
 
   /** @param installed whether the machine has got what lies in the repository */
   async look(when: string, installed: boolean): Promise<void> {
     if (installed) this.file = this.desk.file;
     const values = await this.desk.opened(this.file, ageIdentity(machineKey(this.stage)));
-    if (JSON.stringify(values) !== JSON.stringify(this.values)) this.lockedOut.push(when);
+    if (!isDeepStrictEqual(values, this.values)) this.lockedOut.push(when);
   }
 
   async end(oldKey: string): Promise<void> {

@@ -38,7 +38,7 @@ export async function storeSecrets(stage: Stage, environment: NodeJS.ProcessEnv)
   verdicts.real("secrets", STORED.check, () => assert.deepEqual(problems, []));
 
   const refusal = await desk.withForeignFile(ageRecipient(stranger.publicKeyOpenssh), () =>
-    finished("node", ["components/deploy/deploy.mjs"], {
+    finished(process.execPath, ["components/deploy/deploy.mjs"], {
       directory: stage.project,
       environment: { ...environment, ...stage.deployments.at(-1)!.environment },
       seconds: 30,
