@@ -3,7 +3,18 @@ import { noteSkip } from "./support/skips.cjs";
 
 /** Things that a test may need and a computer may lack; `REQUIRE=nix,sshd` turns their absence into a failure. */
 export type Requirement =
-  "engine" | "nix" | "sshd" | "sops" | "systemd" | "browser" | "nixfmt" | "memory" | "namespaces" | "registry";
+  | "engine"
+  | "nix"
+  | "sshd"
+  | "sops"
+  | "systemd"
+  | "browser"
+  | "nixfmt"
+  | "memory"
+  | "namespaces"
+  | "registry"
+  | "python"
+  | "go";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.
