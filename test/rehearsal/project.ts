@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { parse } from "yaml";
 
 /** What a run of the program reads; everything else of the repository stays out of the copy. */
-const PARTS = [
+export const PARTS = [
   "Pulumi.yaml",
   "index.ts",
   "package.json",

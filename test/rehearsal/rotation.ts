@@ -70,6 +70,13 @@ export async function rotateKeys(stage: Stage): Promise<string> {
       "nixos-repository-deploy-key-2": "create",
     },
   );
+  verdicts.engineOnly("GitHub gets the new deploy key before it loses the old one", () => {
+    const keys = used[1].operations.filter(({ type }) => type === TYPES.deployKey);
+    assert.deepEqual(
+      keys.map(({ operation }) => operation),
+      ["create", "delete"],
+    );
+  });
   verdicts.program("GitHub lets in the new key and no other", () => {
     assert.notEqual(machineKey(stage), oldKey);
     assert.deepEqual(deployKeys(world), [{ key: publicHalf(machineKey(stage)), readOnly: true }]);
