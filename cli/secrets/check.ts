@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { x25519Recipient } from "../../components/age";
-import { recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
+import { hasToken, recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { parseRepositoryFile } from "../../components/repositoryFile";
 import { failed, note, ok, type Result, skipped } from "../checks/result";
 import { adminKeys, keyFileProblems } from "./ageKeys";
@@ -122,7 +122,7 @@ function tokenResults(place: Place, machine: string[]): Result[] {
   const file = path.join(place.around.folder, "nix", "repository.json");
   if (!fs.existsSync(file) || machine.length === 0) return [];
   const { value } = parseRepositoryFile(fs.readFileSync(file, "utf8"));
-  if (value?.access !== "token" || new RegExp(`^${TOKEN_NAME}:`, "m").test(readSecretsFile(place))) return [];
+  if (value?.access !== "token" || hasToken(path.dirname(file))) return [];
   return [
     failed(
       TOKEN_NAME,

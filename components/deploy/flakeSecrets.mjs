@@ -46,6 +46,20 @@ export function recipientsOf(text) {
 }
 
 /**
+ * Whether the machine is given a token to read its repository with. Names are readable in a SOPS file. A configuration
+ * that names a file of its own knows where the token is; this project's own modules, which only declare the option, do
+ * not count.
+ * @param {string} flakeFolder
+ */
+export function hasToken(flakeFolder) {
+  const files = filesOf(flakeFolder);
+  const read = (/** @type {string} */ file) => fs.readFileSync(path.join(flakeFolder, file), "utf8");
+  if (files.includes("secrets.yaml") && /^github-access-token:/m.test(read("secrets.yaml"))) return true;
+  const own = files.filter((file) => file.endsWith(".nix") && !/^(modules|checks)[\\/]/.test(file));
+  return own.some((file) => /\btokenFile\b/.test(read(file)));
+}
+
+/**
  * @param {string} folder
  * @returns {string[]} names relative to the folder, of files only: a link has no content of its own
  */

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError, ProgramMissing } from "./errors.mjs";
-import { secretsProblems } from "./flakeSecrets.mjs";
+import { hasToken, secretsProblems } from "./flakeSecrets.mjs";
 import { branchTip, differences, revisionOf, sameFolder } from "./git.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -115,17 +115,6 @@ export function refuseWithoutToken({ settings }, seen) {
  */
 export function accessOf({ flake }) {
   return flake.folder === undefined ? "" : readRepository(flake.folder).access;
-}
-
-/**
- * Names are readable in a SOPS file. A configuration that names a file of its own knows where the token is.
- * @param {string} folder
- */
-function hasToken(folder) {
-  const read = (/** @type {string} */ file) => fs.readFileSync(path.join(folder, file), "utf8");
-  const files = fs.readdirSync(folder);
-  if (files.includes("secrets.yaml") && /^github-access-token:/m.test(read("secrets.yaml"))) return true;
-  return files.some((file) => file.endsWith(".nix") && /\btokenFile\b/.test(read(file)));
 }
 
 /**

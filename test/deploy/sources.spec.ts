@@ -9,7 +9,7 @@ import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision, refuseWithoutToken } from "../../components/deploy/sources.mjs";
 import { newKey } from "../support/keys";
-import { failureOf } from "./support";
+import { failureOf, programFolder } from "./support";
 
 const keys = { login: newKey(), host: newKey() };
 
@@ -153,13 +153,17 @@ describe("the sources of a deployment", () => {
     it("must hold one, where the machine has been deployed to before", async () => {
       assert.match((await attempt()).message, /secrets\.yaml holds none: the machine could not upgrade itself/);
       write("nix/secrets.yaml", "password: ENC[AES256_GCM,data:x]\nsops:\n    mac: x\n");
+      fs.cpSync(path.join(programFolder, "../../nix/modules"), path.join(nix, "modules"), { recursive: true });
       const error = await attempt();
       assert.ok(error instanceof DeploymentError && /npm run secrets -- token/.test(error.text()));
     });
 
     const accepted: Record<string, () => void> = {
       "a token among the secrets": () => write("nix/secrets.yaml", "github-access-token: ENC[AES256_GCM,data:x]\n"),
-      "a token from elsewhere": () => write("nix/machine.nix", '{ x.upgrade.tokenFile = "/etc/token"; }'),
+      "a token from elsewhere": () => {
+        fs.mkdirSync(path.join(nix, "hosts"));
+        write("nix/hosts/server.nix", '{ continuousDeployment.upgrade.tokenFile = "/etc/token"; }');
+      },
       "a deploy key": () => write("nix/repository.json", '{ "owner": "a", "access": "deploy-key" }'),
     };
     for (const [what, prepare] of Object.entries(accepted)) {
