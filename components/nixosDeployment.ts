@@ -95,7 +95,10 @@ export interface NixosDeploymentArgs extends DeploymentSettings {
    * @default not compared
    */
   repository?: pulumi.Input<string>;
-  /** Further values whose change deploys again. */
+  /**
+   * Further values whose change deploys again.
+   * @default []
+   */
   triggers?: pulumi.Input<string>[];
 }
 

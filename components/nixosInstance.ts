@@ -77,7 +77,10 @@ export interface MachineSettings {
    * @default none
    */
   instanceProfile?: pulumi.Input<string>;
-  /** Tags of the machine, its volume, security group and address, beside `Name`. */
+  /**
+   * Tags of the machine, its volume, security group and address, beside `Name`.
+   * @default {}
+   */
   tags?: { [key: string]: pulumi.Input<string> };
 }
 
