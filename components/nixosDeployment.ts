@@ -186,8 +186,30 @@ function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploy
   return checked;
 }
 
-/** Runs in every preview and update; its only effect is the evaluation. */
+/** What was evaluated in one run of a program, by what was asked. */
+const evaluations = new WeakMap<object, Map<string, pulumi.Output<string>>>();
+
+/** The derivation, evaluated once for all machines of one configuration. */
 function evaluate(component: NixosDeployment, checked: CheckedArgs, args: NixosDeploymentArgs): pulumi.Output<string> {
+  const asked = [checked.flake, args.evaluate ?? true, args.evaluationCache ?? true];
+  // A process can run several programs (Pulumi's Automation API does), and a program can have several providers.
+  const run = component.getProvider("command:local:run") ?? pulumi.runtime.getMonitor();
+  if (run === undefined || !asked.every((value) => ["string", "boolean"].includes(typeof value)))
+    return evaluateNow(component, checked, args);
+  const known = evaluations.get(run) ?? new Map<string, pulumi.Output<string>>();
+  evaluations.set(run, known);
+  const key = JSON.stringify(asked);
+  const derivation = known.get(key) ?? evaluateNow(component, checked, args);
+  known.set(key, derivation);
+  return derivation;
+}
+
+/** Runs in every preview and update; its only effect is the evaluation. */
+function evaluateNow(
+  component: NixosDeployment,
+  checked: CheckedArgs,
+  args: NixosDeploymentArgs,
+): pulumi.Output<string> {
   const evaluation = command.runOutput(
     {
       interpreter: ["node"],

@@ -6,6 +6,7 @@ import { contentHash, derivationAttribute } from "./flake.mjs";
 import { refuseSecrets } from "./sources.mjs";
 import { trackedFiles } from "./git.mjs";
 import { cacheFolder } from "./log.mjs";
+import { inTurn } from "./turns.mjs";
 
 /** Changes when what is hashed, or what is stored, changes. */
 const CACHE_FORMAT = "1";
@@ -26,9 +27,14 @@ export async function evaluate(flake, processes, { cache, env }) {
   const file = cache ? await cacheFile(flake, processes, env) : undefined;
   const known = file === undefined ? undefined : readCached(file);
   if (known !== undefined) return known;
-  const derivation = await evaluateNow(flake, processes);
-  if (file !== undefined) writeCached(file, derivation);
-  return derivation;
+  return inTurn(path.join(ownCacheFolder(env), "turns"), async () => {
+    // Another process may have evaluated the same meanwhile.
+    const meanwhile = file === undefined ? undefined : readCached(file);
+    if (meanwhile !== undefined) return meanwhile;
+    const derivation = await evaluateNow(flake, processes);
+    if (file !== undefined) writeCached(file, derivation);
+    return derivation;
+  });
 }
 
 /**
@@ -98,12 +104,12 @@ async function cacheFile(flake, processes, env) {
   if (flake.folder === undefined) return undefined;
   const [nix, sources] = await Promise.all([processes.run("nix", ["--version"]), sourcesHash(flake, processes)]);
   const version = nix.stdout.trim().replaceAll(/[^A-Za-z0-9.]+/g, "-");
-  return path.join(
-    cacheFolder(env),
-    "pulumi-nixos",
-    "evaluations",
-    `${CACHE_FORMAT}-${version}-${flake.kind}-${sources}`,
-  );
+  return path.join(ownCacheFolder(env), "evaluations", `${CACHE_FORMAT}-${version}-${flake.kind}-${sources}`);
+}
+
+/** @param {NodeJS.ProcessEnv} env */
+function ownCacheFolder(env) {
+  return path.join(cacheFolder(env), "pulumi-nixos");
 }
 
 /** @param {string} file */

@@ -173,6 +173,22 @@ describe("NixosDeployment", () => {
     assert.equal((await evaluationOf({ evaluationCache: false }))["EVALUATE_CACHE"], "false");
   });
 
+  it("evaluates once for all machines of one configuration, and each configuration by itself", async () => {
+    const flakes = ["path:./nix#web", "path:./nix#web", "path:./nix#mail", pulumi.output("path:./nix#web")];
+    const deployments = () =>
+      flakes.map((flake, at) => new NixosDeployment(`install-${at}`, { ...base, flake }).derivation);
+    const evaluated = ({ invokes }: { invokes: { args: Values }[] }) =>
+      invokes.map(({ args }) => (args["environment"] as Values)["EVALUATE_FLAKE"] as string).sort();
+    const first = await run(cloud(), deployments);
+    // An output may become another flake, so it is asked for by itself.
+    assert.deepEqual(evaluated(first), ["path:./nix#mail", "path:./nix#web", "path:./nix#web"]);
+    assert.deepEqual(
+      await Promise.all(first.result.map((derivation) => awaited(derivation))),
+      Array(4).fill(DERIVATION),
+    );
+    assert.deepEqual(evaluated(await run(cloud(), deployments)), evaluated(first), "a second run asks again");
+  });
+
   it("evaluates in a preview too, and shows the derivation there", async () => {
     const { invokes, result } = await deployment({}, true);
     assert.equal(invokes.length, 1);

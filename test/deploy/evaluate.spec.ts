@@ -130,7 +130,11 @@ END
     assert.equal(stderr.split("\n")[0], "error: attribute 'nginy' missing");
     assert.match(stderr, /at nix\/machine\.nix:7:9/);
     assert.match(stderr, /while evaluating the option/);
-    assert.deepEqual(fs.existsSync(path.join(folder, "cache")), false, "a failure is not remembered");
+    assert.deepEqual(
+      fs.existsSync(path.join(folder, "cache/pulumi-nixos/evaluations")),
+      false,
+      "a failure is not remembered",
+    );
   });
 
   it("says how to get Nix where there is none", async () => {
