@@ -1,3 +1,4 @@
+import type { PolicyResource } from "@pulumi/policy";
 import { eachKnown, type Properties, type Report, resourceRule, securityHub, stackRule } from "./rule";
 import { refersTo } from "./references";
 
@@ -58,15 +59,13 @@ function openPorts(rule: Properties, ports: number[], report: Report): void {
 
 export const addressInUse = stackRule({
   name: "address-in-use",
-  description:
-    "Elastic IP addresses should belong to a machine: an unused one costs as much, and may stay in somebody's DNS",
+  description: "Elastic IP addresses should be in use: an idle one costs as much, and may stay in somebody's DNS",
   enforcementLevel: "advisory",
   severity: "low",
   framework: securityHub("EC2.12", "Unused Amazon EC2 EIPs should be removed"),
-  remediationSteps: "Set instance or networkInterface of the address, associate it, or remove it.",
+  remediationSteps: "Give the address to an instance, a network interface or a gateway, or remove it.",
   url: `${EC2_CONTROLS}#ec2-12`,
-  check: (resources, report) => {
-    const associations = resources.filter(({ type }) => type === "aws:ec2/eipAssociation:EipAssociation");
+  check: (resources, report) =>
     eachKnown(
       resources.filter(({ type }) => type === "aws:ec2/eip:Eip"),
       (address) => {
@@ -74,9 +73,11 @@ export const addressInUse = stackRule({
         const owned = ["instance", "networkInterface"].some(
           (property) => (address.propertyDependencies[property] ?? []).length > 0 || Boolean(address.props[property]),
         );
-        if (!owned && !associations.some((one) => refersTo(one, "allocationId", address, "allocationId", "id")))
-          report(address, "The address belongs to nothing.");
+        // Associations and NAT gateways take it by its id, load balancers for each subnet.
+        const taken = (by: PolicyResource) =>
+          refersTo(by, "allocationId", address, "allocationId", "id") ||
+          (by.propertyDependencies["subnetMappings"] ?? []).includes(address);
+        if (!owned && !resources.some(taken)) report(address, "The address belongs to nothing.");
       },
-    );
-  },
+    ),
 });

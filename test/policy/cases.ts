@@ -212,6 +212,21 @@ export const CASES: Record<string, Cases> = {
       [address({ instance: "i-1" })],
       [address({ instance: UNKNOWN }, { instance: [urnOf(INSTANCE, "thing")] }), instance({})],
       [address({}), { type: "aws:ec2/eipAssociation:EipAssociation", props: { allocationId: "eipalloc-1" } }],
+      [
+        address({}),
+        {
+          type: "aws:ec2/natGateway:NatGateway",
+          props: { allocationId: UNKNOWN },
+          propertyDependencies: { allocationId: [urnOf("aws:ec2/eip:Eip", "address")] },
+        },
+      ],
+      [
+        address({}),
+        {
+          type: "aws:lb/loadBalancer:LoadBalancer",
+          propertyDependencies: { subnetMappings: [urnOf("aws:ec2/eip:Eip", "address")] },
+        },
+      ],
     ],
     fail: [
       [[address({})], /belongs to nothing/],
