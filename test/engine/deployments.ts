@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { eventually } from "./eventually";
 
@@ -23,16 +23,24 @@ export class Deployments {
   /** To be put before everything else on PATH. */
   readonly bin: string;
   private readonly notes: string;
-  private readonly evaluated: string;
+  private readonly marks: string;
+  private readonly held: string;
 
+  /** @param folder may hold the notes of another stack, which then go on */
   constructor(folder: string) {
-    [this.bin, this.notes, this.evaluated] = ["bin", "deployments", "evaluations"].map((name) =>
-      path.join(folder, name),
-    ) as [string, string, string];
+    this.bin = path.join(folder, "bin");
+    this.notes = path.join(folder, "deployments");
+    this.marks = path.join(folder, "evaluations");
+    this.held = path.join(folder, "hold-evaluations");
     mkdirSync(this.bin);
-    mkdirSync(this.notes);
-    writeFileSync(this.evaluated, "");
-    writeFileSync(path.join(this.bin, "node"), this.wrapper(), { mode: 0o755 });
+    mkdirSync(this.notes, { recursive: true });
+    appendFileSync(this.marks, "");
+    this.install("node", this.wrapper());
+  }
+
+  /** Puts a program on PATH, before all others. */
+  install(name: string, script: string): void {
+    writeFileSync(path.join(this.bin, name), script, { mode: 0o755 });
   }
 
   get all(): Deployment[] {
@@ -45,9 +53,20 @@ export class Deployments {
     return eventually(`deployment ${count}`, () => this.all.length >= count);
   }
 
+  /** Resolves when the flake has been evaluated, or begun to be, so often. */
+  evaluated(count: number): Promise<void> {
+    return eventually(`evaluation ${count}`, () => this.evaluations >= count);
+  }
+
   /** How often the flake was evaluated. */
   get evaluations(): number {
-    return readFileSync(this.evaluated, "utf8").length;
+    return readFileSync(this.marks, "utf8").length;
+  }
+
+  /** Holds all evaluations until what it returns is called. */
+  holdEvaluations(): () => void {
+    writeFileSync(this.held, "");
+    return () => rmSync(this.held, { force: true });
   }
 
   /** `real` starts the real program, which will find no machine. */
@@ -59,7 +78,9 @@ export class Deployments {
     const standIn = path.join(__dirname, "standIn.mjs");
     return `#!/bin/sh
 case $1 in
-${EVALUATION}) printf . >>'${this.evaluated}' ;;
+${EVALUATION})
+  printf . >>'${this.marks}'
+  while [ -e '${this.held}' ]; do sleep 0.1; done ;;
 ${PROGRAM})
   [ "$(cat '${this.notes}/behaviour' 2>/dev/null)" = real ] || exec '${process.execPath}' '${standIn}' '${this.notes}' "$@" ;;
 esac

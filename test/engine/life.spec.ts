@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { EngineStack } from "./stack";
+import { assertGone, assertWhole, GROUP, INSTANCE } from "./whole";
 
 // The life of one stack, each test on what the one before left.
-
-const INSTANCE = "aws:ec2/instance:Instance";
-const GROUP = "aws:ec2/securityGroup:SecurityGroup";
 
 describe("the engine: the life of a stack", function () {
   let stack: EngineStack;
@@ -40,30 +38,62 @@ describe("the engine: the life of a stack", function () {
   });
 
   it("after drift, a refresh and an up repair what was taken away by hand, and nothing else", async () => {
+    const machine = [...ec2().instances.keys()];
     repository().protections.clear();
     repository().deployKeys.clear();
+    ec2().keys.clear();
     const [group] = [...ec2().groups.values()];
     const [rule] = [...group!.rules].find(([, { fromPort }]) => fromPort === 80)!;
     group!.rules.delete(rule);
     await stack.succeed("refresh", "--yes");
     const { changes } = await stack.up();
-    assert.deepEqual(Object.values(changes), ["create", "create", "create"]);
-    assert.deepEqual(Object.keys(changes).sort().slice(1), [
-      "nixos-repository-deploy-key",
-      "nixos-repository-protection",
-    ]);
-    assert.deepEqual([repository().protections.size, repository().deployKeys.size], [1, 1]);
+    const [opened, ...others] = Object.keys(changes).sort();
+    assert.match(opened!, /^nixos-http-/);
+    assert.deepEqual(others, ["nixos-key-key-pair", "nixos-repository-deploy-key", "nixos-repository-protection"]);
+    assert.deepEqual([...new Set(Object.values(changes))], ["create"]);
+    await assertWhole(stack);
+    assert.deepEqual([...ec2().instances.keys()], machine);
     assert.equal(deployed(), 1);
   });
 
   it("after a change by hand, a refresh sees it and an up takes it back", async () => {
     [...ec2().instances.values()][0]!.type = "t3.large";
     repository().visibility = "public";
+    const [protection] = [...repository().protections.values()];
+    protection!.inputs = { ...protection!.inputs, allowsForcePushes: true };
     await stack.succeed("refresh", "--yes");
-    assert.deepEqual((await stack.up()).changes, { nixos: "update", "nixos-repository": "update" });
+    assert.deepEqual((await stack.up()).changes, {
+      nixos: "update",
+      "nixos-repository": "update",
+      "nixos-repository-protection": "update",
+    });
     assert.equal([...ec2().instances.values()][0]!.type, "t3.small");
     assert.equal(repository().visibility, "private");
+    assert.equal([...repository().protections.values()][0]!.inputs["allowsForcePushes"], false);
     assert.equal(deployed(), 1);
+  });
+
+  it("a repository that was deleted by hand is made anew, with its protection and its key", async () => {
+    stack.world.github.repositories.clear();
+    stack.world.github.formerNames.clear();
+    await stack.succeed("refresh", "--yes");
+    assert.deepEqual((await stack.up()).changes, {
+      "nixos-repository": "create",
+      "nixos-repository-protection": "create",
+      "nixos-repository-deploy-key": "create",
+    });
+    await assertWhole(stack);
+    assert.equal(deployed(), 1);
+  });
+
+  it("an address that was released by hand is another one afterwards, and the deployment goes there", async () => {
+    ec2().addresses.clear();
+    await stack.succeed("refresh", "--yes");
+    const { changes } = await stack.up();
+    assert.deepEqual(changes, { "nixos-address": "create", "nixos-deployment": "update" });
+    await assertWhole(stack);
+    assert.equal(deployed(), 2);
+    assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST"], [...ec2().addresses.values()][0]!.publicIp);
   });
 
   it("a machine that was terminated by hand is made anew under its address, and deployed", async () => {
@@ -73,7 +103,7 @@ describe("the engine: the life of a stack", function () {
     await stack.succeed("refresh", "--yes");
     const { changes } = await stack.up();
     assert.deepEqual(changes, { nixos: "create", "nixos-address": "update", "nixos-deployment": "replace" });
-    assert.equal(deployed(), 2);
+    assert.equal(deployed(), 3);
     assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST"], address.publicIp);
   });
 
@@ -84,7 +114,7 @@ describe("the engine: the life of a stack", function () {
     assert.match(failed.errors, /The machine does not answer/);
     stack.deployments.behave("succeed");
     assert.deepEqual((await stack.up()).changes, { "nixos-deployment": "replace" });
-    assert.equal(deployed(), 4);
+    assert.equal(deployed(), 5);
     await stack.succeed("preview", "--expect-no-changes");
   });
 
@@ -115,10 +145,7 @@ describe("the engine: the life of a stack", function () {
     );
     assert.ok(!left.some(({ type }) => type === INSTANCE), "the machine is still there");
     await stack.succeed("destroy", "--yes", "--skip-preview");
-    assert.deepEqual(await stack.state(), []);
-    const { instances, addresses, groups, keys } = ec2();
-    assert.deepEqual([instances.size, addresses.size, groups.size, keys.size], [0, 0, 0, 0]);
-    assert.equal(repository().archived, true);
+    await assertGone(stack);
     assert.equal(deployed(), before);
   });
 });

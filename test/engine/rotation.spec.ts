@@ -7,8 +7,7 @@ import { EngineStack } from "./stack";
 describe("the engine: a rotation of the keys", function () {
   let stack: EngineStack;
   before(async function () {
-    stack = await EngineStack.start(this);
-    await stack.up();
+    stack = await EngineStack.settled(this);
   });
   after(() => stack?.stop());
 
@@ -16,7 +15,7 @@ describe("the engine: a rotation of the keys", function () {
     [...stack.world.github.repository("pulumi-nixos")!.deployKeys.values()].map(({ key }) => key);
   const machine = () => [...stack.world.ec2.instances.values()];
   const output = async (name: string) => {
-    const { printed } = await stack.succeed("stack", "output", "--json", "--show-secrets", "--stack", "suite");
+    const { printed } = await stack.succeed("stack", "output", "--json", "--show-secrets");
     return (JSON.parse(printed) as Record<string, unknown>)[name];
   };
   let [first, second] = ["", ""];

@@ -18,7 +18,7 @@ describe("the engine: no secret is readable anywhere", function () {
 
   before(async function () {
     stack = await EngineStack.start(this);
-    await stack.succeed("config", "set", "--secret", "github:token", TOKEN, "--stack", "suite");
+    await stack.succeed("config", "set", "--secret", "github:token", TOKEN);
     // Everything that may print: a first update with its preview, a failure, one with every difference, a refresh.
     await stack.succeed("preview", "--diff");
     stack.deployments.behave("fail");
@@ -31,8 +31,8 @@ describe("the engine: no secret is readable anywhere", function () {
     await stack.succeed("up", "--yes", "--diff");
     await stack.succeed("refresh", "--yes");
     await stack.succeed("preview", "--json", "--expect-no-changes");
-    await stack.succeed("stack", "output", "--json", "--stack", "suite");
-    await stack.succeed("stack", "export", "--stack", "suite");
+    await stack.succeed("stack", "output", "--json");
+    await stack.succeed("stack", "export");
     secrets = await everySecret(stack);
   });
   after(() => stack?.stop());
@@ -62,7 +62,7 @@ describe("the engine: no secret is readable anywhere", function () {
   });
 
   it("not in the exported state", async () => {
-    const { printed } = await stack.succeed("stack", "export", "--stack", "suite");
+    const { printed } = await stack.succeed("stack", "export");
     assert.match(printed, /tls:index\/privateKey:PrivateKey/);
     assert.deepEqual(leaks(secrets, printed), []);
   });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { Context } from "mocha";
@@ -16,18 +16,18 @@ import {
 } from "../rehearsal/drivers/engineRun";
 import { findEngine } from "../rehearsal/drivers/findEngine";
 import { serve, type Served } from "../rehearsal/emulators/serve";
+import { onAnyEnd } from "../rehearsal/processes";
 import { copyProject, ROOT } from "../rehearsal/project";
 import { closedEnvironment } from "../rehearsal/surroundings";
 import { createWorld, type World } from "../rehearsal/world";
 import { Deployments } from "./deployments";
+import { realProviders } from "./realProviders";
+import { restoreFolder, restoreServices, type Snapshot, take } from "./snapshot";
 import { Watch, WatchedOperations } from "./watch";
 
 const STACK = "suite";
 const OWNER = "example";
 const SECONDS = 90;
-
-/** The emulators that the suite can do without, because it asserts nothing about what they hold. */
-const REPLACEABLE = ["command", "tls"];
 
 /** The components of what can be imported. */
 const IMPORTED: Record<string, RegExp> = {
@@ -59,6 +59,7 @@ export interface RunningCli {
 /** One resource of the exported state. */
 export interface StateResource {
   urn: string;
+  parent?: string;
   type: string;
   custom: boolean;
   id?: string;
@@ -79,6 +80,8 @@ export class EngineStack {
   };
   private runs = 0;
   private readonly running = new Set<ChildProcess>();
+  /** Takes back what was to be done if the tests ended before this stack is stopped. */
+  private readonly stayOpen: () => void;
 
   private constructor(
     readonly folder: string,
@@ -89,39 +92,56 @@ export class EngineStack {
     readonly deployments: Deployments,
     private readonly cli: string,
     private readonly served: Served[],
-  ) {}
+  ) {
+    this.stayOpen = onAnyEnd(() => this.stop());
+  }
 
-  /** From a `before` hook: skips the suite where there is no engine. */
+  /** A stack in which nothing is yet. From a `before` hook: skips the suite where there is no engine. */
   static async start(context: Context): Promise<EngineStack> {
-    const search = await findEngine(ROOT, () => {});
-    requireOrSkip(context, "engine", "cli" in search, "reason" in search ? search.reason : "");
-    if (!("cli" in search)) throw new Error("unreachable: the suite was skipped");
-    const real = realProviders(path.dirname(search.cli));
-
-    const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "engine-")));
-    const project = copyProject(folder);
-    const closed = closedEnvironment(folder);
-    const deployments = new Deployments(folder);
-    const environment = { ...closed, PATH: `${deployments.bin}${path.delimiter}${closed["PATH"] ?? ""}` };
-    const world = createWorld(OWNER, { directory: project, environment });
-    const watch = new Watch();
-    const emulated = Object.values(world.providers).filter(({ provider }) => !real.includes(provider.name));
-    const served = await Promise.all(emulated.map(({ provider }) => serve(new WatchedOperations(provider, watch))));
-    const attached = emulated.map(({ provider }, at) => `${provider.name}:${served[at]!.port}`);
-    const complete = engineEnvironment(search.cli, folder, environment, attached);
-
-    const stack = new EngineStack(folder, project, complete, world, watch, deployments, search.cli, served);
+    const stack = await EngineStack.open(await engineFor(context));
     stack.editRepositoryFile({ owner: OWNER });
     await stack.succeed("stack", "init", STACK);
     return stack;
   }
 
-  async stop(): Promise<void> {
+  /** A stack after its first update, which is made once and copied. */
+  static async settled(context: Context): Promise<EngineStack> {
+    const cli = await engineFor(context);
+    settled ??= EngineStack.start(context).then(async (stack) => {
+      await stack.up();
+      const snapshot = take(stack);
+      onAnyEnd(() => removeFolder(snapshot.folder));
+      stack.stop();
+      return snapshot;
+    });
+    return EngineStack.open(cli, await settled);
+  }
+
+  private static async open(cli: string, snapshot?: Snapshot): Promise<EngineStack> {
+    const real = realProviders(path.dirname(cli));
+    const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "engine-")));
+    if (snapshot !== undefined) restoreFolder(snapshot, folder);
+    const project = snapshot === undefined ? copyProject(folder) : path.join(folder, "project");
+    const closed = closedEnvironment(folder);
+    const deployments = new Deployments(folder);
+    const environment = { ...closed, PATH: `${deployments.bin}${path.delimiter}${closed["PATH"] ?? ""}` };
+    const world = createWorld(OWNER, { directory: project, environment });
+    if (snapshot !== undefined) restoreServices(snapshot, world);
+    const watch = new Watch();
+    const emulated = Object.values(world.providers).filter(({ provider }) => !real.includes(provider.name));
+    const served = await Promise.all(emulated.map(({ provider }) => serve(new WatchedOperations(provider, watch))));
+    const attached = emulated.map(({ provider }, at) => `${provider.name}:${served[at]!.port}`);
+    const complete = engineEnvironment(cli, folder, environment, attached);
+    if (snapshot !== undefined) complete["PULUMI_CONFIG_PASSPHRASE"] = snapshot.passphrase;
+    return new EngineStack(folder, project, complete, world, watch, deployments, cli, served);
+  }
+
+  stop(): void {
+    this.stayOpen();
     this.running.forEach((child) => child.kill("SIGKILL"));
     this.world.stop();
     this.served.forEach(({ stop }) => stop());
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-    return Promise.resolve();
+    removeFolder(this.folder);
   }
 
   up(...args: string[]): Promise<CliRun> {
@@ -135,7 +155,9 @@ export class EngineStack {
     const events = path.join(this.folder, `events-${this.runs}.jsonl`);
     const operates = ["up", "preview", "refresh", "destroy", "import"].includes(command);
     const quiet = ["--non-interactive", "--color", "never"];
-    const told = operates ? ["--suppress-progress", "--stack", STACK, "--event-log", events] : [];
+    const told = operates ? ["--suppress-progress", "--event-log", events] : [];
+    // Which stack is selected is not part of a snapshot.
+    if (command !== "stack" || args[0] !== "init") told.push("--stack", STACK);
     const child = spawn(this.cli, [command, ...args, ...quiet, ...told], {
       cwd: this.project,
       env: this.environment,
@@ -183,25 +205,26 @@ export class EngineStack {
     throw new Error(`pulumi ${command} ${args.join(" ")} should have failed:\n${run.printed}`);
   }
 
-  /** Imports what is there into the component of the same name. */
-  async adopt(type: string, name: string, id: string): Promise<CliRun> {
-    const component = (await this.state()).find(({ urn, custom }) => !custom && IMPORTED[type]?.test(urn));
-    if (component === undefined) throw new Error(`there is no component for ${type}`);
-    const parent = ["--parent", `component=${component.urn}`];
+  /** Imports what is there into the component of the same name, or into the one that is given by its URN. */
+  async adopt(type: string, name: string, id: string, component?: string): Promise<CliRun> {
+    const parent =
+      component ?? (await this.state()).find(({ urn, custom }) => !custom && IMPORTED[type]?.test(urn))?.urn;
+    if (parent === undefined) throw new Error(`there is no component for ${type}`);
+    const into = ["--parent", `component=${parent}`];
     const plain = ["--protect=false", "--generate-code=false", "--yes", "--skip-preview"];
-    return this.succeed("import", type, name, id, ...parent, ...plain);
+    return this.succeed("import", type, name, id, ...into, ...plain);
   }
 
   /** The state as it is stored, secrets encrypted. */
   async state(): Promise<StateResource[]> {
-    const { printed } = await this.succeed("stack", "export", "--stack", STACK);
+    const { printed } = await this.succeed("stack", "export");
     const { deployment } = JSON.parse(printed) as { deployment: { resources?: StateResource[] } };
     return deployment.resources ?? [];
   }
 
   /** The state with its secrets in plain text, which is kept out of what was printed. */
   async stateWithSecrets(): Promise<StateResource[]> {
-    const { printed } = await this.succeed("stack", "export", "--show-secrets", "--stack", STACK);
+    const { printed } = await this.succeed("stack", "export", "--show-secrets");
     this.printed.splice(this.printed.indexOf(printed), 1);
     const { deployment } = JSON.parse(printed) as { deployment: { resources: StateResource[] } };
     return deployment.resources;
@@ -209,7 +232,7 @@ export class EngineStack {
 
   /** What the engine had begun when it was last killed, as far as its state tells. */
   async pending(): Promise<{ resource: StateResource; type: string }[]> {
-    const { printed } = await this.succeed("stack", "export", "--stack", STACK);
+    const { printed } = await this.succeed("stack", "export");
     const { deployment } = JSON.parse(printed) as {
       deployment: { pending_operations?: { resource: StateResource; type: string }[] };
     };
@@ -245,29 +268,17 @@ export class EngineStack {
   }
 }
 
-/** The providers that ENGINE_PROVIDERS wants real. They are found beside the engine or on PATH. */
-function realProviders(beside: string): string[] {
-  const wanted = (process.env["ENGINE_PROVIDERS"] ?? "").split(",").filter(Boolean);
-  const folders = [beside, ...(process.env["PATH"] ?? "").split(path.delimiter)];
-  for (const name of wanted) {
-    if (!REPLACEABLE.includes(name)) {
-      throw new Error(
-        `ENGINE_PROVIDERS names ${name}, but the suite looks into the emulated one: only ${REPLACEABLE.join(" and ")} can be real`,
-      );
-    }
-    if (!folders.some((folder) => isExecutable(path.join(folder, `pulumi-resource-${name}`))))
-      throw new Error(`ENGINE_PROVIDERS names ${name}, but there is no pulumi-resource-${name} on PATH`);
-  }
-  return wanted;
+let settled: Promise<Snapshot> | undefined;
+
+async function engineFor(context: Context): Promise<string> {
+  const search = await findEngine(ROOT, () => {});
+  requireOrSkip(context, "engine", "cli" in search, "reason" in search ? search.reason : "");
+  if (!("cli" in search)) throw new Error("unreachable: the suite was skipped");
+  return search.cli;
 }
 
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
 /** An `up` with a preview tells both, each with a summary at its end. */

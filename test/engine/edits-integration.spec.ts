@@ -1,0 +1,4 @@
+import { testEdits } from "./edits/edit";
+import { INTEGRATION } from "./edits/integration";
+
+testEdits("continuous integration", INTEGRATION);

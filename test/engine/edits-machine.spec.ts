@@ -1,0 +1,4 @@
+import { testEdits } from "./edits/edit";
+import { MACHINE } from "./edits/machine";
+
+testEdits("the machine", MACHINE);
