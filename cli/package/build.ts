@@ -13,6 +13,7 @@ interface Manifest {
   version: string;
   description: string;
   license: string;
+  engines?: object;
   dependencies: Record<string, string>;
 }
 
@@ -29,8 +30,8 @@ export async function buildPackage(root: string, folder: string): Promise<void> 
   mkdirSync(folder, { recursive: true });
   await compile(root, path.join(components, "tsconfig.build.json"), folder);
 
-  const sources = readdirSync(folder).filter((file) => file.endsWith(".js"));
-  for (const source of sources.map((file) => file.replace(/\.js$/, ".ts"))) {
+  for (const built of readdirSync(folder).filter((file) => file.endsWith(".js"))) {
+    const source = built.replace(/\.js$/, ".ts");
     cpSync(path.join(components, source), path.join(folder, "src", source));
   }
   cpSync(path.join(components, "deploy"), path.join(folder, "deploy"), { recursive: true });
@@ -38,8 +39,8 @@ export async function buildPackage(root: string, folder: string): Promise<void> 
   cpSync(path.join(root, "LICENSE"), path.join(folder, "LICENSE"));
 
   const read = (file: string) => JSON.parse(readFileSync(file, "utf8")) as Manifest;
-  const { engines } = read(path.join(root, "package.json")) as Manifest & { engines: object };
-  const manifest = { ...packageManifest(read(path.join(components, "package.json"))), engines };
+  const { engines } = read(path.join(root, "package.json"));
+  const manifest = packageManifest({ ...read(path.join(components, "package.json")), engines });
   writeFileSync(path.join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
@@ -65,13 +66,14 @@ async function compile(root: string, tsconfig: string, folder: string): Promise<
  * of each beside the program's, and a program with none of its own needs to name none. With exact versions, or with
  * copies below this package, a stack would get two default providers of one kind.
  */
-function packageManifest({ name, version, description, license, dependencies }: Manifest): object {
+function packageManifest({ name, version, description, license, engines, dependencies }: Manifest): object {
   const needed = Object.entries(dependencies).filter(([dependency]) => !SOURCE_ONLY.includes(dependency));
   return {
     name,
     version,
     description,
     license,
+    engines,
     keywords: ["pulumi", "nixos", "aws", "github", "continuous-deployment"],
     main: "./index.js",
     types: "./index.d.ts",
