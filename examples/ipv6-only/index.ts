@@ -6,11 +6,7 @@ import { ContinuousDeployment } from "nixos";
 const nix = "../../nix";
 const repository = JSON.parse(readFileSync(`${nix}/repository.json`, "utf8")) as { owner: string; name: string };
 
-const vpc = new ec2.Vpc("vpc", {
-  cidrBlock: "10.0.0.0/16",
-  assignGeneratedIpv6CidrBlock: true,
-  enableDnsHostnames: true,
-});
+const vpc = new ec2.Vpc("vpc", { cidrBlock: "10.0.0.0/16", assignGeneratedIpv6CidrBlock: true });
 const vpcId = vpc.id;
 const gateway = new ec2.InternetGateway("gateway", { vpcId });
 
