@@ -5,7 +5,7 @@ import { ExampleStage, rows } from "./stage";
 
 /**
  * The tests that every example has: in this process, without an engine. Evaluation and deployment are stood in for; what
- * the example's flake evaluates to is tested by flakes.spec.ts, and the order of an engine by test/engine/examples.spec.ts.
+ * the example's flake evaluates to is tested by test/nix/examples.spec.ts, and the order of an engine by test/engine/examples.spec.ts.
  */
 export function describeExample(example: Example, more: (stage: () => ExampleStage) => void = () => {}): void {
   describe(`examples/${example.name}`, () => {
