@@ -18,7 +18,8 @@ export interface ImportEntry {
 
 /** That file. */
 export interface ImportFile {
-  resources: ImportEntry[];
+  /** Left out by the engine when nothing is to be made. */
+  resources?: ImportEntry[];
   /** URNs of parents that are in the stack already, by the names that entries have for them. */
   nameTable?: Record<string, string>;
 }
@@ -35,26 +36,27 @@ const NOWHERE_ELSE = /^(tls|command):/;
  * Leaves of a file only what has an id in `ids`, by the names of the resources, and the components around it. Throws one
  * error that lists every name which cannot be imported.
  */
-export function filledIn(file: ImportFile, ids: Record<string, string>): ImportFile {
-  const resources = file.resources.filter(({ component }) => !component);
+export function filledIn(file: ImportFile, ids: Record<string, string>): Required<ImportFile> {
+  const all = file.resources ?? [];
+  const resources = all.filter(({ component }) => !component);
   const importable = resources.filter(({ type }) => !NOWHERE_ELSE.test(type));
   const refused = Object.keys(ids).filter((name) => !importable.some((entry) => nameOf(entry) === name));
   if (refused.length > 0) throw new Error(refusal(refused, resources, importable));
 
   const wanted = importable.filter((entry) => ids[nameOf(entry)] !== undefined);
-  const kept = new Set(wanted.flatMap((entry) => lineage(file, entry)));
+  const kept = new Set(wanted.flatMap((entry) => lineage(all, entry)));
   return {
-    ...file,
-    resources: file.resources
+    nameTable: file.nameTable ?? {},
+    resources: all
       .filter((entry) => kept.has(entry))
       .map((entry) => (entry.component ? entry : { ...entry, id: ids[nameOf(entry)]! })),
   };
 }
 
 /** The entry, and those of all components around it. */
-function lineage(file: ImportFile, entry: ImportEntry): ImportEntry[] {
-  const parent = file.resources.find(({ name }) => name === entry.parent);
-  return parent === undefined ? [entry] : [entry, ...lineage(file, parent)];
+function lineage(all: ImportEntry[], entry: ImportEntry): ImportEntry[] {
+  const parent = all.find(({ name }) => name === entry.parent);
+  return parent === undefined ? [entry] : [entry, ...lineage(all, parent)];
 }
 
 function refusal(refused: string[], resources: ImportEntry[], importable: ImportEntry[]): string {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { adopt } from "../../cli/adopt/run";
 import { realSurroundings } from "../../cli/checks/surroundings";
-import { importTable } from "../life/tables";
+import { type ImportRow, importTable } from "../life/tables";
 import type { Properties } from "../rehearsal/emulators/values";
 import { newKey } from "../support/keys";
 import { findings, forms } from "./forms";
@@ -31,12 +31,26 @@ describe("the engine: a machine that the book's Terraform made", function () {
   let stack: EngineStack;
   let left: Left;
   const said: string[] = [];
+  const world = () => structuredClone([machine(), [...stack.world.github.repositories.values()]]);
+  const adopted = async (...wanted: string[]) => {
+    // Writes the stack's configuration.
+    await stack.succeed("config");
+    const before = world();
+    const around = realSurroundings({ folder: stack.project, env: stack.environment });
+    const code = await adopt([...wanted, "--stack", "suite"], around, (text) => said.push(text));
+    assert.equal(code, 0, said.join("\n"));
+    assert.deepEqual(world(), before);
+  };
+  const idOf = ({ left: name, place }: ImportRow) => `${place}=${left.ids[name]}`;
+  const isRepository = ({ place }: ImportRow) => place === "nixos-repository";
   const machine = () => stack.world.ec2.instances.get(left.machine)!;
   const exported = () => pulumi(stack, ["stack", "export", "--stack", "suite"]);
 
   before(async function () {
     stack = await EngineStack.start(this);
     stack.editRepositoryFile({ name: REPOSITORY });
+    // As setup proposes for a repository that is there.
+    stack.configure({ createRepository: "false" });
     left = await terraformed(stack);
   });
   after(() => stack?.stop());
@@ -49,15 +63,10 @@ describe("the engine: a machine that the book's Terraform made", function () {
   });
 
   it("is imported by the table, into the program's components, and nothing in the cloud changes", async () => {
-    const before = JSON.stringify([machine(), [...stack.world.github.repositories.values()]]);
-    const wanted = importTable().map(({ left: name, place }) => `${place}=${left.ids[name]}`);
-    assert.equal(wanted.length, 3);
-    wanted.push(`nixos-address=${left.address}`);
-    const around = realSurroundings({ folder: stack.project, env: stack.environment });
-    const code = await adopt([...wanted, "--stack", "suite"], around, (text) => said.push(text));
-    assert.equal(code, 0, said.join("\n"));
-    assert.equal(JSON.stringify([machine(), [...stack.world.github.repositories.values()]]), before);
-    for (const { place, within } of importTable())
+    const rows = importTable().filter((row) => !isRepository(row));
+    assert.equal(rows.length, 2);
+    await adopted(...rows.map(idOf), `nixos-address=${left.address}`);
+    for (const { place, within } of rows)
       assert.match(await stack.urn(place), new RegExp(`${within.replaceAll("$", "\\$")}\\$[^$]*::${place}$`));
   });
 
@@ -74,13 +83,8 @@ describe("the engine: a machine that the book's Terraform made", function () {
   it("is updated in place: one stop and start, its own security group, its disk, a deployment under its own keys", async () => {
     const { changes } = await stack.up();
     const named = (kind: string) => Object.keys(changes).filter((name) => changes[name] === kind);
-    assert.deepEqual(named("update").sort(), [
-      "nixos",
-      "nixos-address",
-      "nixos-repository",
-      "nixos-repository-protection",
-    ]);
-    assert.equal(named("create").length + 4, Object.keys(changes).length);
+    assert.deepEqual(named("update").sort(), ["nixos", "nixos-address", "nixos-repository-protection"]);
+    assert.equal(named("create").length + 3, Object.keys(changes).length);
     assert.ok(!("nixos-key" in changes) && !("nixos-host-key" in changes), "a key was made");
     assert.equal(stack.world.ec2.instances.size, 1);
     const { boots, root, groupIds, type } = machine();
@@ -101,6 +105,13 @@ describe("the engine: a machine that the book's Terraform made", function () {
     assert.deepEqual([protections.size, deployKeys.size, archived], [1, 1, false]);
     const text = await exported();
     for (const { privateKeyOpenssh } of [key, hostKey]) assert.equal(findings(text, forms(privateKeyOpenssh)), false);
+  });
+
+  it("takes the repository's own settings into the stack too, where that is wanted", async () => {
+    stack.configure({ createRepository: "true" });
+    await adopted(...importTable().filter(isRepository).map(idOf));
+    assert.deepEqual((await stack.up()).changes, { "nixos-repository": "update" });
+    assert.deepEqual([...stack.world.github.repositories.keys()], [REPOSITORY]);
   });
 
   it("no longer needs what Terraform still has: its group and its key pair can be destroyed", async () => {

@@ -8,7 +8,7 @@ import { filledIn, type ImportFile } from "../../cli/adopt/importFile";
 import { realSurroundings } from "../../cli/checks/surroundings";
 
 const PLACE = { id: "<PLACEHOLDER>", version: "1.0.0" };
-const file: ImportFile = {
+const file: Required<ImportFile> = {
   nameTable: { outside: "urn:pulumi:live::server::example:index:Site::outside" },
   resources: [
     { type: "nixos:index:ContinuousDeployment", name: "web", parent: "outside", component: true },
@@ -59,10 +59,7 @@ describe("adopt", () => {
   });
 
   it("says so when there is nothing left to adopt", () => {
-    assert.throws(
-      () => filledIn({ resources: [] }, { web: "i-1" }),
-      /^Error: Nothing can be adopted: the stack has every/,
-    );
+    assert.throws(() => filledIn({}, { web: "i-1" }), /^Error: Nothing can be adopted: the stack has every/);
   });
 
   for (const [args, message] of [
