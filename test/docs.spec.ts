@@ -22,7 +22,10 @@ function linksOf(page: string): string[] {
   return here.map((target) => path.resolve(path.dirname(page), target));
 }
 
-describe("docs/components", () => {
+describe("docs/components", function () {
+  // Reading the components' types takes seconds, on a busy computer many.
+  this.timeout(60_000);
+
   const { components, settings } = readPackage(ROOT);
   const names = (properties: { name: string }[]) => properties.map(({ name }) => name).sort();
 
