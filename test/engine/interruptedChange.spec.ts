@@ -38,6 +38,7 @@ describe("the engine: a later update that is interrupted", function () {
       await assertWhole(stack);
     });
 
+    // Fault 41
     it("killed: the next one is refused until the lock is removed, and then deploys", async () => {
       const running = await standingStill(stack, "up", "the deployment", stack.deployments.started(2));
       running.signal("SIGKILL");
@@ -72,6 +73,7 @@ describe("the engine: a later update that is interrupted", function () {
   });
 
   for (const moment of ["before", "after"] as const) {
+    // Fault 42
     it(`killed ${moment} EC2 changed the machine: the next one finds it, and changes no more than asked for`, async () => {
       const { id, boots } = machine();
       stack.configure({ instanceType: "t3.medium" });
@@ -84,6 +86,7 @@ describe("the engine: a later update that is interrupted", function () {
       await assertWhole(stack);
     });
 
+    // Fault 43
     it(`killed ${moment} EC2 deleted the machine that was replaced: the next one leaves the new machine alone`, async () => {
       const old = machine().id;
       stack.configure({ amiId: stack.world.ec2.images[0]!.id });

@@ -42,6 +42,7 @@ describe("the engine: a destruction that is interrupted", function () {
   }
 
   for (const [part, type] of Object.entries(PARTS)) {
+    // Fault 44
     it(`killed before and after the service deleted ${part}: the next one finishes the job`, async () => {
       const lost = stack.watch.hold("delete", [type], "before");
       await kill(stack, await standingStill(stack, "destroy", part, lost.reached));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { partsOfUrn } from "../rehearsal/drivers/driver";
-import { EngineStack } from "./stack";
+import { type CliRun, EngineStack } from "./stack";
 import { interrupt, kill, standingStill } from "./standstill";
 import {
   ADDRESS,
@@ -45,16 +45,18 @@ describe("the engine: a first update that is interrupted", function () {
   const pendingUrns = async () => (await stack.pending()).map(({ resource }) => resource.urn);
 
   /** The next update does the rest, and the deployment once. */
-  async function finish(): Promise<void> {
-    await stack.up();
+  async function finish(): Promise<CliRun> {
+    const run = await stack.up();
     await assertWhole(stack);
     assert.equal(stack.deployments.all.length, 1);
     // What a killed update had begun is warned of until somebody says that they have looked.
     await stack.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--expect-no-changes");
     assert.deepEqual(await stack.pending(), []);
+    return run;
   }
 
   for (const [part, type] of Object.entries(PARTS)) {
+    // Fault 38
     it(`killed before the service hears of ${part}, then interrupted at it: the third goes on from there`, async () => {
       const lost = stack.watch.hold("create", [type], "before");
       await kill(stack, await standingStill(stack, "up", part, lost.reached));
@@ -69,10 +71,11 @@ describe("the engine: a first update that is interrupted", function () {
       assert.doesNotMatch(printed, /panic|goroutine/);
       // Ctrl-C ends an update in order: what was begun is finished and remembered.
       assert.deepEqual(await pendingUrns(), pending);
-      await finish();
+      assert.match((await finish()).printed, /pending operations from previous deployment/);
     });
   }
 
+  // Fault 39
   it("killed in the evaluation, then interrupted in it: the third goes on from there", async () => {
     const release = stack.deployments.holdEvaluations();
     const evaluating = () => stack.deployments.evaluated(stack.deployments.evaluations + 1);
@@ -86,6 +89,7 @@ describe("the engine: a first update that is interrupted", function () {
   });
 
   for (const [part, type] of Object.entries(PARTS).filter(([, each]) => each !== KEY)) {
+    // Fault 40
     it(`killed after the service made ${part}: it is imported, and not made twice`, async () => {
       const held = stack.watch.hold("create", [type], "after");
       await kill(stack, await standingStill(stack, "up", part, held.reached));

@@ -37,6 +37,7 @@ describe("the engine: the life of a stack", function () {
     assert.equal(deployed(), 1);
   });
 
+  // Fault 48
   it("after drift, a refresh and an up repair what was taken away by hand, and nothing else", async () => {
     const machine = [...ec2().instances.keys()];
     repository().protections.clear();
@@ -56,6 +57,7 @@ describe("the engine: the life of a stack", function () {
     assert.equal(deployed(), 1);
   });
 
+  // Fault 49
   it("after a change by hand, a refresh sees it and an up takes it back", async () => {
     [...ec2().instances.values()][0]!.type = "t3.large";
     repository().visibility = "public";
@@ -73,6 +75,7 @@ describe("the engine: the life of a stack", function () {
     assert.equal(deployed(), 1);
   });
 
+  // Fault 50
   it("a repository that was deleted by hand is made anew, with its protection and its key", async () => {
     stack.world.github.repositories.clear();
     stack.world.github.formerNames.clear();
@@ -86,6 +89,7 @@ describe("the engine: the life of a stack", function () {
     assert.equal(deployed(), 1);
   });
 
+  // Fault 51
   it("an address that was released by hand is another one afterwards, and the deployment goes there", async () => {
     ec2().addresses.clear();
     await stack.succeed("refresh", "--yes");
@@ -96,6 +100,7 @@ describe("the engine: the life of a stack", function () {
     assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST"], [...ec2().addresses.values()][0]!.publicIp);
   });
 
+  // Fault 52
   it("a machine that was terminated by hand is made anew under its address, and deployed", async () => {
     const address = [...ec2().addresses.values()][0]!;
     ec2().instances.clear();
@@ -107,6 +112,7 @@ describe("the engine: the life of a stack", function () {
     assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST"], address.publicIp);
   });
 
+  // Fault 46
   it("a deployment that failed is what the next up does, and only that", async () => {
     stack.editSystem();
     stack.deployments.behave("fail");
@@ -118,6 +124,7 @@ describe("the engine: the life of a stack", function () {
     await stack.succeed("preview", "--expect-no-changes");
   });
 
+  // Fault 47
   it("two ups at once: the second says that the stack is locked, and changes nothing", async () => {
     stack.editSystem();
     stack.deployments.behave("hold");
@@ -133,6 +140,7 @@ describe("the engine: the life of a stack", function () {
     assert.deepEqual(changes, { "nixos-deployment": "replace" });
   });
 
+  // Fault 45
   it("a destruction that fails half-way is finished by the next, which deploys nothing", async () => {
     const before = deployed();
     stack.watch.refuse("delete", GROUP, "DependencyViolation: resource has a dependent object");
