@@ -30,11 +30,12 @@ const answers = {
 
 type Outputs = Record<"loginCommand" | "initCommand" | "previewRoleArn" | "deployRoleArn", pulumi.Output<string>>;
 
-function build() {
+function build(further: Record<string, string> = {}) {
   const program = require.resolve("../../examples/state-backend");
   return run(answers, () => {
     // `run` names the project, and with it the namespace of the keys.
-    for (const [key, value] of Object.entries({ owner: "octo", repository: "server", environment: "production" })) {
+    const config = { owner: "octo", repository: "server", environment: "production", ...further };
+    for (const [key, value] of Object.entries(config)) {
       pulumi.runtime.setConfig(`pulumi-nixos:${key}`, value);
     }
     delete require.cache[program];
@@ -50,6 +51,13 @@ describe("examples/state-backend with mocks", () => {
     const { resources } = await build();
     const kept = resources.filter(({ options }) => options.protect).map(({ name }) => name);
     assert.deepEqual(kept.sort(), ["pulumi-state", "secrets"]);
+  });
+
+  it("trusts the numbers of the repository, and lets deployments change its machine only", async () => {
+    const { resources } = await build({ ownerId: "583231", repositoryId: "1296269", machineName: "nixos" });
+    const inputs = (name: string) => JSON.stringify(resources.find((resource) => resource.name === name)?.inputs);
+    assert.match(inputs("github-actions-deploy"), /repo:octo@583231\/server@1296269:environment:production/);
+    assert.match(inputs("github-actions-deploy-policy"), /aws:ResourceTag\/Name[^}]*nixos/);
   });
 
   it("keeps earlier versions of the state", async () => {
