@@ -132,6 +132,7 @@ describe("the switch of a deployment", () => {
     await assertSystem(another.machine, systemOf(await deploy(another, "tokenMissing")));
   });
 
+  // Fault 54
   it("says how a system is installed that only a restart can lead to", async (bench) => {
     const setting = await bench.fresh();
     const result = await deploy(setting, "needsRestart");
@@ -180,6 +181,7 @@ describe("the switch of a deployment", () => {
     await assertMachineLeftClean(setting.machine);
   });
 
+  // Fault 55
   it("is undone when it passed the guard by, in a unit of another name", async (bench) => {
     const setting = await bench.fresh();
     nameSwitchUnit(setting, "some-switch");

@@ -599,6 +599,7 @@ describe("upgrade: the freshness probe", () => {
     );
   });
 
+  // Fault 53
   it("tells somebody and shows it when the disk is full, and leaves nothing behind", async () => {
     const full = "/var/lib/nixos-upgrade";
     await bench().push();
