@@ -5,8 +5,17 @@ const requireFromSdk = Module.createRequire(require.resolve("@pulumi/pulumi"));
 
 // What the SDK needs only to turn functions into resources; loading both takes as long as the rest of it.
 for (const name of ["@npmcli/arborist", "./typescript-shim"]) {
-  const file = requireFromSdk.resolve(name);
-  require.cache[file] = { id: file, filename: file, loaded: true, exports: later(file) };
+  const file = fileOf(name);
+  if (file !== undefined) require.cache[file] = { id: file, filename: file, loaded: true, exports: later(file) };
+}
+
+/** Undefined when a later SDK has no such module: then there is nothing to keep it from. */
+function fileOf(name) {
+  try {
+    return requireFromSdk.resolve(name);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Stands for a module until something of it is used. */
