@@ -8,7 +8,10 @@ export default ts.config(
   {
     files: ["**/*.ts"],
     extends: [ts.configs.recommendedTypeChecked],
-    languageOptions: { parserOptions: { projectService: true } },
+    languageOptions: {
+      // One project: by the nearest tsconfig.json, each example would load all packages again.
+      parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
       // mocha's `it` returns a promise only where the test does; node:test style checks do not apply.
