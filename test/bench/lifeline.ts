@@ -15,7 +15,9 @@ export interface Lifeline {
  * tests are killed; `detached`, so that an interrupt from the terminal reaches the tests and not the namespace.
  */
 export async function startLifeline(script: string, folder: string): Promise<Lifeline> {
-  const child = spawn("bash", [script, folder], { stdio: ["pipe", "pipe", "pipe"], detached: true });
+  // Debian's `su` leaves out the folders in which pivot_root lies.
+  const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
+  const child = spawn("bash", [script, folder], { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaint += chunk));
   child.stdin.on("error", () => undefined);

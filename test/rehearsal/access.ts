@@ -11,6 +11,17 @@ import { byName, changedByName, doneTo } from "./records";
 const DEPLOY_KEY = "nixos-repository-deploy-key";
 const DEPLOYMENT = "nixos-deployment";
 
+/** Why this stack cannot go over to a token: a real machine refuses one that nobody could store. */
+export function whyNoToken({ machines, desk }: Stage): string | undefined {
+  return "missing" in desk && !("noMachine" in machines) ? desk.missing : undefined;
+}
+
+/** Leaves the machine its deploy key. Returns what came of it, in a few words. */
+export function skipToken({ verdicts }: Stage, reason: string): Promise<string> {
+  verdicts.notRun("machine", "it goes over to a token, and back to its deploy key", reason);
+  return Promise.resolve("not run");
+}
+
 /** From the machine's own key to a token among its secrets. */
 export async function useToken(stage: Stage, before: Run): Promise<Run> {
   const { verdicts, world, desk } = stage;

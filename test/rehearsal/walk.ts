@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Run } from "./drivers/driver";
 import { changeCounts } from "../../cli/render/changeList";
-import { useDeployKey, useToken } from "./access";
+import { skipToken, useDeployKey, useToken, whyNoToken } from "./access";
 import { again, changeType, create, destroy, editPage, replaceMachine, type Stage, type Update } from "./life";
 import { exposedKeys, reportedChanges } from "./records";
 import { stepLine } from "./report";
@@ -54,8 +54,13 @@ export async function walk(stage: Stage, story: StoryOptions, say: (line: string
     await live("type", "change the instance type", (before) => changeType(stage, before));
     await live("replace", "replace the machine", (before) => replaceMachine(stage, before));
     await step("secrets", "store secrets", () => storeSecrets(stage, story.environment));
-    await live("token", "read the repository by token", (before) => useToken(stage, before));
-    await live("key", "read it by deploy key again", (before) => useDeployKey(stage, before));
+    const noToken = whyNoToken(stage);
+    if (noToken === undefined) {
+      await live("token", "read the repository by token", (before) => useToken(stage, before));
+      await live("key", "read it by deploy key again", (before) => useDeployKey(stage, before));
+    } else {
+      await step("token", "read the repository by token", () => skipToken(stage, noToken));
+    }
     await step("rotate", "rotate the keys", () => rotateKeys(stage));
     await step("story", "merge two pull requests", () => tellStory(stage, story));
     await step("destroy", "destroy the stack", async () => {

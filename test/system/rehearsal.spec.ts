@@ -83,11 +83,12 @@ describe("rehearsal", function () {
 
   const rehearse = async (
     root: string,
+    surroundings: NodeJS.ProcessEnv,
     ...options: string[]
   ): Promise<{ code: number; text: string; rehearsal: Rehearsal }> => {
     const json = path.join(folder, "rehearsal.json");
     const args = ["--import", "tsx", "cli/rehearse.ts", "--json", json, ...options];
-    const environment = { ...process.env, TMPDIR: folder };
+    const environment = { ...process.env, ...surroundings, TMPDIR: folder };
     const { code, stdout, stderr } = await finished(process.execPath, args, {
       directory: root,
       environment,
@@ -100,7 +101,7 @@ describe("rehearsal", function () {
     it("holds with machines on this computer", async function () {
       const reason = canRunMachine();
       requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
-      const { code, text, rehearsal } = await rehearse(ROOT, "--no-engine");
+      const { code, text, rehearsal } = await rehearse(ROOT, {}, "--no-engine");
       assert.equal(code, 0, text);
       const machine = rehearsal.verdicts.filter(({ subject }) => subject === "machine");
       assert.equal(machine.length, 10);
@@ -110,10 +111,26 @@ describe("rehearsal", function () {
       );
     });
 
+    // What a computer with Nix has, and what `su` leaves of PATH.
+    it("holds with machines, but without sops and the folders of the administrator's programs", async function () {
+      const reason = canRunMachine();
+      requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
+      const folders = process.env["PATH"]!.split(path.delimiter);
+      const kept = folders.filter((one) => !one.endsWith("/sbin") && !existsSync(path.join(one, "sops")));
+      const { code, text, rehearsal } = await rehearse(ROOT, { PATH: kept.join(path.delimiter) }, "--no-engine");
+      assert.equal(code, 0, text);
+      const machine = rehearsal.verdicts.filter(({ subject }) => subject === "machine");
+      assert.deepEqual(new Set(machine.map(({ outcome }) => outcome)), new Set(["held", "not run"]));
+      assert.deepEqual(
+        rehearsal.steps.filter(({ summary }) => summary === "not run").map(({ name }) => name),
+        ["secrets", "token"],
+      );
+    });
+
     it("holds under a real engine", async function () {
       const search = await findEngine(ROOT, () => {});
       requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
-      const { code, text, rehearsal } = await rehearse(ROOT, "--no-machine");
+      const { code, text, rehearsal } = await rehearse(ROOT, {}, "--no-machine");
       assert.equal(code, 0, text);
       assert.equal(rehearsal.driver, "engine");
       assert.deepEqual(
@@ -130,7 +147,7 @@ describe("rehearsal", function () {
     const encrypted = "ENC[AES256_GCM,data:x,iv:x,tag:x,type:str]";
     const sops = `sops:\n    age:\n        - recipient: age1another\n    mac: ${encrypted}\n`;
     writeFileSync(path.join(copy, "nix/secrets.yaml"), `github-access-token: ${encrypted}\n${sops}`);
-    const { code, text } = await rehearse(copy, "--no-engine");
+    const { code, text } = await rehearse(copy, {}, "--no-engine");
     assert.equal(code, 0, text);
   });
 
@@ -139,6 +156,7 @@ describe("rehearsal", function () {
       it(fault, async () => {
         const { code, text, rehearsal } = await rehearse(
           withFault(folder, transformation),
+          {},
           "--no-engine",
           "--no-machine",
         );
