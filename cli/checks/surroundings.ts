@@ -76,14 +76,16 @@ export function findProgram(
     .split(path.delimiter)
     .filter((folder) => folder !== "" && !skip(folder))
     .map((folder) => path.join(folder, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+    .find(isExecutable);
+}
+
+export function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Why a program did not do what it was asked, in one line. */

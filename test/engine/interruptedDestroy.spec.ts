@@ -1,32 +1,9 @@
 import assert from "node:assert/strict";
 import { EngineStack } from "./stack";
 import { interrupt, kill, standingStill } from "./standstill";
-import {
-  ADDRESS,
-  assertGone,
-  DEPLOY_KEY,
-  EGRESS,
-  GROUP,
-  INGRESS,
-  INSTANCE,
-  KEY_PAIR,
-  PROTECTION,
-  REPOSITORY,
-} from "./whole";
+import { assertGone, SERVED } from "./whole";
 
 // A stack whose destruction is interrupted while the engine waits for one of its steps.
-
-const PARTS = {
-  "the repository": REPOSITORY,
-  "its protection": PROTECTION,
-  "its deploy key": DEPLOY_KEY,
-  "the EC2 key pair": KEY_PAIR,
-  "the security group": GROUP,
-  "a rule for what comes in": INGRESS,
-  "a rule for what goes out": EGRESS,
-  "the machine": INSTANCE,
-  "its address": ADDRESS,
-};
 
 describe("the engine: a destruction that is interrupted", function () {
   let stack: EngineStack;
@@ -41,7 +18,7 @@ describe("the engine: a destruction that is interrupted", function () {
     assert.equal(stack.deployments.all.length, 1);
   }
 
-  for (const [part, type] of Object.entries(PARTS)) {
+  for (const [part, type] of Object.entries(SERVED)) {
     // Fault 44
     it(`killed before and after the service deleted ${part}: the next one finishes the job`, async () => {
       const lost = stack.watch.hold("delete", [type], "before");
@@ -55,7 +32,7 @@ describe("the engine: a destruction that is interrupted", function () {
   }
 
   it("by Ctrl-C at any step: each goes on where the one before has stopped", async () => {
-    const types = Object.values(PARTS);
+    const types = Object.values(SERVED);
     while (types.length > 0) {
       const held = stack.watch.hold("delete", types, "before");
       const running = await standingStill(stack, "destroy", "the next step", held.reached);

@@ -2,35 +2,11 @@ import assert from "node:assert/strict";
 import { partsOfUrn } from "../rehearsal/drivers/driver";
 import { type CliRun, EngineStack } from "./stack";
 import { interrupt, kill, standingStill } from "./standstill";
-import {
-  ADDRESS,
-  assertWhole,
-  DEPLOY_KEY,
-  EGRESS,
-  GROUP,
-  INGRESS,
-  INSTANCE,
-  inTheCloud,
-  KEY,
-  KEY_PAIR,
-  PROTECTION,
-  REPOSITORY,
-} from "./whole";
+import { ADDRESS, assertWhole, DEPLOY_KEY, INSTANCE, inTheCloud, KEY, PROTECTION, REPOSITORY, SERVED } from "./whole";
 
 // The first update, interrupted while the engine waits for one of its steps, and then made to its end.
 
-const PARTS = {
-  "a key": KEY,
-  "the repository": REPOSITORY,
-  "its protection": PROTECTION,
-  "its deploy key": DEPLOY_KEY,
-  "the EC2 key pair": KEY_PAIR,
-  "the security group": GROUP,
-  "a rule for what comes in": INGRESS,
-  "a rule for what goes out": EGRESS,
-  "the machine": INSTANCE,
-  "its address": ADDRESS,
-};
+const PARTS = { "a key": KEY, ...SERVED };
 
 /** What may not be made anew after it was imported; a key pair or a group, whose names Pulumi makes, may. */
 const PRECIOUS = [REPOSITORY, INSTANCE, ADDRESS, PROTECTION, DEPLOY_KEY];

@@ -1,5 +1,5 @@
-import { accessSync, constants } from "node:fs";
 import * as path from "node:path";
+import { isExecutable } from "../../cli/checks/surroundings";
 
 /** The emulators that the suite can do without, because it asserts nothing about what they hold. */
 const REPLACEABLE = ["command", "tls"];
@@ -18,13 +18,4 @@ export function realProviders(beside: string): string[] {
       throw new Error(`ENGINE_PROVIDERS names ${name}, but there is no pulumi-resource-${name} on PATH`);
   }
   return wanted;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

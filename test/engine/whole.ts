@@ -12,6 +12,18 @@ export const ADDRESS = "aws:ec2/eip:Eip";
 export const REPOSITORY = "github:index/repository:Repository";
 export const PROTECTION = "github:index/branchProtection:BranchProtection";
 export const DEPLOY_KEY = "github:index/repositoryDeployKey:RepositoryDeployKey";
+/** The same, as the tests name them. */
+export const SERVED = {
+  "the repository": REPOSITORY,
+  "its protection": PROTECTION,
+  "its deploy key": DEPLOY_KEY,
+  "the EC2 key pair": KEY_PAIR,
+  "the security group": GROUP,
+  "a rule for what comes in": INGRESS,
+  "a rule for what goes out": EGRESS,
+  "the machine": INSTANCE,
+  "its address": ADDRESS,
+};
 /** Keys are made by no service: they are in the state alone. */
 export const KEY = "tls:index/privateKey:PrivateKey";
 

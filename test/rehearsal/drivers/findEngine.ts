@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import * as path from "node:path";
+import { isExecutable } from "../../../cli/checks/surroundings";
 import { finished, type ProcessOptions } from "../processes";
 
 /** Where the npm package `pulumi` downloads the engine from; a computer without a network fails here at once. */
@@ -37,15 +38,6 @@ export async function findEngine(root: string, say: (line: string) => void): Pro
   const { code } = await finished(process.execPath, [wrapper, "version"], options);
   if (code === 0 && isExecutable(downloaded)) return { cli: downloaded };
   return { reason: `no pulumi on PATH, and npx pulumi could not download it in ${SECONDS_TO_DOWNLOAD} s` };
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function answers(address: string): Promise<boolean> {
