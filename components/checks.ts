@@ -1,4 +1,14 @@
+import type { Rule } from "./deploy/rules.cjs";
+import { RULES } from "./deploy/rules.cjs";
 import { type Check, problem, shown } from "./errors";
+
+/** A rule of the deployment program, as a check of an argument. */
+export function byRule<T>(rule: Rule): Check<T> {
+  return (property, value) => {
+    const refusal = rule(value);
+    return refusal === undefined ? [] : [problem(property, shown(value), refusal.allowed, refusal.remedy)];
+  };
+}
 
 /** A whole number from `lowest` to `highest`. */
 export function wholeNumber(lowest: number, highest: number, unit: string, remedy?: string): Check<number> {
@@ -13,12 +23,6 @@ export function oneOf(words: string[], remedy?: string): Check<string> {
   return (property, value) =>
     words.includes(value) ? [] : [problem(property, shown(value), words.map(shown).join(", "), remedy)];
 }
-
-/** A TCP port. */
-export const port: Check<number> = (property, value) =>
-  Number.isInteger(value) && value >= 1 && value <= 65535
-    ? []
-    : [problem(property, shown(value), "a TCP port, a whole number from 1 to 65535")];
 
 /** A text of a given form. */
 export function matching(pattern: RegExp, allowed: string, remedy?: string): Check<string> {
@@ -52,27 +56,6 @@ export const ownerPlan = oneOf(["free", "paid", "unknown"]);
 
 /** How a machine reads its repository. */
 export const accessKind = oneOf(["deploy-key", "token"]);
-
-/** An ed25519 public key in OpenSSH form. */
-export const ed25519PublicKey = matching(
-  /^ssh-ed25519 [A-Za-z0-9+/=]+( \P{Cc}*)?\n?$/u,
-  'an ed25519 public key, "ssh-ed25519 AAAA…"',
-);
-
-/** Where to reach a machine. */
-export const hostAddress = matching(/^[A-Za-z0-9][A-Za-z0-9.:-]*$/, "a DNS name or an IP address");
-
-/** A time limit. */
-export const seconds = wholeNumber(5, 86400, "seconds");
-
-/** Where a system is built. `localhost` would make nixos-rebuild log in to the own computer. */
-export const buildPlace = matching(
-  /^(?!localhost$)(host|local|([a-z_][a-z0-9_-]*@)?[A-Za-z0-9][A-Za-z0-9.:-]*)$/,
-  '"host", "local", or the SSH destination of a builder such as "builder@example.com"',
-);
-
-/** An argument that stays one argument on its way through ssh. */
-export const oneWord = matching(/^[^\s'"\\$`;|&<>()]+$/, "one word without spaces, quotes or shell signs");
 
 /** Name of an S3 bucket (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html), without dots. */
 export const bucketName = matching(
@@ -120,7 +103,7 @@ export const distinct: Check<unknown[]> = (property, values) => {
 
 /** Ports of a web server. Port 22 is SSH's, which the SSH networks open. */
 export const httpPorts: Check<number[]> = (property, values) => [
-  ...values.flatMap((value, index) => port(`${property}[${index}]`, value)),
+  ...values.flatMap((value, index) => byRule(RULES.sshPort)(`${property}[${index}]`, value)),
   ...(values.includes(22) ? [problem(property, "22", "ports of a web server", "SSH has networks of its own.")] : []),
   ...distinct(property, values),
 ];

@@ -2,9 +2,9 @@ import * as path from "node:path";
 import * as command from "@pulumi/command/local";
 import * as pulumi from "@pulumi/pulumi";
 import { ageRecipient } from "./age";
-import { buildPlace, ed25519PublicKey, hostAddress, oneWord, port, seconds } from "./checks";
+import { byRule } from "./checks";
+import { DEFAULTS, RULES } from "./deploy/rules.cjs";
 import { ArgumentChecks } from "./errors";
-import { flakeRef } from "./flakeRef";
 import { ed25519PrivateKey, publicKeyOf } from "./openssh";
 
 /** What a stack may choose about its deployments. */
@@ -160,26 +160,40 @@ type CheckedArgs = ReturnType<typeof checkedArgs>;
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
 export function checkDeploymentSettings(checks: ArgumentChecks, args: DeploymentSettings) {
   return {
-    flake: checks.input("flake", args.flake ?? "path:./nix#default", flakeRef),
-    buildOn: checks.input("buildOn", args.buildOn ?? "host", buildPlace),
-    confirmSeconds: checks.input("confirmSeconds", args.confirmSeconds ?? 60, seconds),
-    switchSeconds: checks.input("switchSeconds", args.switchSeconds ?? 600, seconds),
-    waitSeconds: checks.input("waitSeconds", args.waitSeconds ?? 600, seconds),
-    extraArguments: checks.inputs("extraArguments", args.extraArguments ?? [], oneWord),
+    flake: checks.input("flake", args.flake ?? DEFAULTS.flake, byRule(RULES.flake)),
+    buildOn: checks.input("buildOn", args.buildOn ?? DEFAULTS.buildOn, byRule(RULES.buildOn)),
+    confirmSeconds: checks.input(
+      "confirmSeconds",
+      args.confirmSeconds ?? DEFAULTS.confirmSeconds,
+      byRule(RULES.confirmSeconds),
+    ),
+    switchSeconds: checks.input(
+      "switchSeconds",
+      args.switchSeconds ?? DEFAULTS.switchSeconds,
+      byRule(RULES.switchSeconds),
+    ),
+    waitSeconds: checks.input("waitSeconds", args.waitSeconds ?? DEFAULTS.waitSeconds, byRule(RULES.waitSeconds)),
+    extraArguments: checks.inputs(
+      "extraArguments",
+      args.extraArguments ?? [...DEFAULTS.extraArguments],
+      byRule(RULES.extraArgument),
+    ),
   };
 }
 
 function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploymentArgs) {
   const checks = new ArgumentChecks(component, `NixosDeployment ${JSON.stringify(name)}`);
   const checked = {
-    host: checks.input("host", args.host, hostAddress),
-    sshPort: checks.input("sshPort", args.sshPort ?? 22, port),
-    hostPublicKey: checks.input("hostPublicKey", args.hostPublicKey, ed25519PublicKey),
+    host: checks.input("host", args.host, byRule(RULES.host)),
+    sshPort: checks.input("sshPort", args.sshPort ?? DEFAULTS.sshPort, byRule(RULES.sshPort)),
+    hostPublicKey: checks.input("hostPublicKey", args.hostPublicKey, byRule(RULES.publicKey)),
     privateKey: checks.input("privateKey", args.privateKey, ed25519PrivateKey),
     machinePublicKey:
       args.machinePublicKey === undefined
         ? ""
-        : checks.input("machinePublicKey", args.machinePublicKey, ed25519PublicKey),
+        : checks.input("machinePublicKey", args.machinePublicKey, byRule(RULES.publicKey)),
+    repository:
+      args.repository === undefined ? "" : checks.input("repository", args.repository, byRule(RULES.repository)),
     ...checkDeploymentSettings(checks, args),
   };
   checks.refuseProblems();
@@ -191,7 +205,7 @@ const evaluations = new WeakMap<object, Map<string, pulumi.Output<string>>>();
 
 /** The derivation, evaluated once for all machines of one configuration. */
 function evaluate(component: NixosDeployment, checked: CheckedArgs, args: NixosDeploymentArgs): pulumi.Output<string> {
-  const asked = [checked.flake, args.evaluate ?? true, args.evaluationCache ?? true];
+  const asked = [checked.flake, args.evaluate ?? DEFAULTS.evaluate, args.evaluationCache ?? DEFAULTS.evaluationCache];
   // A process can run several programs (Pulumi's Automation API does), and a program can have several providers.
   const run = component.getProvider("command:local:run") ?? pulumi.runtime.getMonitor();
   if (run === undefined || !asked.every((value) => ["string", "boolean"].includes(typeof value)))
@@ -216,8 +230,10 @@ function evaluateNow(
       command: programPath("evaluate.mjs"),
       environment: {
         EVALUATE_FLAKE: checked.flake,
-        EVALUATE_MODE: pulumi.output(args.evaluate ?? true).apply((evaluated) => (evaluated ? "nix" : "hash")),
-        EVALUATE_CACHE: text(args.evaluationCache ?? true),
+        EVALUATE_MODE: pulumi
+          .output(args.evaluate ?? DEFAULTS.evaluate)
+          .apply((evaluated) => (evaluated ? "nix" : "hash")),
+        EVALUATE_CACHE: text(args.evaluationCache ?? DEFAULTS.evaluationCache),
       },
       logging: "none",
       addPreviousOutputInEnv: false,
@@ -243,14 +259,14 @@ function deploymentEnvironment(
     DEPLOY_FLAKE: checked.flake,
     DEPLOY_DERIVATION: derivation,
     DEPLOY_BUILD_ON: checked.buildOn,
-    DEPLOY_SUBSTITUTE: text(args.substitute ?? true),
+    DEPLOY_SUBSTITUTE: text(args.substitute ?? DEFAULTS.substitute),
     DEPLOY_CONFIRM_SECONDS: text(checked.confirmSeconds),
     DEPLOY_SWITCH_SECONDS: text(checked.switchSeconds),
     DEPLOY_WAIT_SECONDS: text(checked.waitSeconds),
-    DEPLOY_ALLOW_DIRTY: text(args.allowDirty ?? false),
-    DEPLOY_ALLOW_FAILED_UNITS: text(args.allowFailedUnits ?? false),
+    DEPLOY_ALLOW_DIRTY: text(args.allowDirty ?? DEFAULTS.allowDirty),
+    DEPLOY_ALLOW_FAILED_UNITS: text(args.allowFailedUnits ?? DEFAULTS.allowFailedUnits),
     DEPLOY_EXTRA_ARGUMENTS: pulumi.jsonStringify(checked.extraArguments),
-    DEPLOY_REPOSITORY: args.repository ?? "",
+    DEPLOY_REPOSITORY: checked.repository,
   };
 }
 

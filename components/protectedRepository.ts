@@ -1,7 +1,8 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { accessKind, ed25519PublicKey, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./checks";
+import { accessKind, byRule, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./checks";
 import { ArgumentChecks } from "./errors";
+import { RULES } from "./deploy/rules.cjs";
 import { upgradeFlake } from "./flakeRef";
 import { branchName, ownerName, repositoryName, REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
 
@@ -181,7 +182,7 @@ function checkedArgs(component: ProtectedRepository, name: string, args: Protect
     deployPublicKey:
       args.deployPublicKey === undefined
         ? undefined
-        : checks.input("deployPublicKey", args.deployPublicKey, ed25519PublicKey),
+        : checks.input("deployPublicKey", args.deployPublicKey, byRule(RULES.publicKey)),
     protect: args.protect,
   };
   checks.refuseProblems();

@@ -3,8 +3,8 @@ import { closest } from "fastest-levenshtein";
 import * as checks from "./checks";
 import { cidrOf } from "./cidr";
 import type { ContinuousDeploymentArgs } from "./continuousDeployment";
+import { RULES } from "./deploy/rules.cjs";
 import { type Check, problem, problemList, shown } from "./errors";
-import { flakeRef } from "./flakeRef";
 import { githubToken } from "./githubToken";
 import { x86InstanceType } from "./instanceType";
 import { amiId, nixosRelease } from "./nixosAmi";
@@ -56,11 +56,11 @@ export const CONFIG_KEYS = {
   enforceAdmins: boolean,
   onDestroy: text(checks.onDestroy),
   plan: text(checks.ownerPlan),
-  flake: text(flakeRef),
-  buildOn: text(checks.buildPlace),
+  flake: text(checks.byRule(RULES.flake)),
+  buildOn: text(checks.byRule(RULES.buildOn)),
   substitute: boolean,
   evaluate: boolean,
-  confirmSeconds: integer(checks.seconds),
+  confirmSeconds: integer(checks.byRule(RULES.confirmSeconds)),
   allowDirty: boolean,
   keyGenerations: { kind: "array", check: keyGenerationNumbers } as Key,
   separateMachineKey: boolean,

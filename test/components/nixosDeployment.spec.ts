@@ -285,7 +285,11 @@ describe("NixosDeployment", () => {
     ["a machine key of another type", { machinePublicKey: "ssh-rsa A" }, 'machinePublicKey: got "ssh-rsa A"'],
     ["localhost to build on", { buildOn: "localhost" }, 'buildOn: got "localhost"; allowed: "host"'],
     ["too short a time", { confirmSeconds: 1 }, "confirmSeconds: got 1; allowed: a whole number of seconds"],
-    ["two words as one argument", { extraArguments: ["-v", "a b"] }, 'extraArguments[1]: got "a b"; allowed: one word'],
+    [
+      "two words as one argument",
+      { extraArguments: ["-v", "a b"] },
+      'extraArguments[1]: got "a b"; allowed: an argument of',
+    ],
     [
       "a login key with CRLF",
       { privateKey: login.privateKeyOpenssh.replaceAll("\n", "\r\n") },

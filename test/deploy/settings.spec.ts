@@ -62,7 +62,7 @@ describe("the settings of a deployment", () => {
     });
     assert.match(text, /^The deployment has 9 problems:/);
     assert.match(text, /DEPLOY_HOST: got "-oProxyCommand=x"; allowed: a DNS name or an IP address\./);
-    assert.match(text, /DEPLOY_PORT: got "70000"; allowed: a whole number from 1 to 65535\./);
+    assert.match(text, /DEPLOY_PORT: got 70000; allowed: a TCP port, a whole number from 1 to 65535\./);
     for (const name of [
       "HOST_KEY",
       "FLAKE",

@@ -5,7 +5,7 @@
 import { type Check } from "../../components/errors";
 import * as checks from "../../components/checks";
 import { cidrOf } from "../../components/cidr";
-import { flakeRef } from "../../components/flakeRef";
+import { RULES } from "../../components/deploy/rules.cjs";
 import { githubToken } from "../../components/githubToken";
 import { amiId, nixosRelease } from "../../components/nixosAmi";
 import { branchName, ownerName, repositoryName, requiredCheckNames } from "../../components/repositoryNames";
@@ -19,7 +19,7 @@ describe("fuzz: texts of the configuration", function () {
     // ? and & are Nix's. Where a reference goes through a shell it is quoted, which test/fuzz/words.spec.ts tries.
     [
       "flake references",
-      flakeRef,
+      checks.byRule(RULES.flake),
       ["path:./nix#default", "github:octo/server?dir=nix#web"],
       /^[A-Za-z0-9._~:/?=&%+@,][A-Za-z0-9._~:/?=&%+@,#-]*$/,
     ],
@@ -31,17 +31,22 @@ describe("fuzz: texts of the configuration", function () {
     ["IPv6 networks", cidrOf("ipv6"), ["2001:db8::/32", "::/0"], /^[0-9a-f:./]+$/],
     ["releases", nixosRelease, ["26.05", "25.11"], /^\d\d\.\d\d$/],
     ["images", amiId, ["ami-0123456789abcdef0"], /^ami-[0-9a-f]+$/],
-    ["hosts", checks.hostAddress, ["server.example.org", "192.0.2.1"], /^[A-Za-z0-9][A-Za-z0-9.:-]*$/],
+    [
+      "hosts",
+      checks.byRule(RULES.host),
+      ["server.example.org", "192.0.2.1", "2001:db8::1"],
+      /^[A-Za-z0-9_:][A-Za-z0-9_.:-]*$/,
+    ],
     [
       "build places",
-      checks.buildPlace,
+      checks.byRule(RULES.buildOn),
       ["host", "local", "root@builder.example.org"],
-      /^[A-Za-z0-9_][A-Za-z0-9_.@:-]*$/,
+      /^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/,
     ],
     ["subnets", checks.subnetId, ["subnet-0123456789abcdef0"], /^subnet-[0-9a-f]+$/],
     [
       "public keys",
-      checks.ed25519PublicKey,
+      checks.byRule(RULES.publicKey),
       [`ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA${"I".repeat(44)}`],
       /^ssh-ed25519 [A-Za-z0-9+/=]+( \P{Cc}*)?\n?$/u,
     ],
@@ -52,7 +57,8 @@ describe("fuzz: texts of the configuration", function () {
 
   it("ports", () => {
     const values = fc.oneof(fc.integer(), fc.double(), fc.integer({ min: -2, max: 70_000 }), anyValue);
-    assertChecks(checks.port, values, (port) => Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535);
+    const isPort = (port: unknown) => Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535;
+    assertChecks(checks.byRule(RULES.sshPort), values, isPort);
   });
 
   it("names of checks", () => {

@@ -1,22 +1,26 @@
 /**
- * flakeRef.ts: which flake references pass, what the refusals say, and that what passes means nothing to a shell.
+ * Flake references: which pass, what the refusals say, and that what passes means nothing to a shell.
  * Cannot prove: that the flake exists, or that its attribute is a system.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { flakeRef, parseFlakeRef, upgradeFlake } from "../../components/flakeRef";
+import { byRule } from "../../components/checks";
+import { parseFlakeReference } from "../../components/deploy/flake.mjs";
+import { RULES } from "../../components/deploy/rules.cjs";
+import { upgradeFlake } from "../../components/flakeRef";
 
 const ALLOWED = 'one flake and one attribute, "<flake>#<attribute>", such as "path:./nix#default"';
-const check = (value: unknown) => flakeRef("flake", value as string);
+const check = (value: unknown) => byRule(RULES.flake)("flake", value);
 
-describe("flakeRef", () => {
+describe("a flake reference", () => {
   for (const value of [
     "path:./nix#default",
     "git+file:.?dir=nix#default",
     "github:octo/server/main?dir=nix#web-1",
     "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default",
     "./nix#_private",
+    "path:./nix#web.example.com",
   ]) {
     it(`takes ${value}`, () => assert.deepEqual(check(value), []));
   }
@@ -24,7 +28,7 @@ describe("flakeRef", () => {
   const refused: [string, unknown, string][] = [
     ["no #", "path:./nix", 'The attribute is missing: write "path:./nix#default".'],
     ["two #", "path:./nix#a#b", "It has more than one #."],
-    ["an empty attribute", "path:./nix#", "Empty flake attribute paths not supported."],
+    ["an empty attribute", "path:./nix#", 'The attribute after the # is empty: write "#default".'],
     ["an empty flake", "#default", 'The flake is missing before the #: write "path:./nix#…".'],
     ["an empty text", "", "It is empty."],
     ["a space", "path:./my nix#default", 'The character " " is not allowed in it.'],
@@ -38,7 +42,6 @@ describe("flakeRef", () => {
     ["a letter outside ASCII", "path:./größe#default", 'The character "ö" is not allowed in it.'],
     ["an emoji, shown whole", "path:./🌱#default", 'The character "🌱" is not allowed in it.'],
     ["an option", "--help#default", "It starts with -, which would be taken for an option."],
-    ["a path of attributes", "path:./nix#a.b", 'The character "." is not allowed in it.'],
     ["an attribute that is no name", "path:./nix#1", "The attribute must start with a letter or _."],
     ["a space in the attribute", "path:./nix#a b", 'The character " " is not allowed in it.'],
   ];
@@ -53,7 +56,7 @@ describe("flakeRef", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: "grapheme" }), likely), (text) => {
         if (check(text).length === 0)
-          assert.match(text, /^[A-Za-z0-9._~:/?=&%+@,][A-Za-z0-9._~:/?=&%+@,-]*#[A-Za-z_][\w-]*$/);
+          assert.match(text, /^[A-Za-z0-9._~:/?=&%+@,][A-Za-z0-9._~:/?=&%+@,-]*#[A-Za-z_][\w.-]*$/);
       }),
       { numRuns: 500 },
     );
@@ -63,7 +66,8 @@ describe("flakeRef", () => {
     fc.assert(
       fc.property(accepted(), ([flake, attribute]) => {
         assert.deepEqual(check(`${flake}#${attribute}`), []);
-        assert.deepEqual(parseFlakeRef(`${flake}#${attribute}`), { flake, attribute });
+        const { flake: reference, attribute: name } = parseFlakeReference(`${flake}#${attribute}`);
+        assert.deepEqual([reference, name], [flake, attribute]);
       }),
     );
   });

@@ -65,7 +65,7 @@ describe("the switch of a deployment", () => {
 
   it("is undone by the machine itself, when no new connection confirms it", async (bench) => {
     const setting = await bench.fresh();
-    const deployment = bench.track(await Deployment.start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "4" }));
+    const deployment = bench.track(await Deployment.start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "5" }));
     await deployment.until("the switch", () => isSwitching(setting.machine));
     setting.proxy.set("freeze");
     await until("the switch to end", () => hasSwitched(setting.machine), 20);
@@ -82,7 +82,7 @@ describe("the switch of a deployment", () => {
   // Fault 6
   it("is undone by the machine itself, when the new system cuts off SSH", async (bench) => {
     const setting = await bench.fresh();
-    const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "4" });
+    const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "5" });
     await assertRolledBack(setting, result);
   });
 
@@ -175,7 +175,7 @@ describe("the switch of a deployment", () => {
   it("is guarded too in a unit whose name has a suffix, as some nixos-rebuild give it", async (bench) => {
     const setting = await bench.fresh();
     nameSwitchUnit(setting, "nixos-rebuild-switch-to-configuration-1a2b3c4d");
-    const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "4" });
+    const result = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "5" });
     await assertRolledBack(setting, result);
     await assertSystem(setting.machine, systemOf(await deploy(setting)));
     await assertMachineLeftClean(setting.machine);
@@ -200,7 +200,7 @@ describe("the switch of a deployment", () => {
 
   it("is followed by a good one like any other, after it was undone", async (bench) => {
     const setting = await bench.fresh();
-    const rejected = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "3" });
+    const rejected = await deploy(setting, "cutsOffSsh", { DEPLOY_CONFIRM_SECONDS: "5" });
     assert.notEqual(rejected.code, 0);
     const system = systemOf(await deploy(setting));
     await assertSystem(setting.machine, system);
