@@ -24,13 +24,15 @@ const base: NixosDeploymentArgs = {
   instanceId: "i-1",
 };
 
+type Value = string | number | string[];
+
 interface Case {
   /** Property of the component. */
   property: keyof NixosDeploymentArgs;
   /** Variable of the program. */
   variable: string;
-  taken: unknown[];
-  refused: unknown[];
+  taken: Value[];
+  refused: Value[];
 }
 
 const seconds = (lowest: number, highest: number) => ({
@@ -145,7 +147,7 @@ describe("the rules of a deployment's values", () => {
         const { error } = await refusal(cloud(), () => new NixosDeployment("install", { ...base, [property]: value }));
         assert.match(error.message, new RegExp(`${property}(\\[0\\])?: got `));
         const environment = await handedOver("host", "192.0.2.7");
-        const told = typeof value === "object" ? JSON.stringify(value) : String(value);
+        const told = Array.isArray(value) ? JSON.stringify(value) : String(value);
         assert.throws(
           () => readSettings({ ...environment, [variable]: told }),
           (error) => error instanceof DeploymentError && error.text().includes(`${variable}: got `),
