@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { createInterface } from "node:readline";
@@ -18,6 +18,7 @@ import { LanguageRuntimeClient } from "@pulumi/pulumi/proto/language_grpc_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { findProgram } from "../../cli/checks/surroundings";
 import { requireOrSkip } from "../require";
+import { languageHostOf } from "./drivers/languageHost";
 import recorded from "./languageHost/conversation.json";
 import { message, plain } from "./languageHost/messages.mjs";
 import { type Call, type Conversation, type RunProgram, Stage } from "./languageHost/stage";
@@ -30,7 +31,9 @@ const CONVERSATION: Conversation = {
 const STAND_IN = path.join(__dirname, "drivers/languageHost/host.mjs");
 const OWN = findProgram(process.env, "pulumi-language-nodejs");
 
-describe("the language host for Node", () => {
+describe("the language host for Node", function () {
+  // It starts a host for each command that was recorded.
+  this.timeout(120_000);
   let folder: string;
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(path.join(tmpdir(), "language-host-")));
@@ -49,6 +52,20 @@ describe("the language host for Node", () => {
       "pulumi-language-nodejs is not on PATH; Pulumi's installer has it",
     );
     await holds([OWN!]);
+  });
+
+  it("is Pulumi's own where it is beside the CLI or on PATH, else the stand-in", () => {
+    const [cli, own] = [path.join(folder, "cli/pulumi"), path.join(folder, "own")];
+    assert.equal(languageHostOf(cli, own), "a stand-in");
+    for (const place of [path.dirname(cli), own]) {
+      const program = path.join(place, "pulumi-language-nodejs");
+      mkdirSync(place);
+      writeFileSync(program, "");
+      assert.equal(languageHostOf(cli, own), "a stand-in", "a file that cannot be run");
+      chmodSync(program, 0o755);
+      assert.equal(languageHostOf(cli, own), "Pulumi's own");
+      rmSync(program);
+    }
   });
 
   async function holds([program, ...args]: string[]): Promise<void> {

@@ -63,7 +63,7 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
   const project = copyProject(folder);
   const owner = prepare(project);
   const [search, evaluation] = await Promise.all([
-    engine ? findEngine(ROOT, say) : { reason: "as asked for", remedy: undefined },
+    engine ? findEngine(ROOT, say) : { reason: "as asked for" },
     findEvaluation(project, environment),
   ]);
   // What the machines of this computer keep belongs to the rehearsal too.
@@ -96,7 +96,6 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
       taken.catch(() => {});
     }
     say(`The program is run ${driver.description}.`);
-    if ("remedy" in search && search.remedy !== undefined) say(`For the real engine: ${search.remedy}.`);
     say(`${evaluation.description}.`);
     say(
       noMachine === undefined

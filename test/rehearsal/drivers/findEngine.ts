@@ -18,7 +18,10 @@ export type EngineSearch = { cli: string } | { reason: string; remedy: string };
  */
 export async function findEngine(root: string, say: (line: string) => void): Promise<EngineSearch> {
   const found = await search(root, say);
-  return "cli" in found ? found : { ...found, remedy: remedyFor(root) };
+  if ("cli" in found) return found;
+  const remedy = remedyFor(root);
+  say(`There is no Pulumi CLI here: ${remedy}.`);
+  return { ...found, remedy };
 }
 
 async function search(root: string, say: (line: string) => void): Promise<{ cli: string } | { reason: string }> {

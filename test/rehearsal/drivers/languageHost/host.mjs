@@ -38,8 +38,8 @@ const TOLD = 32;
 const VERSION = "0.0.0-stand-in";
 const NODE = "node";
 
-/** Where the engine listens. */
-let [, , engine = ""] = process.argv;
+/** Where the engine listens: its last argument, after the flags that older ones give. */
+let engine = process.argv.slice(2).at(-1) ?? "";
 
 const calls = {
   handshake: unary(({ request }) => {
