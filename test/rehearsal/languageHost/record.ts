@@ -1,6 +1,6 @@
 /**
  * Records what a Pulumi CLI and Pulumi's own language host say to each other, for languageHost.spec.ts:
- * `npx tsx test/rehearsal/languageHost/record.ts <pulumi> <pulumi-language-nodejs>`.
+ * `npx tsx test/rehearsal/languageHost/record.ts <pulumi> <pulumi-language-nodejs> && npm run format`.
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";

@@ -84,7 +84,7 @@ const line = JSON.stringify({ arguments: args, environment, directory: process.c
 if (!/^(-e|--version)$/.test(args[0])) require("node:fs").appendFileSync(__dirname + "/programs.jsonl", line + "\\n");
 `;
 
-/** Folders of programs for a host to run, and a \`node\` and an \`npm\` before those of PATH that note what it runs. */
+/** Folders of programs for a host to run, and a `node` and an `npm` before those of PATH that note what it runs. */
 export class Stage {
   readonly bin: string;
 

@@ -41,6 +41,9 @@ const NODE = "node";
 /** Where the engine listens: its last argument, after the flags that older ones give. */
 let engine = process.argv.slice(2).at(-1) ?? "";
 
+/** What interrupts each program that runs. */
+const programs = new Set(/** @type {(() => void)[]} */ ([]));
+
 const calls = {
   handshake: unary(({ request }) => {
     engine = request.getEngineAddress();
@@ -63,8 +66,10 @@ const calls = {
         (text) => process.stdout.write(text),
         (text) => process.stderr.write(text),
       );
-      call.on("cancelled", () => program.stop("SIGINT"));
-      const code = await program.code;
+      const interrupt = () => program.stop("SIGINT");
+      programs.add(interrupt);
+      call.on("cancelled", interrupt);
+      const code = await program.code.finally(() => programs.delete(interrupt));
       if (code === TOLD) return response.setBail(true);
       return code === 0 ? response : response.setError(`Program exited with non-zero exit code: ${code}`);
     } catch (error) {
@@ -111,8 +116,9 @@ const calls = {
     }),
   runtimeOptionsPrompts: unary(() => new messages.RuntimeOptionsResponse()),
   template: unary(() => new messages.TemplateResponse()),
+  // Of programs alone: a policy pack or a plugin may still be asked.
   cancel: unary(() => {
-    interruptAll();
+    programs.forEach((interrupt) => interrupt());
     return new empty.Empty();
   }),
 };
