@@ -4,6 +4,8 @@ import { noteSkip } from "./support/skips.cjs";
 /** Things that a test may need and a computer may lack; `REQUIRE=nix,sshd` turns their absence into a failure. */
 export type Requirement =
   | "engine"
+  | "command"
+  | "languageHost"
   | "nix"
   | "sshd"
   | "sops"

@@ -6,9 +6,7 @@ import assert from "node:assert/strict";
 import { EXAMPLES } from "../examples/definitions";
 import { ExampleStage, rows } from "../examples/stage";
 import type { Run } from "../rehearsal/drivers/driver";
-import { findEngine } from "../rehearsal/drivers/findEngine";
-import { ROOT } from "../rehearsal/project";
-import { requireOrSkip } from "../require";
+import { requireEngine } from "../support/engine";
 
 const operations = ({ operations = [] }: Run) => [
   ...new Set(operations.filter(({ custom, operation }) => custom && operation !== "read").map((one) => one.operation)),
@@ -18,9 +16,7 @@ for (const example of EXAMPLES) {
   describe(`the engine: examples/${example.name}`, function () {
     let stage: ExampleStage;
     before(async function () {
-      const search = await findEngine(ROOT, () => {});
-      requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
-      if ("cli" in search) stage = new ExampleStage(example, search.cli);
+      stage = new ExampleStage(example, await requireEngine(this));
     });
     after(() => stage?.stop());
 

@@ -12,13 +12,12 @@ import { ContinuousDeployment } from "../../components/index";
 import type { Example } from "../examples/definitions";
 import { ExampleStage, rows } from "../examples/stage";
 import type { RecordedResource } from "../rehearsal/drivers/driver";
-import { findEngine } from "../rehearsal/drivers/findEngine";
 import { isMarkedSecret } from "../rehearsal/emulators/values";
-import { ROOT } from "../rehearsal/project";
 import { exposedKeys } from "../rehearsal/records";
 import { requireOrSkip } from "../require";
 import { cloud } from "../support/cloud";
 import { hasCommand } from "../support/commands";
+import { requireEngine } from "../support/engine";
 import { run } from "../support/mocks";
 
 const yaml: Example = {
@@ -39,10 +38,8 @@ describe("the engine: examples/yaml", function () {
   const bin = mkdtempSync(path.join(tmpdir(), "languages-"));
 
   before(async function () {
-    const search = await findEngine(ROOT, () => {});
-    requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
-    if (!("cli" in search)) return;
-    process.env["PATH"] = [bin, path.dirname(search.cli), outside].join(path.delimiter);
+    const cli = await requireEngine(this);
+    process.env["PATH"] = [bin, path.dirname(cli), outside].join(path.delimiter);
     requireOrSkip(
       this,
       "engine",
@@ -50,7 +47,7 @@ describe("the engine: examples/yaml", function () {
       "no pulumi-language-yaml beside pulumi or on PATH",
     );
     writeFileSync(path.join(bin, "npm"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
-    stage = new ExampleStage(yaml, search.cli);
+    stage = new ExampleStage(yaml, cli);
     await stage.up();
   });
 

@@ -4,7 +4,6 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import type { Context } from "mocha";
-import { requireOrSkip } from "../require";
 import { type Operation, partsOfUrn } from "../rehearsal/drivers/driver";
 import {
   type EngineEvent,
@@ -14,12 +13,12 @@ import {
   takeEvents,
   writeConfiguration,
 } from "../rehearsal/drivers/engineRun";
-import { findEngine } from "../rehearsal/drivers/findEngine";
 import { serve, type Served } from "../rehearsal/emulators/serve";
 import { onAnyEnd } from "../rehearsal/processes";
-import { copyProject, ROOT } from "../rehearsal/project";
+import { copyProject } from "../rehearsal/project";
 import { closedEnvironment } from "../rehearsal/surroundings";
 import { createWorld, type World } from "../rehearsal/world";
+import { requireEngine } from "../support/engine";
 import { Deployments } from "./deployments";
 import { realProviders } from "./realProviders";
 import { restoreFolder, restoreServices, type Snapshot, take } from "./snapshot";
@@ -98,7 +97,7 @@ export class EngineStack {
 
   /** A stack in which nothing is yet. From a `before` hook: skips the suite where there is no engine. */
   static async start(context: Context): Promise<EngineStack> {
-    const stack = await EngineStack.open(await engineFor(context));
+    const stack = await EngineStack.open(await requireEngine(context));
     stack.editRepositoryFile({ owner: OWNER });
     await stack.succeed("stack", "init", STACK);
     return stack;
@@ -106,7 +105,7 @@ export class EngineStack {
 
   /** A stack after its first update, which is made once and copied. */
   static async settled(context: Context): Promise<EngineStack> {
-    const cli = await engineFor(context);
+    const cli = await requireEngine(context);
     settled ??= EngineStack.start(context).then(async (stack) => {
       await stack.up();
       const snapshot = take(stack);
@@ -269,13 +268,6 @@ export class EngineStack {
 }
 
 let settled: Promise<Snapshot> | undefined;
-
-async function engineFor(context: Context): Promise<string> {
-  const search = await findEngine(ROOT, () => {});
-  requireOrSkip(context, "engine", "cli" in search, "reason" in search ? search.reason : "");
-  if (!("cli" in search)) throw new Error("unreachable: the suite was skipped");
-  return search.cli;
-}
 
 function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });

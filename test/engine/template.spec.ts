@@ -8,11 +8,10 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { engineEnvironment } from "../rehearsal/drivers/engineRun";
-import { findEngine } from "../rehearsal/drivers/findEngine";
 import { finished } from "../rehearsal/processes";
 import { ROOT } from "../rehearsal/project";
 import { closedEnvironment } from "../rehearsal/surroundings";
-import { requireOrSkip } from "../require";
+import { requireEngine } from "../support/engine";
 import { exportRepository, rehearse, repositoryFiles } from "../support/template";
 
 describe("the engine: a project made by pulumi new", () => {
@@ -21,17 +20,15 @@ describe("the engine: a project made by pulumi new", () => {
   let printed: string;
 
   before(async function () {
-    const search = await findEngine(ROOT, () => {});
-    requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
-    if (!("cli" in search)) return;
+    const cli = await requireEngine(this);
     folder = realpathSync(mkdtempSync(path.join(tmpdir(), "template-")));
     project = path.join(folder, "my-server");
     mkdirSync(project);
     exportRepository(path.join(folder, "repository"));
     const args = ["new", path.join(folder, "repository"), "--yes", "--non-interactive", "--generate-only"];
-    const { code, stdout, stderr } = await finished(search.cli, [...args, "--name", "my-server"], {
+    const { code, stdout, stderr } = await finished(cli, [...args, "--name", "my-server"], {
       directory: project,
-      environment: engineEnvironment(search.cli, folder, closedEnvironment(folder), []),
+      environment: engineEnvironment(cli, folder, closedEnvironment(folder), []),
       seconds: 120,
     });
     printed = stdout + stderr;

@@ -65,7 +65,7 @@ describe("command provider", () => {
   describe("real", () => {
     const plugin = findProgram(process.env, "pulumi-resource-command");
     before(function () {
-      requireOrSkip(this, "engine", plugin !== undefined, "the plugin pulumi-resource-command is not on PATH");
+      requireOrSkip(this, "command", plugin !== undefined, "the plugin pulumi-resource-command is not on PATH");
     });
     behaves(
       async () => realPlugin(plugin!, folder),

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { Desk } from "./desk";
@@ -115,5 +124,25 @@ describe("search for an engine", () => {
     const offline = await findEngine(folder, nothing);
     assert.match("reason" in offline ? offline.reason : "", /cannot be reached|could not download/);
     assert.ok(performance.now() - begin < 8000);
+  });
+
+  it("says in one line how to get one, and builds nothing by itself", async () => {
+    const ran = path.join(folder, "ran");
+    const said: string[] = [];
+    const how = async () => {
+      const search = await findEngine(folder, (line) => said.push(line));
+      assert.ok("remedy" in search);
+      assert.deepEqual(said.splice(0), [`There is no Pulumi CLI here: ${search.remedy}.`]);
+      assert.doesNotMatch(search.remedy, /\n/);
+      return search.remedy;
+    };
+    process.env["PATH"] = path.join(folder, "bin");
+    const install = "install the Pulumi CLI (https://www.pulumi.com/docs/install)";
+    assert.equal(await how(), install);
+    writeFileSync(program(".ci/install-pulumi.sh"), `#!/bin/sh\necho script >>'${ran}'\n`);
+    assert.equal(await how(), `${install}, or Go, by which .ci/install-pulumi.sh builds it`);
+    writeFileSync(program("bin/go"), `#!/bin/sh\necho go >>'${ran}'\n`);
+    assert.match(await how(), /^PATH="\$\(bash \.ci\/install-pulumi\.sh\):\$PATH" .* builds one with Go/);
+    assert.equal(existsSync(ran), false);
   });
 });

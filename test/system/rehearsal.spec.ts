@@ -5,11 +5,11 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wri
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { canRunMachine } from "../bench";
-import { findEngine } from "../rehearsal/drivers/findEngine";
 import { finished } from "../rehearsal/processes";
 import { PARTS, ROOT } from "../rehearsal/project";
 import type { Rehearsal } from "../rehearsal/rehearse";
 import { requireOrSkip } from "../require";
+import { requireEngine } from "../support/engine";
 
 /** Programs with one fault each, put into the program as a transformation of its resources, and what must not hold. */
 const FAULTS: Record<string, { transformation: string; subject: string; statement: RegExp }> = {
@@ -128,8 +128,7 @@ describe("rehearsal", function () {
     });
 
     it("holds under a real engine", async function () {
-      const search = await findEngine(ROOT, () => {});
-      requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
+      await requireEngine(this);
       const { code, text, rehearsal } = await rehearse(ROOT, {}, "--no-machine");
       assert.equal(code, 0, text);
       assert.equal(rehearsal.driver, "engine");

@@ -8,30 +8,21 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { findProgram, realSurroundings, type Surroundings } from "../../cli/checks/surroundings";
+import { realSurroundings, type Surroundings } from "../../cli/checks/surroundings";
 import { pulumiStack } from "../../cli/secrets/stack";
-import { requireOrSkip } from "../require";
-
-const ownPackages = (folder: string) => folder.endsWith(path.join("node_modules", ".bin"));
+import { engineEnvironment } from "../rehearsal/drivers/engineRun";
+import { requireEngine } from "../support/engine";
 
 describe("the stack, asked with the real Pulumi CLI", function () {
   this.timeout(120_000);
+  let cli: string;
   let folder: string;
   let around: Surroundings;
 
-  before(function () {
-    // The project's own package would download the CLI.
-    const found = findProgram(process.env, "pulumi", ownPackages);
-    requireOrSkip(this, "engine", found !== undefined, "no pulumi on PATH");
+  before(async function () {
+    cli = await requireEngine(this);
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "secrets-stack-"));
-    const env = {
-      PATH: process.env["PATH"],
-      HOME: folder,
-      PULUMI_HOME: path.join(folder, "home"),
-      PULUMI_BACKEND_URL: `file://${folder}`,
-      PULUMI_CONFIG_PASSPHRASE: "for this test",
-      PULUMI_SKIP_UPDATE_CHECK: "true",
-    };
+    const env = engineEnvironment(cli, folder, { PATH: process.env["PATH"], HOME: folder }, []);
     around = realSurroundings({ folder, env });
     fs.symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
     write("package.json", '{ "name": "stack", "main": "index.js" }');
@@ -60,8 +51,7 @@ exports.identityKey = pulumi.secret("the private key");
   }
 
   function pulumi(...args: string[]): void {
-    const program = findProgram(process.env, "pulumi", ownPackages)!;
-    execFileSync(program, ["--cwd", folder, "--non-interactive", ...args], { env: around.env, stdio: "pipe" });
+    execFileSync(cli, ["--cwd", folder, "--non-interactive", ...args], { env: around.env, stdio: "pipe" });
   }
 
   it("has no keys before the first update, and the default in its configuration", async () => {

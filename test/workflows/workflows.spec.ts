@@ -231,7 +231,7 @@ describe("the workflow of tests", () => {
     assert.equal(tests.length, 3);
     assert.deepEqual(
       tests.map(({ env }) => env!["REQUIRE"]),
-      ["engine,nix,sshd,sops,systemd", "engine,nix,sshd,sops,systemd", "engine"],
+      ["engine,command,nix,sshd,sops,systemd", "engine,nix,sshd,sops,systemd", "engine"],
     );
   });
 });

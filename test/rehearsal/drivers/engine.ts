@@ -7,6 +7,7 @@ import { finished, succeeded } from "../processes";
 import type { World } from "../world";
 import { type Driver, type Operation, partsOfUrn, type RecordedResource, type Run, type RunOptions } from "./driver";
 import { engineEnvironment, operationsOf, refusal, takeEvents, writeConfiguration } from "./engineRun";
+import { languageHostOf } from "./languageHost";
 
 const STACK = "rehearsal";
 const SECONDS = 120;
@@ -55,7 +56,9 @@ export class EngineDriver implements Driver {
     const options = { directory: project, environment: complete, seconds: SECONDS };
     const version = (await succeeded(cli, ["version"], options)).stdout.trim();
     await succeeded(cli, ["stack", "init", stack, "--non-interactive"], options);
-    return new EngineDriver(`by the Pulumi engine ${version}`.trimEnd(), cli, project, folder, complete, served, stack);
+    const host = languageHostOf(cli, environment["PATH"]);
+    const description = `by the Pulumi engine ${version}${host === "a stand-in" ? `, with ${host} for its host of Node programs` : ""}`;
+    return new EngineDriver(description, cli, project, folder, complete, served, stack);
   }
 
   async preview(options: RunOptions): Promise<RecordedResource[]> {

@@ -6,6 +6,7 @@ import { detailedDiffOf } from "../../../cli/preview/digest";
 import { strings } from "../../../cli/preview/json";
 import { isObject, type Properties } from "../emulators/values";
 import type { Operation } from "./driver";
+import { installStandIn, languageHostOf } from "./languageHost";
 
 /** The parts of the engine's event log that are read here. */
 export interface EngineEvent {
@@ -37,13 +38,17 @@ export function engineEnvironment(
   attached: string[],
 ): NodeJS.ProcessEnv {
   const state = path.join(folder, "state");
+  const home = path.join(folder, "pulumi-home");
   mkdirSync(state, { recursive: true });
+  if (languageHostOf(cli, environment["PATH"]) === "a stand-in") installStandIn(home);
   return {
     ...environment,
-    // The engine finds its language host beside itself.
+    // Its language hosts are beside it.
     PATH: `${path.dirname(cli)}${path.delimiter}${environment["PATH"] ?? ""}`,
-    PULUMI_HOME: path.join(folder, "pulumi-home"),
-    PULUMI_BACKEND_URL: `file://${state}`,
+    PULUMI_HOME: home,
+    // Without the files of attributes that it would write beside each: an engine that is killed while it writes one leaves
+    // it empty, and can then read its state no more.
+    PULUMI_BACKEND_URL: `file://${state}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE: randomBytes(18).toString("base64url"),
     PULUMI_DEBUG_PROVIDERS: attached.join(","),
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",

@@ -1,0 +1,72 @@
+/**
+ * Records what a Pulumi CLI and Pulumi's own language host say to each other, for languageHost.spec.ts:
+ * `npx tsx test/rehearsal/languageHost/record.ts <pulumi> <pulumi-language-nodejs> && npm run format`.
+ */
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { finished } from "../processes";
+import { engineEnvironment } from "../drivers/engineRun";
+import { closedEnvironment } from "../surroundings";
+import { type Call, Stage } from "./stage";
+
+const [, , cli, host] = process.argv as [string, string, string, string];
+
+async function record(): Promise<void> {
+  const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "record-")));
+  const stage = new Stage(path.join(folder, "stage"), true);
+  const closed = closedEnvironment(folder);
+  const environment = engineEnvironment(cli, folder, { ...closed, PATH: `${stage.bin}:${closed["PATH"]}` }, []);
+  const log = path.join(folder, "calls.jsonl");
+  const plugins = path.join(environment["PULUMI_HOME"]!, "plugins/language-nodejs-v0.0.0");
+  const program = path.join(plugins, "pulumi-language-nodejs");
+  mkdirSync(plugins, { recursive: true });
+  const recorder = path.join(__dirname, "recorder.mjs");
+  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${recorder}' '${host}' '${log}' "$@"\n`);
+  chmodSync(program, 0o755);
+
+  /** Runs a command of the CLI; some are to fail. */
+  const pulumi = async (directory: string, ...args: string[]) => {
+    const options = { directory: path.join(stage.folder, directory), environment, seconds: 300 };
+    const { code, stdout, stderr } = await finished(cli, [...args, "--non-interactive"], options);
+    process.stderr.write(`${directory}: pulumi ${args.join(" ")}: ${code}\n${code === 0 ? "" : stdout + stderr}`);
+  };
+  for (const name of ["typed", "plain", "failed", "told"]) await pulumi(name, "stack", "init", "dev");
+  await pulumi("typed", "config", "set", "plain", "seen");
+  await pulumi("typed", "config", "set", "--secret", "hidden", "not seen");
+  await pulumi("typed", "install");
+  await pulumi("typed", "about");
+  await pulumi("typed", "up", "--yes", "--skip-preview");
+  await pulumi("plain", "preview");
+  await pulumi("plain", "preview", "--policy-pack", "../pack");
+  await pulumi("failed", "preview");
+  await pulumi("told", "preview");
+  await pulumi("typed", "package", "get-schema", "../plugin");
+
+  const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+  const noted = lines
+    .map((line) => JSON.parse(line) as Call & { since: string; directory: string })
+    .sort((one, other) => Number(BigInt(one.since) - BigInt(other.since)));
+  const directories = new Map(noted.map(({ host, directory }) => [host, directory]));
+  const numbers = [...directories.keys()];
+  const calls = noted.map(({ host, call, request, answer }) => ({
+    host: numbers.indexOf(host),
+    call,
+    request,
+    answer,
+  }));
+  const conversation = stage.normalised({ hosts: [...directories.values()], calls, programs: stage.programs() });
+  const versions = { cli: version(cli, "version"), host: version(host, "-version") };
+  writeFileSync(
+    path.join(__dirname, "conversation.json"),
+    `${JSON.stringify({ versions, ...conversation }, null, 2)}\n`,
+  );
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function version(program: string, argument: string): string {
+  return execFileSync(program, [argument], { encoding: "utf8" }).trim();
+}
+
+void record();
