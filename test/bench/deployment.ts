@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "./client";
 import type { Machine } from "./machine";
 import type { Project } from "./project";
+import { WAIT_SECONDS } from "../support/limits.cjs";
 import { output, run, type Result } from "./run";
 
 /** What a test deploys, from where and to where. */
@@ -109,19 +110,19 @@ export class Deployment {
   }
 
   /** Waits for the end. */
-  async result(timeoutSeconds = 90): Promise<Result> {
-    const late = sleep(timeoutSeconds * 1000, "late", { ref: false });
+  async result(): Promise<Result> {
+    const late = sleep(WAIT_SECONDS * 1000, "late", { ref: false });
     if ((await Promise.race([this.ended, late])) === "late") {
       this.child.kill("SIGKILL");
-      throw new Error(`the deployment is not done after ${timeoutSeconds} s:\n${this.stderr}`);
+      throw new Error(`the deployment is not done after ${WAIT_SECONDS} s:\n${this.stderr}`);
     }
     const { exitCode: code, signalCode: signal } = this.child;
     return { code, signal, stdout: this.stdout, stderr: this.stderr, milliseconds: this.milliseconds };
   }
 
   /** Waits until a condition holds, while the deployment runs. */
-  async until(what: string, condition: () => boolean | Promise<boolean>, timeoutSeconds = 30): Promise<void> {
-    await until(`${what} (while the deployment runs)`, condition, timeoutSeconds, () =>
+  async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+    await until(`${what} (while the deployment runs)`, condition, () =>
       this.running ? undefined : `the deployment has ended:\n${this.stderr}`,
     );
   }
@@ -145,17 +146,16 @@ export async function deploy(setting: Setting, attribute = "default", inputs: In
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutSeconds = 30,
   hopeless: () => string | undefined = () => undefined,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutSeconds * 1000;
+  const deadline = Date.now() + WAIT_SECONDS * 1000;
   while (!(await condition())) {
     const why = hopeless();
     if (why !== undefined) {
       throw new Error(`waiting for ${what}: ${why}`);
     }
     if (Date.now() > deadline) {
-      throw new Error(`waiting for ${what}: not after ${timeoutSeconds} s`);
+      throw new Error(`waiting for ${what}: not after ${WAIT_SECONDS} s`);
     }
     await sleep(100);
   }

@@ -58,7 +58,6 @@ export function useBench(jobs = Number(process.env["BENCH_JOBS"] ?? 3)): (title:
   return (title, test) => {
     const index = tests.push({ test }) - 1;
     it(title, async function () {
-      this.timeout(240_000);
       begin(index);
       await tests[index]?.outcome;
     });

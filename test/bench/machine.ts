@@ -3,6 +3,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import { makeKeyPair, type KeyPair } from "./keys";
 import { startLifeline, type Lifeline } from "./lifeline";
 import { findNix, nixConf, type Nix } from "./nix";
@@ -74,7 +75,7 @@ function probeNamespaces(): string | undefined {
     const probe = spawnSync(
       "unshare",
       ["--mount", "--propagation", "private", "--pid", "--fork", "bash", "-c", script, "probe", folder],
-      { encoding: "utf8", timeout: 10_000 },
+      { encoding: "utf8", timeout: WAIT_MILLISECONDS },
     );
     if (probe.status !== 0) {
       const why = probe.error?.message ?? probe.stderr.trim().split("\n")[0];

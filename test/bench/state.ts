@@ -59,7 +59,7 @@ export async function assertMachineLeftClean(machine: Machine): Promise<void> {
   );
   assert.equal(units, "", "units are left on the machine");
   // The server notices the end of a connection a moment after the client.
-  await until("the end of every SSH session", async () => (await machine.run("pgrep -f '^sshd: root'")).code === 1, 10);
+  await until("the end of every SSH session", async () => (await machine.run("pgrep -f '^sshd: root'")).code === 1);
 }
 
 /** No program of the deployment runs any more, and its key is nowhere on the client. */

@@ -41,6 +41,17 @@ describe("doctor", () => {
     assert.match(world.said, /^\d+ ok, \d+ notes, 0 failed, \d+ skipped$/m);
   });
 
+  it("says so when it cannot be told which stack is selected, and goes on with the project's own", async () => {
+    assert.equal(await doctor([], world.withHanging("--show-name"), world.say), 1);
+    assert.match(world.said, /FAIL {2}stack +which one is selected cannot be told: pulumi did not answer in time/);
+    assert.match(world.said, /no stack named dev found/);
+  });
+
+  it("does not say that an update makes the machine of a stack that did not answer", async () => {
+    await doctor([], world.withHanging("output"), world.say);
+    assert.match(world.said, /skip {2}machine {2}pulumi did not answer in time$/m);
+  });
+
   it("changes nothing in the project", async () => {
     await run();
     assert.equal(world.git("status", "--porcelain"), "");

@@ -44,7 +44,7 @@ describe("a program that a deployment starts", () => {
     const script = "trap '' INT TERM; while :; do sleep 0.1; done";
     const result = await shell(new Processes(process.env), script, { timeoutSeconds: 0.2 });
     assert.deepEqual([result.code, result.timedOut], [null, true]);
-  }).timeout(15_000);
+  });
 
   it("is asked as from a terminal first, so that it can clean up", async () => {
     const script = "trap 'echo cleaned; exit 130' INT; while :; do sleep 0.05; done";

@@ -20,6 +20,7 @@ import { onAnyEnd } from "../rehearsal/processes";
 import { copyProject, ROOT } from "../rehearsal/project";
 import { closedEnvironment } from "../rehearsal/surroundings";
 import { createWorld, type World } from "../rehearsal/world";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import { Deployments } from "./deployments";
 import { realProviders } from "./realProviders";
 import { restoreFolder, restoreServices, type Snapshot, take } from "./snapshot";
@@ -27,7 +28,6 @@ import { Watch, WatchedOperations } from "./watch";
 
 const STACK = "suite";
 const OWNER = "example";
-const SECONDS = 90;
 
 /** The components of what can be imported. */
 const IMPORTED: Record<string, RegExp> = {
@@ -162,7 +162,7 @@ export class EngineStack {
       cwd: this.project,
       env: this.environment,
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: SECONDS * 1000,
+      timeout: WAIT_MILLISECONDS,
       killSignal: "SIGKILL",
     });
     this.running.add(child);

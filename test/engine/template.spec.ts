@@ -32,7 +32,6 @@ describe("the engine: a project made by pulumi new", () => {
     const { code, stdout, stderr } = await finished(search.cli, [...args, "--name", "my-server"], {
       directory: project,
       environment: engineEnvironment(search.cli, folder, closedEnvironment(folder), []),
-      seconds: 120,
     });
     printed = stdout + stderr;
     assert.equal(code, 0, printed);

@@ -23,8 +23,7 @@ type Lock = { nodes: Record<string, { locked?: object }> };
 const lockOf = (...names: string[]) =>
   JSON.parse(readFileSync(path.join(ROOT, ...names, "flake.lock"), "utf8")) as Lock;
 
-describe("the flakes of the examples", function () {
-  this.timeout(120_000);
+describe("the flakes of the examples", () => {
   let folder: string;
   let program: string;
 

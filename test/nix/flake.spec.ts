@@ -81,7 +81,6 @@ describe("the flake evaluated by a real Nix", () => {
 
   before(function () {
     requireOrSkip(this, "nix", nixMissing() === undefined, nixMissing() ?? "");
-    this.timeout(60_000);
   });
   beforeEach(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "flake-"));

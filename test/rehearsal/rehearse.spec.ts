@@ -19,8 +19,7 @@ const REPORTED = [
   "  rotate the keys, generations [1,2]: 1 created",
 ];
 
-describe("npm run rehearse", function () {
-  this.timeout(90_000);
+describe("npm run rehearse", () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), "rehearse-spec-"));
@@ -31,7 +30,6 @@ describe("npm run rehearse", function () {
     finished(process.execPath, ["--import", "tsx", "cli/rehearse.ts", ...args], {
       directory: ROOT,
       environment: { ...process.env, TMPDIR: folder },
-      seconds: 80,
     });
 
   it("walks every step in this process, says what it could not check, and leaves nothing behind", async () => {

@@ -25,7 +25,7 @@ describe("a deployment that is killed", () => {
       assert.ok(next.milliseconds < 45_000, `${next.milliseconds} ms`);
       await assertMachineLeftClean(setting.machine);
       const isQuiet = () => Promise.resolve(setting.client.processes().length === 0);
-      await until("the end of what the killed one had started", isQuiet, 15);
+      await until("the end of what the killed one had started", isQuiet);
       await assertClientLeftClean(setting);
     });
   }

@@ -68,15 +68,14 @@ describe("the switch of a deployment", () => {
     const deployment = bench.track(await Deployment.start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "4" }));
     await deployment.until("the switch", () => isSwitching(setting.machine));
     setting.proxy.set("freeze");
-    await until("the switch to end", () => hasSwitched(setting.machine), 20);
+    await until("the switch to end", () => hasSwitched(setting.machine));
     // Without any connection: only the machine can do this.
     await until(
       "the way back",
       async () => (await systemState(setting.machine)).current === setting.machine.initialSystem,
-      20,
     );
     setting.proxy.set("pass");
-    await assertRolledBack(setting, await deployment.result(120));
+    await assertRolledBack(setting, await deployment.result());
   });
 
   // Fault 6
@@ -117,7 +116,7 @@ describe("the switch of a deployment", () => {
     const result = await deploy(setting, "tokenRefused");
     assert.notEqual(result.code, 0);
     assert.match(result.stderr, /going back: GitHub refuses the token: it has expired or was revoked\./);
-    await until("the way back", async () => !(await isHeld(setting.machine)), 20);
+    await until("the way back", async () => !(await isHeld(setting.machine)));
     await assertSystem(setting.machine, setting.machine.initialSystem);
     // The token is to blame: the same system is installed when it is another one.
     assert.deepEqual(await rejectedSystems(setting.machine), []);

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { flakeFolder } from "../nix/evaluate";
 import { requireOrSkip } from "../require";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 const ruleset = path.join(flakeFolder, "modules/instanceMetadata.nft");
 
@@ -21,7 +22,10 @@ function inNamespace(script: string) {
     other() { setpriv --reuid=65534 --regid=65534 --clear-groups curl --silent --globoff --max-time 3 "http://$1/" || echo refused; echo; }
     until [ "$(ask 127.0.0.1)" = "user data" ]; do sleep 0.05; done
     `;
-  return spawnSync("unshare", ["--net", "bash", "-c", setup + script], { encoding: "utf8", timeout: 30_000 });
+  return spawnSync("unshare", ["--net", "bash", "-c", setup + script], {
+    encoding: "utf8",
+    timeout: WAIT_MILLISECONDS,
+  });
 }
 
 describe("the instance metadata service", () => {

@@ -80,14 +80,11 @@ describe("the page", () => {
     const port = await freePort();
     url = `http://127.0.0.1:${port}/`;
     nginx = startNginx(port);
-    await until(
-      "nginx",
-      () =>
-        fetch(url).then(
-          () => true,
-          () => false,
-        ),
-      10,
+    await until("nginx", () =>
+      fetch(url).then(
+        () => true,
+        () => false,
+      ),
     );
     browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   });

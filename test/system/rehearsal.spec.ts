@@ -73,8 +73,7 @@ const FAULTS: Record<string, { transformation: string; subject: string; statemen
   },
 };
 
-describe("rehearsal", function () {
-  this.timeout(240_000);
+describe("rehearsal", () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), "rehearsal-spec-"));
@@ -92,7 +91,6 @@ describe("rehearsal", function () {
     const { code, stdout, stderr } = await finished(process.execPath, args, {
       directory: root,
       environment,
-      seconds: 220,
     });
     return { code, text: stdout + stderr, rehearsal: JSON.parse(readFileSync(json, "utf8")) as Rehearsal };
   };

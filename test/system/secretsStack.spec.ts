@@ -14,8 +14,7 @@ import { requireOrSkip } from "../require";
 
 const ownPackages = (folder: string) => folder.endsWith(path.join("node_modules", ".bin"));
 
-describe("the stack, asked with the real Pulumi CLI", function () {
-  this.timeout(120_000);
+describe("the stack, asked with the real Pulumi CLI", () => {
   let folder: string;
   let around: Surroundings;
 

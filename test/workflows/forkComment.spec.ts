@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 interface Workflow {
   jobs: { comment: { steps: { run: string; env: Record<string, string> }[] } };
@@ -33,7 +34,7 @@ describe("the comment on a fork", () => {
     return new Promise((resolve) => {
       // As GitHub runs a step.
       const args = ["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step.run];
-      const child = execFile("bash", args, { env, timeout: 20_000 }, (_, stdout, stderr) =>
+      const child = execFile("bash", args, { env, timeout: WAIT_MILLISECONDS }, (_, stdout, stderr) =>
         resolve({ code: child.exitCode ?? -1, stdout, stderr }),
       );
     });

@@ -243,7 +243,7 @@ OOMPolicy=continue
   }
 
   async poll(unit = "nixos-upgrade.service"): Promise<boolean> {
-    return (await this.machine.run(`systemctl start ${unit}`, { timeoutSeconds: 90 })).code === 0;
+    return (await this.machine.run(`systemctl start ${unit}`)).code === 0;
   }
 
   async status(): Promise<Status> {
