@@ -5,6 +5,7 @@ import type { Client } from "./client";
 import type { Machine } from "./machine";
 import type { Project } from "./project";
 import { WAIT_SECONDS } from "../support/limits.cjs";
+import { until } from "../support/until";
 import { output, run, type Result } from "./run";
 
 /** What a test deploys, from where and to where. */
@@ -17,8 +18,9 @@ export interface Setting {
 }
 
 /**
- * The environment of the deployment program, short limits instead of the usual minutes; `inputs` replaces single
- * values ("" stays empty, undefined takes the variable away).
+ * The environment of the deployment program, with its usual time to confirm and generous others: a test about what
+ * happens when a time is over sets that time. `inputs` replaces single values ("" stays empty, undefined takes the
+ * variable away).
  */
 export function deploymentEnvironment(setting: Setting, inputs: Inputs = {}): NodeJS.ProcessEnv {
   const { client, machine, port = machine.port } = setting;
@@ -31,9 +33,9 @@ export function deploymentEnvironment(setting: Setting, inputs: Inputs = {}): No
     DEPLOY_FLAKE: "path:./nix#default",
     DEPLOY_BUILD_ON: "host",
     DEPLOY_SUBSTITUTE: "true",
-    DEPLOY_CONFIRM_SECONDS: "20",
-    DEPLOY_SWITCH_SECONDS: "60",
-    DEPLOY_WAIT_SECONDS: "30",
+    DEPLOY_CONFIRM_SECONDS: "60",
+    DEPLOY_SWITCH_SECONDS: "300",
+    DEPLOY_WAIT_SECONDS: "300",
     ...inputs,
   };
 }
@@ -140,23 +142,4 @@ async function derivationOf(setting: Setting, attribute: string): Promise<string
 /** Starts a deployment and waits for its end. */
 export async function deploy(setting: Setting, attribute = "default", inputs: Inputs = {}): Promise<Result> {
   return (await Deployment.start(setting, attribute, inputs)).result();
-}
-
-/** Polls until a condition holds; fails with what was waited for. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  hopeless: () => string | undefined = () => undefined,
-): Promise<void> {
-  const deadline = Date.now() + WAIT_SECONDS * 1000;
-  while (!(await condition())) {
-    const why = hopeless();
-    if (why !== undefined) {
-      throw new Error(`waiting for ${what}: ${why}`);
-    }
-    if (Date.now() > deadline) {
-      throw new Error(`waiting for ${what}: not after ${WAIT_SECONDS} s`);
-    }
-    await sleep(100);
-  }
 }

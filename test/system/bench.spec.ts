@@ -9,8 +9,8 @@ import path from "node:path";
 import { output, run, until, type Machine } from "../bench";
 import { useBench } from "../bench/hooks";
 
-/** An ssh command line that knows the machine and nothing else of this computer. */
-function sshArguments(machine: Machine, port: number, folder: string): string[] {
+/** An ssh command line that knows the machine and nothing else of this computer; `options` are more of them. */
+function sshArguments(machine: Machine, port: number, folder: string, more: Record<string, string> = {}): string[] {
   fs.writeFileSync(path.join(folder, "key"), machine.login.privateKey, { mode: 0o600 });
   fs.writeFileSync(path.join(folder, "known_hosts"), `bench ${machine.hostPublicKey}\n`);
   const options = {
@@ -18,9 +18,7 @@ function sshArguments(machine: Machine, port: number, folder: string): string[] 
     UserKnownHostsFile: path.join(folder, "known_hosts"),
     StrictHostKeyChecking: "yes",
     BatchMode: "yes",
-    ConnectTimeout: "5",
-    ServerAliveInterval: "1",
-    ServerAliveCountMax: "2",
+    ...more,
   };
   const flags = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
   return ["-F", "none", "-i", path.join(folder, "key"), "-p", String(port), ...flags, `root@${machine.host}`];
@@ -171,19 +169,20 @@ describe("the loopback bench", () => {
 
   it("cuts, freezes and resets connections by its proxy", async (bench) => {
     const { machine, proxy, port } = await bench.fresh();
-    const ssh = (command: string) => run("ssh", [...sshArguments(machine, port, folder), command]);
+    const ssh = (command: string, more: Record<string, string> = {}) =>
+      run("ssh", [...sshArguments(machine, port, folder, more), command]);
     proxy.set("refuse");
     assert.match((await ssh("true")).stderr, /reset by peer|closed by/);
     proxy.set("silent");
-    assert.match((await ssh("true")).stderr, /timed out during banner exchange/);
+    assert.match((await ssh("true", { ConnectTimeout: "3" })).stderr, /timed out during banner exchange/);
     proxy.set("pass");
-    const frozen = ssh("sleep 10; echo never");
+    const frozen = ssh("sleep 3600; echo never", { ServerAliveInterval: "2", ServerAliveCountMax: "3" });
     await until("the session", () => machine.run("pgrep -x sleep").then(({ code }) => code === 0));
     proxy.set("freeze");
     assert.match((await frozen).stderr, /Timeout, server bench not responding|Timeout, server .* not responding/);
     proxy.set("pass");
-    const broken = ssh("sleep 9; echo never");
-    await until("the session", () => machine.run("pgrep -f '^sleep 9'").then(({ code }) => code === 0));
+    const broken = ssh("sleep 3601; echo never");
+    await until("the session", () => machine.run("pgrep -f '^sleep 3601'").then(({ code }) => code === 0));
     proxy.reset();
     const result = await broken;
     assert.deepEqual([result.code, result.stdout], [255, ""]);

@@ -88,16 +88,16 @@ describe("the switch of a deployment", () => {
   // Fault 5
   it("is undone at once, when the activation fails", async (bench) => {
     const setting = await bench.fresh();
-    const result = await deploy(setting, "activationFails", { DEPLOY_CONFIRM_SECONDS: "60" });
+    // Longer than a test may take: whoever waited for the confirmation would hang.
+    const result = await deploy(setting, "activationFails", { DEPLOY_CONFIRM_SECONDS: "3600" });
     await assertRolledBack(setting, result);
-    assert.ok(result.milliseconds < 30_000, `${result.milliseconds} ms`);
     assert.match(result.stderr, /snippet 'bench' failed/);
   });
 
   // Fault 8
   it("is undone at once, when the boot loader cannot be installed", async (bench) => {
     const setting = await bench.fresh();
-    const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "60" });
+    const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "3600" });
     await assertRolledBack(setting, result);
     assert.match(result.stderr, /Failed to install bootloader/);
   });
