@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Context } from "mocha";
 import { noteSkip } from "./support/skips.cjs";
 
@@ -14,7 +15,8 @@ export type Requirement =
   | "namespaces"
   | "registry"
   | "python"
-  | "go";
+  | "go"
+  | "ssh-to-age";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.
@@ -27,6 +29,18 @@ export function requireOrSkip(context: Context, requirement: Requirement, found:
   if (found) return;
   const required = (process.env["REQUIRE"] ?? "").split(",").map((name) => name.trim());
   if (required.includes(requirement)) throw new Error(`REQUIRE names ${requirement}, but: ${reason}`);
-  noteSkip(`${requirement}: ${reason}`);
+  noteSkip({ ...skippedBy(context), reason: `${requirement}: ${reason}` });
   context.skip();
+}
+
+/** What is skipped with this context: the test, or, from a `before` hook, its suite. */
+function skippedBy({ test, currentTest }: Context): { file: string; titles: string[] } {
+  assert.ok(test !== undefined);
+  const skipped = /^"before all" hook/.test(test.title)
+    ? test.parent
+    : /^"before each" hook/.test(test.title)
+      ? currentTest
+      : test;
+  assert.ok(skipped !== undefined);
+  return { file: skipped.file ?? test.file ?? "", titles: skipped.titlePath() };
 }
