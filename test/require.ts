@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Context } from "mocha";
+import { hasCommand } from "./support/commands";
 import { noteSkip } from "./support/skips.cjs";
 
 /** Things that a test may need and a computer may lack; `REQUIRE=nix,sshd` turns their absence into a failure. */
@@ -16,7 +17,9 @@ export type Requirement =
   | "registry"
   | "python"
   | "go"
-  | "ssh-to-age";
+  | "ssh-to-age"
+  | "git"
+  | "curl";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.
@@ -31,6 +34,12 @@ export function requireOrSkip(context: Context, requirement: Requirement, found:
   if (required.includes(requirement)) throw new Error(`REQUIRE names ${requirement}, but: ${reason}`);
   noteSkip({ ...skippedBy(context), reason: `${requirement}: ${reason}` });
   context.skip();
+}
+
+/** The same for programs that are to be on PATH. */
+export function requireCommands(context: Context, requirement: Requirement, ...names: string[]): void {
+  const missing = names.filter((name) => !hasCommand(name));
+  requireOrSkip(context, requirement, missing.length === 0, `there is no ${missing.join(" and no ")} on PATH`);
 }
 
 /** What is skipped with this context: the test, or, from a `before` hook, its suite. */

@@ -13,6 +13,7 @@ import { checkReports, checkWorkflows } from "../../cli/checks/requiredChecks";
 import { failed, printed, type Result } from "../../cli/checks/result";
 import { checkSops } from "../../cli/checks/sops";
 import { checkSsh } from "../../cli/checks/ssh";
+import { requireCommands } from "../require";
 import { TOKEN, World } from "./world";
 
 const one = (result: Result) => `${result.outcome} ${result.subject}: ${result.found}`;
@@ -20,6 +21,10 @@ const all = (results: Result[]) => results.map(one).join("\n");
 
 // GitHub and AWS are a local server, and the programs are scripts: that they still answer like this is not shown here.
 describe("checks", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   let world: World;
   beforeEach(async () => {
     world = (await World.start()).everythingWorks();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { doctor } from "../../cli/doctor/run";
 import { ageRecipient } from "../../components/age";
+import { requireCommands } from "../require";
 import { World } from "./world";
 
 const SECRET_LINE = "bm90LWEta2V5LWJ1dC1pdC1tdXN0LW5vdC1iZS1wcmludGVk";
@@ -9,6 +10,10 @@ const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9o
 
 // The ssh here is a script; test/system/doctor.spec.ts has a real one, and a machine behind it.
 describe("doctor", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   let world: World;
   beforeEach(async () => {
     world = (await World.start()).everythingWorks();

@@ -5,10 +5,15 @@ import type { Surroundings } from "../../cli/checks/surroundings";
 import { setup } from "../../cli/setup/run";
 import type { Prompts } from "../../cli/setup/prompts";
 import { ciSystem } from "../../components/requiredChecks";
+import { requireCommands } from "../require";
 import { answering, TOKEN, World } from "./world";
 
 // The prompts themselves (keys, colours) are a library's and are not under test here.
 describe("setup", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   let world: World;
   beforeEach(async () => {
     world = (await World.start()).everythingWorks();

@@ -34,13 +34,14 @@ describe("upgrade: from the first push on", () => {
   });
 
   it("installs what is pushed, and records the revision that runs", async () => {
+    const begun = Math.floor(Date.now() / 1000) * 1000;
     const revision = await bench().push();
     assert.equal(await bench().poll(), true);
     const status = await bench().status();
     assert.equal(status.state, "current");
     assert.equal(status.revision, revision);
     assert.equal(status.commit, `https://github.com/octocat/site/commit/${revision}`);
-    assert.ok(Date.parse(status.since ?? "") > Date.now() - 60_000, status.since ?? "no time");
+    assert.ok(Date.parse(status.since ?? "") >= begun, status.since ?? "no time");
     await assertSystem(bench().machine, await bench().current());
   });
 
@@ -73,6 +74,7 @@ describe("upgrade: from the first push on", () => {
   });
 
   it("is started by its timer", async () => {
+    const begun = Math.floor(Date.now() / 1000) * 1000;
     const revision = await bench().push();
     await bench().machine.output("systemctl start nixos-upgrade.timer");
     await until("the timer to install it", async () => (await bench().status()).revision === revision);
@@ -80,8 +82,8 @@ describe("upgrade: from the first push on", () => {
       "its end",
       async () => (await bench().machine.run("systemctl is-active -q nixos-upgrade.service")).code !== 0,
     );
-    const { nextTry } = await bench().status();
-    assert.ok(Math.abs(Date.parse(nextTry ?? "") - Date.now()) < 65_000, nextTry ?? "no time");
+    const next = Date.parse((await bench().status()).nextTry ?? "");
+    assert.ok(next >= begun && next <= Date.now() + 65_000, String(next));
     await bench().machine.output("systemctl stop nixos-upgrade.timer");
   });
 });
@@ -148,9 +150,10 @@ describe("upgrade: revisions that do not work", () => {
 
   it("a revision that failed is tried again when its hour is over", async () => {
     await bench().push({ behaviour: "buildError" });
+    const begun = Math.floor(Date.now() / 1000) * 1000;
     assert.equal(await bench().poll(), false);
-    const next = Date.parse((await bench().status()).nextTry ?? "");
-    assert.ok(next > Date.now() + 3_500_000 && next < Date.now() + 3_700_000, String(next));
+    const failed = Date.parse((await bench().status()).nextTry ?? "") - 3_600_000;
+    assert.ok(failed >= begun && failed <= Date.now(), String(failed));
 
     await bench().machine.output(
       `state=/var/lib/nixos-upgrade/state.json; jq '.failed.retryAt = now - 1' $state >/tmp/state && cp /tmp/state $state`,
@@ -209,7 +212,8 @@ describe("upgrade: revisions that do not work", () => {
   });
 
   it("a unit that had failed before is not the new system's fault", async () => {
-    await bench().machine.run("systemd-run --quiet --unit=old-trouble /bin/false; sleep 0.3");
+    await bench().machine.output(`systemd-run --quiet --unit=old-trouble /bin/false
+      until systemctl is-failed --quiet old-trouble; do sleep 0.05; done`);
     const revision = await bench().push();
     assert.equal(await bench().poll(), true);
     assert.equal((await bench().status()).revision, revision);
@@ -373,9 +377,9 @@ describe("upgrade: a repository that cannot be read", () => {
   it("a server that is down, and one that is frozen", async () => {
     await bench().machine.output("systemctl stop githost.service");
     await assertFailing("unreachable", /cannot be reached/);
-    await bench().machine.output(
-      "systemctl start githost.service; sleep 0.3; systemctl kill --signal=STOP githost.service",
-    );
+    await bench().machine.output(`systemctl start githost.service
+      until ss -Hltn "src ${bench().address}:22" | grep -q LISTEN; do sleep 0.05; done
+      systemctl kill --signal=STOP githost.service`);
     await assertFailing("unreachable", /cannot be reached/);
     await bench().machine.output("systemctl kill --signal=CONT githost.service");
   });
@@ -556,7 +560,7 @@ describe("upgrade: the freshness probe", () => {
     await until("the command", async () => (await told()).length === 1);
     assert.match(
       (await told())[0] ?? "",
-      /^The branch is at [0-9a-f]{40}, this machine runs [0-9a-f]{40}, for 6\d minutes\.$/,
+      /^The branch is at [0-9a-f]{40}, this machine runs [0-9a-f]{40}, for \d+ minutes\.$/,
     );
     assert.equal(await probe(), false);
     await until(
@@ -580,7 +584,7 @@ describe("upgrade: the freshness probe", () => {
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
-      /could not be read for 6\d minutes: The repository's server cannot be reached/,
+      /could not be read for \d+ minutes: The repository's server cannot be reached/,
     );
     await bench().machine.output("systemctl start githost.service");
   });
@@ -593,7 +597,7 @@ describe("upgrade: the freshness probe", () => {
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
-      /has not asked the repository for 6\d minutes/,
+      /has not asked the repository for \d+ minutes/,
     );
   });
 

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
+import { requireCommands } from "../require";
 import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 interface Workflow {
@@ -18,6 +19,10 @@ const file = path.resolve(__dirname, "../../.github/workflows/fork-comment.yml")
 const step = (parse(readFileSync(file, "utf8")) as Workflow).jobs.comment.steps[0]!;
 
 describe("the comment on a fork", () => {
+  before(function () {
+    requireCommands(this, "curl", "curl", "jq");
+  });
+
   let github: GithubServer;
 
   beforeEach(async () => {
