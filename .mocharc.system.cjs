@@ -19,5 +19,5 @@ module.exports = {
   timeout: TEST_MILLISECONDS,
   forbidOnly: true,
   reporter: "./test/support/reporter.cjs",
-  reporterOption: ["base=spec"],
+  "reporter-option": ["base=spec"],
 };
