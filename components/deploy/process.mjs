@@ -98,7 +98,8 @@ export class Processes {
         forget();
         for (const line of `${stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
-        resolve({ code, stdout, stderr, timedOut });
+        // One that was ended has not done what it was to do, whatever it makes of that.
+        resolve({ code: timedOut ? null : code, stdout, stderr, timedOut });
       });
     });
   }

@@ -43,6 +43,11 @@ describe("a program that a deployment starts", () => {
     assert.equal(result.timedOut, true);
   });
 
+  it("has no good exit code when it was ended, even if it says so itself", async () => {
+    const script = "trap 'exit 0' INT; while :; do sleep 0.05; done";
+    assert.equal((await shell(new Processes(process.env), script, { timeoutSeconds: 0.5 })).code, null);
+  });
+
   it("is ended even if it ignores being asked to", async () => {
     const script = "trap '' INT TERM; while :; do sleep 0.1; done";
     const processes = new Processes(process.env, () => {}, 0.2);

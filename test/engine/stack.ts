@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "mocha";
 import { requireOrSkip } from "../require";
 import { type Operation, partsOfUrn } from "../rehearsal/drivers/driver";
@@ -173,7 +174,7 @@ export class EngineStack {
       child.on("error", reject);
       // Not "close": what a killed engine leaves running keeps its pipes open.
       child.on("exit", (code) => {
-        setTimeout(() => {
+        void silence(() => printed.length).then(() => {
           this.running.delete(child);
           this.printed.push(printed);
           const happened = takeEvents(events);
@@ -183,7 +184,7 @@ export class EngineStack {
             errors: refusal(happened) ?? printed,
             changes: changesOf(operationsOf(lastPart(happened))),
           });
-        }, 20);
+        });
       });
     });
     return { signal: (signal) => child.kill(signal), end, printed: () => printed };
@@ -265,6 +266,15 @@ export class EngineStack {
   /** Gives the flake another system. */
   editSystem(): void {
     this.edit("nix/www/index.html", (text) => `${text}<!-- ${randomBytes(4).toString("hex")} -->\n`);
+  }
+}
+
+/** Waits until what a program had written is read: for several turns, as a busy computer reads nothing in one. */
+async function silence(length: () => number): Promise<void> {
+  for (let calm = 0; calm < 5;) {
+    const before = length();
+    await sleep(5);
+    calm = length() === before ? calm + 1 : 0;
   }
 }
 
