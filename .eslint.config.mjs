@@ -18,6 +18,18 @@ export default ts.config(
       "@typescript-eslint/no-floating-promises": "error",
     },
   },
+  {
+    // A test that has a limit of its own fails when the computer is busy.
+    files: ["test/**/*.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        ...["CallExpression[callee.property.name='timeout'] > Literal", "Property[key.name='timeout'] > Literal"].map(
+          (selector) => ({ selector, message: "There is one limit for all: test/support/limits.cjs." }),
+        ),
+      ],
+    },
+  },
   { files: ["**/*.{mjs,cjs}"], languageOptions: { globals: globals.node } },
   { files: ["**/*.cjs"], languageOptions: { sourceType: "commonjs" } },
 );

@@ -22,10 +22,7 @@ function linksOf(page: string): string[] {
   return here.map((target) => path.resolve(path.dirname(page), target));
 }
 
-describe("docs/components", function () {
-  // Reading the components' types takes seconds, on a busy computer many.
-  this.timeout(60_000);
-
+describe("docs/components", () => {
   const { components, settings } = readPackage(ROOT);
   const names = (properties: { name: string }[]) => properties.map(({ name }) => name).sort();
 

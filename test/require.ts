@@ -1,4 +1,6 @@
+import assert from "node:assert/strict";
 import type { Context } from "mocha";
+import { hasCommand } from "./support/commands";
 import { noteSkip } from "./support/skips.cjs";
 
 /** Things that a test may need and a computer may lack; `REQUIRE=nix,sshd` turns their absence into a failure. */
@@ -16,7 +18,10 @@ export type Requirement =
   | "namespaces"
   | "registry"
   | "python"
-  | "go";
+  | "go"
+  | "ssh-to-age"
+  | "git"
+  | "curl";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.
@@ -29,6 +34,24 @@ export function requireOrSkip(context: Context, requirement: Requirement, found:
   if (found) return;
   const required = (process.env["REQUIRE"] ?? "").split(",").map((name) => name.trim());
   if (required.includes(requirement)) throw new Error(`REQUIRE names ${requirement}, but: ${reason}`);
-  noteSkip(`${requirement}: ${reason}`);
+  noteSkip({ ...skippedBy(context), reason: `${requirement}: ${reason}` });
   context.skip();
+}
+
+/** The same for programs that are to be on PATH. */
+export function requireCommands(context: Context, requirement: Requirement, ...names: string[]): void {
+  const missing = names.filter((name) => !hasCommand(name));
+  requireOrSkip(context, requirement, missing.length === 0, `there is no ${missing.join(" and no ")} on PATH`);
+}
+
+/** What is skipped with this context: the test, or, from a `before` hook, its suite. */
+function skippedBy({ test, currentTest }: Context): { file: string; titles: string[] } {
+  assert.ok(test !== undefined);
+  const skipped = /^"before all" hook/.test(test.title)
+    ? test.parent
+    : /^"before each" hook/.test(test.title)
+      ? currentTest
+      : test;
+  assert.ok(skipped !== undefined);
+  return { file: skipped.file ?? test.file ?? "", titles: skipped.titlePath() };
 }

@@ -129,9 +129,7 @@ function cloudWithCache() {
   };
 }
 
-describe("a component that other languages could not use", function () {
-  this.timeout(60_000);
-
+describe("a component that other languages could not use", () => {
   let folder: string;
 
   // One component with what it imports is enough, and quicker.

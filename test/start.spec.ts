@@ -23,7 +23,7 @@ function start(environment: NodeJS.ProcessEnv = {}): Promise<Result> {
   };
   assert.equal(runtime.options.typescript, false);
   const args = [...runtime.options.nodeargs.split(" "), "index.ts"];
-  return run(process.execPath, args, { cwd: folder, env: { ...process.env, ...environment }, timeoutSeconds: 60 });
+  return run(process.execPath, args, { cwd: folder, env: { ...process.env, ...environment } });
 }
 
 async function printed(environment?: NodeJS.ProcessEnv): Promise<string> {

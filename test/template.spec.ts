@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { ROOT } from "./rehearsal/project";
+import { requireCommands } from "./require";
 import { configSchema } from "./support/program";
 import { repositoryFiles } from "./support/template";
 
@@ -44,6 +45,10 @@ describe("the template section of Pulumi.yaml", () => {
 });
 
 describe("the files of the repository", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   it("have no text in which `pulumi new` would put a project's name or description", () => {
     // In two parts, or this file would be one.
     const placeholders = ["PROJECT", "DESCRIPTION"].map((name) => `$\{${name}}`);

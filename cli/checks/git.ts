@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { failed, note, ok, type Result, skipped } from "./result";
-import { failureOf, firstLine, type Surroundings } from "./surroundings";
+import { failureOf, firstLine, type Ran, type Surroundings } from "./surroundings";
 
 /** The folder is a git repository of its own, on the branch that the machine follows, with everything committed. */
 export async function checkGit(around: Surroundings, branch: string): Promise<Result[]> {
@@ -10,6 +10,7 @@ export async function checkGit(around: Surroundings, branch: string): Promise<Re
     return [failed("git", failureOf("git", version), "Install git from https://git-scm.com.")];
   }
   const top = await git("rev-parse", "--show-toplevel");
+  if (top.timedOut) return [unanswered("git", top)];
   if (top.code !== 0 || realpathSync(top.stdout.trim()) !== realpathSync(around.folder)) {
     return [
       failed(
@@ -21,12 +22,19 @@ export async function checkGit(around: Surroundings, branch: string): Promise<Re
   }
   return [
     ok("git", firstLine(version.stdout)),
-    ...currentBranch(firstLine((await git("symbolic-ref", "--quiet", "--short", "HEAD")).stdout), branch),
-    committed((await git("status", "--porcelain")).stdout),
+    ...currentBranch(await git("symbolic-ref", "--quiet", "--short", "HEAD"), branch),
+    committed(await git("status", "--porcelain")),
   ];
 }
 
-function currentBranch(current: string, branch: string): Result[] {
+/** An answer that never came says nothing, least of all that all is well. */
+function unanswered(subject: string, ran: Ran): Result {
+  return failed(subject, failureOf("git", ran), "Run this again.");
+}
+
+function currentBranch(ran: Ran, branch: string): Result[] {
+  if (ran.timedOut) return [unanswered("branch", ran)];
+  const current = firstLine(ran.stdout);
   if (current === branch) return [];
   return [
     note(
@@ -37,8 +45,9 @@ function currentBranch(current: string, branch: string): Result[] {
   ];
 }
 
-function committed(status: string): Result {
-  const files = status.split("\n").filter((line) => line !== "");
+function committed(ran: Ran): Result {
+  if (ran.code !== 0) return unanswered("commits", ran);
+  const files = ran.stdout.split("\n").filter((line) => line !== "");
   return files.length === 0
     ? ok("commits", "everything is committed")
     : note(
@@ -50,11 +59,12 @@ function committed(status: string): Result {
 
 /** Where `git push` goes. */
 export async function checkOrigin(around: Surroundings, owner: string, name: string): Promise<Result> {
-  const { code, stdout } = await around.run("git", ["-C", around.folder, "remote", "get-url", "origin"]);
-  const url = withoutPassword(stdout.trim());
+  const ran = await around.run("git", ["-C", around.folder, "remote", "get-url", "origin"]);
+  const url = withoutPassword(ran.stdout.trim());
   const wanted = `git@github.com:${owner}/${name}.git`;
   if (owner === "") return skipped("origin", "nix/repository.json names no owner yet");
-  if (code !== 0) return failed("origin", "git has no remote of that name", `git remote add origin ${wanted}`);
+  if (ran.timedOut) return unanswered("origin", ran);
+  if (ran.code !== 0) return failed("origin", "git has no remote of that name", `git remote add origin ${wanted}`);
   const repository = githubRepository(url);
   if (repository === undefined)
     return note("origin", `${url}: whether that is ${owner}/${name} cannot be told from here`);

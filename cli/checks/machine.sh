@@ -22,6 +22,7 @@ say upgrade-result "$(unit nixos-upgrade.service Result)"
 say upgrade-state "$(unit nixos-upgrade.service ActiveState)"
 
 say probe-unit "$(unit nixos-upgrade-freshness.service LoadState)"
+say asked "$(date +%s)"
 timeout 60 systemctl start nixos-upgrade-freshness.service >/dev/null 2>&1
 say probe "$(cat /var/lib/nixos-upgrade/probe.json 2>/dev/null)"
 say state "$(cat /var/lib/nixos-upgrade/state.json 2>/dev/null)"

@@ -104,6 +104,14 @@ function readable(facts: MachineFacts): Result {
   const problems = field(probe, "problems");
   const messages = Array.isArray(problems) ? problems.map((problem) => textField(problem, "message")) : [];
   const [contact, at] = [field(probe, "contact"), field(probe, "at")];
+  // What it wrote the last time says nothing of today.
+  if (typeof at === "number" && at < Number(facts["asked"] ?? at)) {
+    return failed(
+      "repository",
+      "the machine has not answered within a minute whether it can read it",
+      "Run this again; on the machine: systemctl status nixos-upgrade-freshness.service",
+    );
+  }
   if (typeof at !== "number" || contact !== at) {
     const why = textField(json(facts["state"]), "error", "message");
     return failed(

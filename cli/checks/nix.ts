@@ -29,6 +29,7 @@ async function checkFlakes(around: Surroundings, version: string): Promise<Resul
   }
   // `flake metadata` of an empty registry name would need the network; this evaluates nothing.
   const probe = await around.run("nix", ["eval", "--expr", "builtins ? getFlake"]);
+  if (probe.timedOut) return [note("flakes", failureOf("nix", probe), "Run this again.")];
   return probe.code === 0 && probe.stdout.trim() === "true"
     ? [ok("flakes", "on")]
     : [

@@ -13,12 +13,14 @@ export function findPulumi({ env, folder }: Surroundings): string | undefined {
   return installed ?? (existsSync(ownPackage) ? ownPackage : undefined);
 }
 
+/** How long any command of it may take: the first one downloads about 100 MB where the project's own package is used. */
+export const PULUMI_SECONDS = 600;
+
 /** The CLI, who is logged in, and where the state is kept. */
 export async function checkPulumi(around: Surroundings): Promise<Result[]> {
   const program = findPulumi(around);
   if (program === undefined) return [failed("Pulumi", "not found", "Run `npm ci`, which brings it.")];
-  // The first use downloads about 100 MB.
-  const version = await around.run(program, ["version"], { timeoutSeconds: 300 });
+  const version = await around.run(program, ["version"], { timeoutSeconds: PULUMI_SECONDS });
   if (version.code !== 0) {
     return [failed("Pulumi", failureOf("pulumi", version), "Install it from https://www.pulumi.com/docs/install/.")];
   }

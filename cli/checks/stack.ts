@@ -1,5 +1,5 @@
 import { failureOf, firstLine, type Ran, type Surroundings } from "./surroundings";
-import { findPulumi } from "./pulumi";
+import { findPulumi, PULUMI_SECONDS } from "./pulumi";
 
 /** What the checks of a machine need of a stack's outputs. */
 export interface StackOutputs {
@@ -12,21 +12,36 @@ export interface StackOutputs {
 }
 
 export interface Stack {
-  /** Undefined: the stack has no machine, and `reason` says why, in a sentence for people. */
+  /** Undefined: there is no machine, or none is known of, and `reason` says why, in words for people. */
   outputs?: StackOutputs;
   reason: string;
+  /** Whether `npx pulumi up` would make the machine: false too where the stack could not be asked. */
+  lacksMachine: boolean;
   /** The private key that logs in; asked for only when it is needed. */
   privateKey(): Promise<string>;
 }
 
 const USUAL_STACK = "dev";
 
-/** The stack that is selected in this checkout, or the one that the project comes with. */
-export async function selectedStack(around: Surroundings): Promise<string> {
+/** The stack that commands are about. */
+export interface Selection {
+  name: string;
+  /** Why another one may be selected: the CLI could not tell. Empty where it is known. */
+  doubt: string;
+}
+
+/** What the CLI says where nothing can be selected: nobody has chosen yet, or nobody is logged in. */
+const NONE_SELECTED = /no stack selected|PULUMI_ACCESS_TOKEN must be set|not logged in/;
+
+/** The stack that is selected in this checkout, or, where none is, the one that the project comes with. */
+export async function selectedStack(around: Surroundings): Promise<Selection> {
   const program = findPulumi(around);
-  if (program === undefined) return USUAL_STACK;
-  const ran = await around.run(program, ["stack", "--show-name", "--non-interactive", "--cwd", around.folder]);
-  return ran.code === 0 ? firstLine(ran.stdout) || USUAL_STACK : USUAL_STACK;
+  if (program === undefined) return { name: USUAL_STACK, doubt: "" };
+  const args = ["stack", "--show-name", "--non-interactive", "--cwd", around.folder];
+  const ran = await around.run(program, args, { timeoutSeconds: PULUMI_SECONDS });
+  if (ran.code === 0) return { name: firstLine(ran.stdout) || USUAL_STACK, doubt: "" };
+  const doubt = NONE_SELECTED.test(ran.stderr) ? "" : failureOf("pulumi", ran).replace(/^error: /, "");
+  return { name: USUAL_STACK, doubt };
 }
 
 /** The name in the name of a stack's file: `owner/project/dev` has its settings in Pulumi.dev.yaml. */
@@ -39,7 +54,7 @@ export async function readStack(around: Surroundings, stack: string): Promise<St
   const program = findPulumi(around);
   const output = (...args: string[]): Promise<Ran> =>
     around.run(program!, ["stack", "output", ...args, "--stack", stack, "--non-interactive", "--cwd", around.folder], {
-      timeoutSeconds: 60,
+      timeoutSeconds: PULUMI_SECONDS,
     });
   const privateKey = async () => {
     const ran = await output("privateKey", "--show-secrets");
@@ -47,13 +62,21 @@ export async function readStack(around: Surroundings, stack: string): Promise<St
     // Exactly one newline at its end, as OpenSSH wants it.
     return `${ran.stdout.trim()}\n`;
   };
-  if (program === undefined) return { reason: "there is no Pulumi CLI to ask", privateKey };
+  if (program === undefined) return { reason: "there is no Pulumi CLI to ask", lacksMachine: false, privateKey };
   const ran = await output("--json");
-  if (ran.code !== 0) return { reason: failureOf("pulumi", ran).replace(/^error: /, ""), privateKey };
+  if (ran.code !== 0) {
+    const reason = failureOf("pulumi", ran).replace(/^error: /, "");
+    return { reason, lacksMachine: /no stack named/.test(ran.stderr), privateKey };
+  }
   const { publicIp, hostPublicKey, ageRecipients, loginPublicKeys } = parse(ran.stdout);
   return publicIp && hostPublicKey && ageRecipients && loginPublicKeys
-    ? { outputs: { publicIp, hostPublicKey, ageRecipients, loginPublicKeys }, reason: "", privateKey }
-    : { reason: `the stack ${stack} has no machine yet`, privateKey };
+    ? {
+        outputs: { publicIp, hostPublicKey, ageRecipients, loginPublicKeys },
+        reason: "",
+        lacksMachine: false,
+        privateKey,
+      }
+    : { reason: `the stack ${stack} has no machine yet`, lacksMachine: true, privateKey };
 }
 
 function parse(text: string): Partial<StackOutputs> {

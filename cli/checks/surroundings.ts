@@ -20,6 +20,12 @@ export interface RunOptions {
   timeoutSeconds?: number;
 }
 
+/**
+ * How long a program may take by default. It ends what hangs; a busy computer takes half a minute for what else is done
+ * in a second, and a program that was ended says nothing about what it was asked.
+ */
+const PROGRAM_SECONDS = 180;
+
 /** Everything that the checks look at outside of the project's files, so that tests can give them another world. */
 export interface Surroundings {
   /** The project's root folder. */
@@ -46,14 +52,14 @@ export function realSurroundings(overrides: Partial<Surroundings> = {}): Surroun
     platform: process.platform,
     arch: process.arch,
     nodeVersion: process.versions.node,
-    patienceSeconds: 10,
+    patienceSeconds: 30,
     async run(program, args, options = {}) {
       try {
         const result = await processes.run(program, args, {
           // A question that nobody sees would hang until the time limit.
           env: { ...env, GIT_TERMINAL_PROMPT: "0", PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env },
           input: options.input,
-          timeoutSeconds: options.timeoutSeconds ?? 20,
+          timeoutSeconds: options.timeoutSeconds ?? PROGRAM_SECONDS,
         });
         return { found: true, ...result };
       } catch (error) {

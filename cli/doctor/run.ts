@@ -12,7 +12,7 @@ import { textField } from "../checks/http";
 import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
-import { counted, hasFailed, printed, type Result, skipped } from "../checks/result";
+import { counted, failed, hasFailed, printed, type Result, skipped } from "../checks/result";
 import { readStack, selectedStack, shortStackName, type Stack } from "../checks/stack";
 import type { Surroundings } from "../checks/surroundings";
 import { secretsResults } from "../secrets/check";
@@ -43,7 +43,8 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
     return 0;
   }
 
-  const stackName = flags.stack ?? (await selectedStack(around));
+  const { name: stackName, doubt } =
+    flags.stack === undefined ? await selectedStack(around) : { name: flags.stack, doubt: "" };
   const project = readProjectFiles(around.folder, shortStackName(stackName));
   const results: Result[] = [];
   const section = (title: string, found: Result[]) => {
@@ -60,6 +61,7 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
 
   const stack = await readStack(around, stackName);
   section("This checkout", [
+    ...selection(stackName, doubt),
     checkConfiguration(project),
     await checkOrigin(around, repository.owner, repository.name),
     checkWorkflows(around.folder, requiredChecks(project)),
@@ -87,6 +89,12 @@ function readFlags(argv: string[]) {
   if (!/^\d{1,5}$/.test(values.port))
     throw new Error(`--port: got ${JSON.stringify(values.port)}; allowed: a TCP port.`);
   return values;
+}
+
+function selection(name: string, doubt: string): Result[] {
+  if (doubt === "") return [];
+  const remedy = `What follows is about ${name}. Run this again, or name the stack: npm run doctor -- --stack <name>`;
+  return [failed("stack", `which one is selected cannot be told: ${doubt}`, remedy)];
 }
 
 function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promise<Result[]> {
@@ -117,7 +125,8 @@ async function machineSection(
   stack: Stack,
   flags: { host?: string; port: string },
 ): Promise<Result[]> {
-  if (stack.outputs === undefined) return [skipped("machine", `${stack.reason}. \`npx pulumi up\` makes it.`)];
+  if (stack.outputs === undefined)
+    return [skipped("machine", stack.lacksMachine ? `${stack.reason}. \`npx pulumi up\` makes it.` : stack.reason)];
   let privateKey: string;
   try {
     privateKey = await stack.privateKey();

@@ -1,5 +1,5 @@
 import { ageRecipient } from "../../components/age";
-import { findPulumi } from "../checks/pulumi";
+import { findPulumi, PULUMI_SECONDS } from "../checks/pulumi";
 import { failureOf, type Surroundings } from "../checks/surroundings";
 import { Refusal } from "./refusal";
 
@@ -36,8 +36,8 @@ export function pulumiStack(around: Surroundings): Stack {
   async function pulumi(...args: string[]) {
     const program = findPulumi(around);
     if (program === undefined) throw new Refusal("The Pulumi CLI was not found. Run `npm ci`, which brings it.");
-    // The first use of the project's own package downloads the CLI.
-    return around.run(program, ["--cwd", around.folder, "--non-interactive", ...args], { timeoutSeconds: 300 });
+    const options = { timeoutSeconds: PULUMI_SECONDS };
+    return around.run(program, ["--cwd", around.folder, "--non-interactive", ...args], options);
   }
 
   async function succeed(...args: string[]): Promise<string> {

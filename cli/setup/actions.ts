@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { githubRepository } from "../checks/git";
-import { findPulumi } from "../checks/pulumi";
+import { findPulumi, PULUMI_SECONDS } from "../checks/pulumi";
 import { failureOf, type Ran, type Surroundings } from "../checks/surroundings";
 import type { Answers } from "./answers";
 
@@ -17,7 +17,9 @@ const git = (around: Surroundings, ...args: string[]) => around.run("git", ["-C"
 export async function stackAction(around: Surroundings, stack: string): Promise<Action | undefined> {
   const program = findPulumi(around);
   if (program === undefined) return undefined;
-  const pulumi = (...args: string[]) => around.run(program, [...args, "--non-interactive", "--cwd", around.folder]);
+  const options = { timeoutSeconds: PULUMI_SECONDS };
+  const pulumi = (...args: string[]) =>
+    around.run(program, [...args, "--non-interactive", "--cwd", around.folder], options);
   if ((await pulumi("whoami")).code !== 0) return undefined;
   const selected = await pulumi("stack", "--show-name");
   if (selected.code === 0 && selected.stdout.trim().split("/").at(-1) === stack.split("/").at(-1)) return undefined;

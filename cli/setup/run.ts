@@ -43,7 +43,7 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
     throw new Refusal("There is no terminal to ask at. Give the answers by flags, with --yes: npm run setup -- --help");
   }
   const prompts = flags.yes ? undefined : ui.prompts;
-  const stack = flags.stack ?? (await selectedStack(around));
+  const stack = flags.stack ?? (await chosenStack(around));
   const project = read(around.folder, stack);
   const usual = knownAnswers(project, around.env);
   if (prompts === undefined) refuseMissing(flags, usual);
@@ -79,6 +79,15 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
   // With the closing lines and not here: they say what the first update needs.
   results.push(...unreported(project, answers));
   return farewell(results, answers, ui);
+}
+
+/** The files of another stack than the one that is selected must not be written because the CLI could not tell. */
+async function chosenStack(around: Surroundings): Promise<string> {
+  const { name, doubt } = await selectedStack(around);
+  if (doubt === "") return name;
+  throw new Refusal(
+    `Which stack is selected cannot be told: ${doubt}\nRun this again, or name the stack: npm run setup -- --stack ${name}`,
+  );
 }
 
 function understood(argv: string[]): Flags {

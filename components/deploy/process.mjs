@@ -14,8 +14,8 @@ import { ProgramMissing } from "./errors.mjs";
  * @property {boolean} [afterStop] start it though everything was stopped: cleaning up
  */
 
-/** How long a program may take to end in order before it is ended for good. */
-const PATIENCE_SECONDS = 3;
+/** How long a program may take to end in order, before it is asked more harshly: on a busy computer, too. */
+const PATIENCE_SECONDS = 10;
 
 /**
  * Starts programs, and can end them all at once. Every program leads a process group of its own, so that what it
@@ -32,10 +32,12 @@ export class Processes {
   /**
    * @param {NodeJS.ProcessEnv} env what programs find in their environment
    * @param {(line: string) => void} [log] is told what they are called with and what they say
+   * @param {number} [patienceSeconds] how long a program may take to end in order
    */
-  constructor(env, log = () => {}) {
+  constructor(env, log = () => {}, patienceSeconds = PATIENCE_SECONDS) {
     this.env = env;
     this.log = log;
+    this.patienceSeconds = patienceSeconds;
   }
 
   /**
@@ -61,7 +63,7 @@ export class Processes {
           // As from a terminal first: nixos-rebuild cleans up on SIGINT only.
           for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGKILL"])) {
             killGroup(child.pid, signal);
-            if (await within(PATIENCE_SECONDS, ended)) break;
+            if (await within(this.patienceSeconds, ended)) break;
           }
           killGroup(child.pid, "SIGKILL");
         },
@@ -96,7 +98,8 @@ export class Processes {
         forget();
         for (const line of `${stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
-        resolve({ code, stdout, stderr, timedOut });
+        // One that was ended has not done what it was to do, whatever it makes of that.
+        resolve({ code: timedOut ? null : code, stdout, stderr, timedOut });
       });
     });
   }

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import { type Accepted, type Finding, problems } from "./findings";
 
 const ACCEPTED = ".ci/accepted-findings.yaml";
@@ -16,7 +17,7 @@ function scan(command: string, args: string[], endings: number[]): string {
   const { status, error, stdout, stderr } = spawnSync(command, args, {
     encoding: "utf8",
     maxBuffer: 256 * 1024 * 1024,
-    timeout: 300_000,
+    timeout: WAIT_MILLISECONDS,
   });
   if (error) throw error;
   if (!endings.includes(status ?? -1)) throw new Error(`${command} ended with ${status}: ${stderr.slice(-2000)}`);

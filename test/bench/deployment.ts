@@ -4,6 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "./client";
 import type { Machine } from "./machine";
 import type { Project } from "./project";
+import { WAIT_SECONDS } from "../support/limits.cjs";
+import { until } from "../support/until";
 import { output, run, type Result } from "./run";
 
 /** What a test deploys, from where and to where. */
@@ -16,8 +18,9 @@ export interface Setting {
 }
 
 /**
- * The environment of the deployment program, short limits instead of the usual minutes; `inputs` replaces single
- * values ("" stays empty, undefined takes the variable away).
+ * The environment of the deployment program, with its usual time to confirm and generous others: a test about what
+ * happens when a time is over sets that time. `inputs` replaces single values ("" stays empty, undefined takes the
+ * variable away).
  */
 export function deploymentEnvironment(setting: Setting, inputs: Inputs = {}): NodeJS.ProcessEnv {
   const { client, machine, port = machine.port } = setting;
@@ -30,9 +33,9 @@ export function deploymentEnvironment(setting: Setting, inputs: Inputs = {}): No
     DEPLOY_FLAKE: "path:./nix#default",
     DEPLOY_BUILD_ON: "host",
     DEPLOY_SUBSTITUTE: "true",
-    DEPLOY_CONFIRM_SECONDS: "20",
-    DEPLOY_SWITCH_SECONDS: "60",
-    DEPLOY_WAIT_SECONDS: "30",
+    DEPLOY_CONFIRM_SECONDS: "60",
+    DEPLOY_SWITCH_SECONDS: "300",
+    DEPLOY_WAIT_SECONDS: "300",
     ...inputs,
   };
 }
@@ -109,19 +112,19 @@ export class Deployment {
   }
 
   /** Waits for the end. */
-  async result(timeoutSeconds = 90): Promise<Result> {
-    const late = sleep(timeoutSeconds * 1000, "late", { ref: false });
+  async result(): Promise<Result> {
+    const late = sleep(WAIT_SECONDS * 1000, "late", { ref: false });
     if ((await Promise.race([this.ended, late])) === "late") {
       this.child.kill("SIGKILL");
-      throw new Error(`the deployment is not done after ${timeoutSeconds} s:\n${this.stderr}`);
+      throw new Error(`the deployment is not done after ${WAIT_SECONDS} s:\n${this.stderr}`);
     }
     const { exitCode: code, signalCode: signal } = this.child;
     return { code, signal, stdout: this.stdout, stderr: this.stderr, milliseconds: this.milliseconds };
   }
 
   /** Waits until a condition holds, while the deployment runs. */
-  async until(what: string, condition: () => boolean | Promise<boolean>, timeoutSeconds = 30): Promise<void> {
-    await until(`${what} (while the deployment runs)`, condition, timeoutSeconds, () =>
+  async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+    await until(`${what} (while the deployment runs)`, condition, () =>
       this.running ? undefined : `the deployment has ended:\n${this.stderr}`,
     );
   }
@@ -139,24 +142,4 @@ async function derivationOf(setting: Setting, attribute: string): Promise<string
 /** Starts a deployment and waits for its end. */
 export async function deploy(setting: Setting, attribute = "default", inputs: Inputs = {}): Promise<Result> {
   return (await Deployment.start(setting, attribute, inputs)).result();
-}
-
-/** Polls until a condition holds; fails with what was waited for. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  timeoutSeconds = 30,
-  hopeless: () => string | undefined = () => undefined,
-): Promise<void> {
-  const deadline = Date.now() + timeoutSeconds * 1000;
-  while (!(await condition())) {
-    const why = hopeless();
-    if (why !== undefined) {
-      throw new Error(`waiting for ${what}: ${why}`);
-    }
-    if (Date.now() > deadline) {
-      throw new Error(`waiting for ${what}: not after ${timeoutSeconds} s`);
-    }
-    await sleep(100);
-  }
 }

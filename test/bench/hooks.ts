@@ -29,7 +29,7 @@ export type BenchTest = (tools: BenchTools) => Promise<void>;
  * @param jobs how many tests of the suite run at a time. They have nothing in common and spend most of their time
  *   waiting; one after the other they would take three times as long. BENCH_JOBS=1 runs a single one, with --grep.
  */
-export function useBench(jobs = Number(process.env["BENCH_JOBS"] ?? 3)): (title: string, test: BenchTest) => void {
+export function useBench(jobs = Number(process.env["BENCH_JOBS"] ?? 4)): (title: string, test: BenchTest) => void {
   const tests: { test: BenchTest; outcome?: Promise<void> }[] = [];
   let running = 0;
 
@@ -58,7 +58,6 @@ export function useBench(jobs = Number(process.env["BENCH_JOBS"] ?? 3)): (title:
   return (title, test) => {
     const index = tests.push({ test }) - 1;
     it(title, async function () {
-      this.timeout(240_000);
       begin(index);
       await tests[index]?.outcome;
     });

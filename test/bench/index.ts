@@ -5,6 +5,7 @@ export { Proxy, type ProxyMode } from "./proxy";
 export { makeProject, type Project } from "./project";
 export { makeKeyPair, type KeyPair } from "./keys";
 export { findNix, type Nix } from "./nix";
-export { Deployment, deploy, deploymentEnvironment, evaluate, until, type Inputs, type Setting } from "./deployment";
+export { Deployment, deploy, deploymentEnvironment, evaluate, type Inputs, type Setting } from "./deployment";
 export { run, output, type Result } from "./run";
+export { until } from "../support/until";
 export * from "./state";

@@ -3,6 +3,8 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import { hasCommand } from "../support/commands";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import { makeKeyPair, type KeyPair } from "./keys";
 import { startLifeline, type Lifeline } from "./lifeline";
 import { findNix, nixConf, type Nix } from "./nix";
@@ -56,6 +58,12 @@ export function canRunMachine(): string | undefined {
   if (missing.length > 0) {
     return `the loopback machine needs ${missing.join(", ")} (Debian: apt-get install systemd openssh-server openssh-client dbus)`;
   }
+  // Some of them on the machine, which has the programs of this computer.
+  const commands = ["unshare", "nsenter", "setpriv", "ssh", "ssh-keygen", "git", "jq", "curl", "openssl"];
+  const absent = commands.filter((name) => !hasCommand(name));
+  if (absent.length > 0) {
+    return `the loopback machine needs ${absent.join(", ")} on PATH (Debian: apt-get install util-linux openssh-client git jq curl openssl)`;
+  }
   const nix = findNix();
   if (typeof nix === "string") {
     return nix;
@@ -74,7 +82,7 @@ function probeNamespaces(): string | undefined {
     const probe = spawnSync(
       "unshare",
       ["--mount", "--propagation", "private", "--pid", "--fork", "bash", "-c", script, "probe", folder],
-      { encoding: "utf8", timeout: 10_000 },
+      { encoding: "utf8", timeout: WAIT_MILLISECONDS },
     );
     if (probe.status !== 0) {
       const why = probe.error?.message ?? probe.stderr.trim().split("\n")[0];

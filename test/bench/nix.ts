@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 /** A Nix that the bench can use. */
 export interface Nix {
@@ -54,7 +55,9 @@ function versionOf(nix: string): string | undefined {
     return undefined;
   }
   try {
-    return execFileSync(nix, ["--version"], { encoding: "utf8", timeout: 10_000 }).match(/\d+\.\d+(\.\d+)?/)?.[0];
+    return execFileSync(nix, ["--version"], { encoding: "utf8", timeout: WAIT_MILLISECONDS }).match(
+      /\d+\.\d+(\.\d+)?/,
+    )?.[0];
   } catch {
     return undefined;
   }

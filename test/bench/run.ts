@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { WAIT_SECONDS } from "../support/limits.cjs";
 
 /** How a command ended and what it said. */
 export interface Result {
@@ -14,13 +15,11 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   input?: string;
-  /** After this time the command is killed and the promise fails: a test must not wait for ever. */
-  timeoutSeconds?: number;
 }
 
-/** Runs a command to its end, whatever its exit code. */
+/** Runs a command to its end, whatever its exit code. One that hangs is killed, and the promise fails. */
 export function run(command: string, args: string[], options: RunOptions = {}): Promise<Result> {
-  const { env, cwd, input, timeoutSeconds = 60 } = options;
+  const { env, cwd, input } = options;
   return new Promise((resolve, reject) => {
     const started = Date.now();
     const child = spawn(command, args, { env, cwd, stdio: "pipe" });
@@ -30,8 +29,8 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      reject(new Error(`${command} ${args.join(" ")}: not done after ${timeoutSeconds} s\n${stdout}${stderr}`));
-    }, timeoutSeconds * 1000);
+      reject(new Error(`${command} ${args.join(" ")}: not done after ${WAIT_SECONDS} s\n${stdout}${stderr}`));
+    }, WAIT_SECONDS * 1000);
     child.on("error", (error) => {
       clearTimeout(timer);
       reject(error);

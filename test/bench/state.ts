@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { setTimeout } from "node:timers/promises";
-import { until, type Setting } from "./deployment";
+import { until } from "../support/until";
+import type { Setting } from "./deployment";
 import type { Machine } from "./machine";
 import { run, type Result } from "./run";
 
@@ -59,15 +59,13 @@ export async function assertMachineLeftClean(machine: Machine): Promise<void> {
   );
   assert.equal(units, "", "units are left on the machine");
   // The server notices the end of a connection a moment after the client.
-  await until("the end of every SSH session", async () => (await machine.run("pgrep -f '^sshd: root'")).code === 1, 10);
+  await until("the end of every SSH session", async () => (await machine.run("pgrep -f '^sshd: root'")).code === 1);
 }
 
 /** No program of the deployment runs any more, and its key is nowhere on the client. */
 export async function assertClientLeftClean(setting: Setting): Promise<void> {
   // The shell that removes the key's folder ends a moment after the deployment.
-  const deadline = Date.now() + 2000;
-  while (setting.client.processes().length > 0 && Date.now() < deadline) await setTimeout(20);
-  assert.deepEqual(setting.client.processes(), [], "programs are left on the client");
+  await until("the end of every program on the client", () => setting.client.processes().length === 0);
   assert.deepEqual(await filesWithKey(setting), [], "files with the private key are left");
 }
 

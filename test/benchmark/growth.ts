@@ -12,7 +12,7 @@ interface Sample {
 async function program(what: "servers" | "bare", count: number): Promise<Sample> {
   const hooks = [path.join(ROOT, ".pulumi/start.cjs"), "source-map-support/register"];
   const args = [...hooks.flatMap((hook) => ["--require", hook]), path.join(__dirname, "program.ts"), what, `${count}`];
-  const options = { env: process.env, cwd: ROOT, timeoutSeconds: 120 };
+  const options = { env: process.env, cwd: ROOT };
   const { code, stdout, stderr } = await run(process.execPath, args, options);
   if (code !== 0) throw new Error(`the program of ${count} ${what} failed:\n${stderr}`);
   return JSON.parse(stdout) as Sample;

@@ -13,6 +13,7 @@ import { checkReports, checkWorkflows } from "../../cli/checks/requiredChecks";
 import { failed, printed, type Result } from "../../cli/checks/result";
 import { checkSops } from "../../cli/checks/sops";
 import { checkSsh } from "../../cli/checks/ssh";
+import { requireCommands } from "../require";
 import { TOKEN, World } from "./world";
 
 const one = (result: Result) => `${result.outcome} ${result.subject}: ${result.found}`;
@@ -20,6 +21,10 @@ const all = (results: Result[]) => results.map(one).join("\n");
 
 // GitHub and AWS are a local server, and the programs are scripts: that they still answer like this is not shown here.
 describe("checks", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   let world: World;
   beforeEach(async () => {
     world = (await World.start()).everythingWorks();
@@ -64,12 +69,10 @@ describe("checks", () => {
     });
 
     it("ends a program that hangs, with what it started", async () => {
-      world.program("ssh", "sleep 60 & wait");
-      const started = Date.now();
+      world.program("ssh", "sleep 3600 & wait");
+      // It returns when nobody holds the pipe any more: sleep is gone too.
       const ran = await world.surroundings().run("ssh", ["-V"], { timeoutSeconds: 0.3 });
       assert.equal(ran.timedOut, true);
-      // It returns when nobody holds the pipe any more: sleep is gone too.
-      assert.ok(Date.now() - started < 15_000);
     });
   });
 
@@ -80,6 +83,10 @@ describe("checks", () => {
         'case $1 in --version) echo "nix (Nix) 2.28.3" ;; *) echo "error: disabled" >&2; exit 1 ;; esac',
       );
       assert.match(all(await checkNix(world.surroundings())), /^note flakes: off in your own nix\.conf$/m);
+    });
+
+    it("does not take a Nix that did not answer for one whose flakes are off", async () => {
+      assert.match(all(await checkNix(world.withHanging("eval"))), /^note flakes: nix did not answer in time$/m);
     });
 
     it("refuses a Nix from before flakes", async () => {
@@ -114,6 +121,22 @@ describe("checks", () => {
       assert.match(all(await checkGit(inner, "main")), /^failed git: this folder is inside another repository/);
       const outside = world.surroundings({}, { folder: world.folder });
       assert.match(all(await checkGit(outside, "main")), /^failed git: fatal: not a git repository/);
+    });
+
+    for (const [argument, line] of [
+      ["--porcelain", "failed commits"],
+      ["symbolic-ref", "failed branch"],
+      ["--show-toplevel", "failed git"],
+    ] as const) {
+      it(`takes no answer to ${argument} for no good one`, async () => {
+        const text = all(await checkGit(world.withHanging(argument), "main"));
+        assert.ok(text.split("\n").includes(`${line}: git did not answer in time`), text);
+      });
+    }
+
+    it("does not ask for a remote when git did not say which there are", async () => {
+      const result = await checkOrigin(world.withHanging("get-url"), "octo", "server");
+      assert.equal(one(result), "failed origin: git did not answer in time");
     });
 
     for (const [url, outcome] of [
@@ -171,7 +194,7 @@ describe("checks", () => {
 
     it("does not wait for ever", async () => {
       world.replies.set("/sts/", "hang");
-      const result = await checkAws(world.surroundings(), "us-east-1", "");
+      const result = await checkAws(world.surroundings({}, { patienceSeconds: 0.5 }), "us-east-1", "");
       assert.match(one(result), /^failed AWS: 127\.0\.0\.1:\d+: no answer within 0\.5 s$/);
     });
 

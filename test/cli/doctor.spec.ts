@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { doctor } from "../../cli/doctor/run";
 import { ageRecipient } from "../../components/age";
+import { requireCommands } from "../require";
 import { World } from "./world";
 
 const SECRET_LINE = "bm90LWEta2V5LWJ1dC1pdC1tdXN0LW5vdC1iZS1wcmludGVk";
@@ -9,6 +10,10 @@ const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9o
 
 // The ssh here is a script; test/system/doctor.spec.ts has a real one, and a machine behind it.
 describe("doctor", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   let world: World;
   beforeEach(async () => {
     world = (await World.start()).everythingWorks();
@@ -39,6 +44,17 @@ describe("doctor", () => {
     assert.equal(await run(), 0, world.said);
     assert.match(world.said, /skip {2}machine {2}no stack named dev found\. `npx pulumi up` makes it\./);
     assert.match(world.said, /^\d+ ok, \d+ notes, 0 failed, \d+ skipped$/m);
+  });
+
+  it("says so when it cannot be told which stack is selected, and goes on with the project's own", async () => {
+    assert.equal(await doctor([], world.withHanging("--show-name"), world.say), 1);
+    assert.match(world.said, /FAIL {2}stack +which one is selected cannot be told: pulumi did not answer in time/);
+    assert.match(world.said, /no stack named dev found/);
+  });
+
+  it("does not say that an update makes the machine of a stack that did not answer", async () => {
+    await doctor([], world.withHanging("output"), world.say);
+    assert.match(world.said, /skip {2}machine {2}pulumi did not answer in time$/m);
   });
 
   it("changes nothing in the project", async () => {

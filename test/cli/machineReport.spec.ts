@@ -13,6 +13,7 @@ const HEALTHY: MachineFacts = {
   off: "",
   timer: "active",
   "probe-unit": "loaded",
+  asked: String(NOW),
   probe: JSON.stringify({ at: NOW, contact: NOW, problems: [] }),
   state: JSON.stringify({ check: NOW - 20, success: NOW - 600, error: null, running: RUNNING }),
   system: RUNNING.system,
@@ -62,6 +63,12 @@ describe("machineReport", () => {
     ["another key", {}, { ageRecipients: ["age1other"] }, /^failed key file: .* is another key than the stack's$/],
     ["a readable key", { "key-mode": "644 root" }, {}, /^failed key file: .* 644 root; expected 400 root$/],
     ["a stopped timer", { timer: "inactive" }, {}, /^failed timer: .* is not active/],
+    [
+      "a probe that did not end: what is there is its last answer, from a minute ago",
+      { asked: String(NOW + 60) },
+      {},
+      /^failed repository: the machine has not answered within a minute/,
+    ],
     [
       "a repository that refuses",
       {

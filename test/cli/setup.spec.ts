@@ -1,21 +1,27 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import type { Surroundings } from "../../cli/checks/surroundings";
 import { setup } from "../../cli/setup/run";
 import type { Prompts } from "../../cli/setup/prompts";
 import { ciSystem } from "../../components/requiredChecks";
+import { requireCommands } from "../require";
 import { answering, TOKEN, World } from "./world";
 
 // The prompts themselves (keys, colours) are a library's and are not under test here.
 describe("setup", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   let world: World;
   beforeEach(async () => {
     world = (await World.start()).everythingWorks();
   });
   afterEach(() => world.stop());
 
-  const run = (argv: string[], prompts?: Prompts, env: NodeJS.ProcessEnv = {}) =>
-    setup(argv, world.surroundings(env), { say: world.say, prompts });
+  const run = (argv: string[], prompts?: Prompts, env: NodeJS.ProcessEnv = {}, overrides: Partial<Surroundings> = {}) =>
+    setup(argv, world.surroundings(env, overrides), { say: world.say, prompts });
   const YES = ["--yes", "--owner", "octo", "--repository", "server", "--visibility", "public", "--ssh", "everyone"];
   const repository = () => JSON.parse(world.read("nix/repository.json")) as Record<string, unknown>;
   const filesBefore = () => [world.read("nix/repository.json"), world.read("Pulumi.dev.yaml")];
@@ -63,6 +69,32 @@ describe("setup", () => {
       world.replies.set("/repos/octo/server", { body: { visibility: "public" } });
       assert.equal(await run(["--yes"]), 0, world.said);
       assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /createRepository/);
+    });
+
+    const LOGGED_IN = '{"user":"t","url":"file://~"}';
+
+    it("begins with the project's own stack while none is selected", async () => {
+      const selected = "echo 'error: no stack selected; please use `pulumi stack select` to choose one' >&2; exit 255";
+      world.program("pulumi", world.pulumiScript(LOGGED_IN, "", selected.replaceAll("`", "\\`")));
+      assert.equal(await run(YES), 0, world.said);
+      assert.match(world.read("Pulumi.dev.yaml"), /github:owner: octo/);
+    });
+
+    it("writes nothing when the CLI cannot tell which stack is selected, unless one is named", async () => {
+      const files = filesBefore();
+      const selected = "echo 'error: the state cannot be read: connection refused' >&2; exit 255";
+      world.program("pulumi", world.pulumiScript(LOGGED_IN, "", selected));
+      assert.equal(await run(YES), 2);
+      assert.match(world.said, /cannot be told: the state cannot be read: connection refused\n.*--stack dev\n/);
+      assert.deepEqual(filesBefore(), files);
+      assert.equal(await run([...YES, "--stack", "dev"]), 0, world.said);
+    });
+
+    it("does not take a CLI that is too slow to answer for one without a stack", async () => {
+      const files = filesBefore();
+      assert.equal(await setup(YES, world.withHanging("--show-name"), { say: world.say, prompts: undefined }), 2);
+      assert.match(world.said, /cannot be told: pulumi did not answer in time/);
+      assert.deepEqual(filesBefore(), files);
     });
 
     it("keeps comments, order and keys that it does not know", async () => {
@@ -257,7 +289,8 @@ config:
     ] as const) {
       it(`writes all the same after ${name}, and fails with what to do`, async () => {
         world.replies.set("/user", reply);
-        assert.equal(await run(YES), 1);
+        const impatient = reply === "hang" ? { patienceSeconds: 0.5 } : {};
+        assert.equal(await run(YES, undefined, {}, impatient), 1);
         assert.match(world.said, part);
         assert.match(world.said, /Before `npx pulumi up`:\n.*GitHub/);
         assert.equal(repository()["owner"], "octo");

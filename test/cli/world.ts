@@ -51,7 +51,6 @@ export class World {
       platform: "linux",
       arch: "x64",
       nodeVersion: "22.12.0",
-      patienceSeconds: 0.5,
       env: {
         PATH: this.bin,
         HOME: this.folder,
@@ -73,6 +72,15 @@ export class World {
   readonly say = (text: string): void => {
     this.said += `${text}\n`;
   };
+
+  /** The same, but a program's calls with this argument hang, and are ended. */
+  withHanging(argument: string): Surroundings {
+    const around = this.surroundings();
+    const ended = { found: true, code: null, stdout: "", stderr: "", timedOut: true };
+    const run: Surroundings["run"] = (program, args, options) =>
+      args.includes(argument) ? Promise.resolve(ended) : around.run(program, args, options);
+    return { ...around, run };
+  }
 
   /** Puts a program on PATH. */
   program(name: string, script: string): void {
@@ -122,14 +130,14 @@ export class World {
     return this;
   }
 
-  /** A CLI that is logged in, whose selected stack is dev. */
-  pulumiScript(whoami: string, outputs = ""): string {
+  /** A CLI that is logged in, whose selected stack is dev, or which answers another way when it is asked for that. */
+  pulumiScript(whoami: string, outputs = "", selected = "echo dev"): string {
     return `
       case "$1 $2" in
       version*) echo v3.200.0 ;;
       whoami*) echo '${whoami}' ;;
       "stack output") ${outputs || "echo 'error: no stack named dev found' >&2; exit 255"} ;;
-      "stack --show-name") echo dev ;;
+      "stack --show-name") ${selected} ;;
       *) echo "$@" >>${this.folder}/pulumi.log ;;
       esac`;
   }

@@ -205,5 +205,5 @@ END
       execFileSync("chmod", ["-R", "u+w", store]);
       fs.rmSync(store, { recursive: true });
     }
-  }).timeout(60_000);
+  });
 });

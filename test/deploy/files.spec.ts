@@ -4,10 +4,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { setTimeout } from "node:timers/promises";
 import { Log } from "../../components/deploy/log.mjs";
 import { hostName, PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { newKey } from "../support/keys";
+import { until } from "../support/until";
 import { failureOf, temporaryFolder } from "./support";
 
 describe("the private folder of a deployment", () => {
@@ -49,8 +49,7 @@ describe("the private folder of a deployment", () => {
     await once(run.stdout, "data");
     assert.equal(fs.readdirSync(base).length, 1);
     process.kill(-run.pid!, "SIGKILL");
-    for (let tries = 0; tries < 100 && fs.readdirSync(base).length > 0; tries++) await setTimeout(50);
-    assert.deepEqual(fs.readdirSync(base), []);
+    await until("the folder to go", () => fs.readdirSync(base).length === 0);
   });
 
   it("takes away those of dead runs on this computer, and no others", () => {
@@ -126,8 +125,8 @@ describe("the log of a deployment", () => {
       await failureOf(() => log.phase("switch", () => Promise.reject(new Error("no"))));
     });
     assert.equal(lines.length, 2);
-    assert.match(lines[0] ?? "", /^build: the system \(0\.\d s\)\n$/);
-    assert.match(lines[1] ?? "", /^switch: failed \(0\.\d s\)\n$/);
+    assert.match(lines[0] ?? "", /^build: the system \(\d+\.\d s\)\n$/);
+    assert.match(lines[1] ?? "", /^switch: failed \(\d+\.\d s\)\n$/);
   });
 
   it("says in the end what has changed on the machine, and how long each phase took", async () => {
@@ -140,10 +139,10 @@ describe("the log of a deployment", () => {
         Array.from({ length: 12 }, (_, at) => `package ${at}`),
       );
     });
-    assert.match(lines[2] ?? "", /^done: the machine runs another system, after 0\.\d s\n$/);
+    assert.match(lines[2] ?? "", /^done: the machine runs another system, after \d+\.\d s\n$/);
     assert.deepEqual(lines.slice(3, 6), ["  - /nix/store/a\n", "  + /nix/store/b\n", "  package 0\n"]);
     assert.equal(lines[15], "  … (2 more lines)\n");
-    assert.match(lines[16] ?? "", /^ {2}build 0\.\d s, switch 0\.\d s\n$/);
+    assert.match(lines[16] ?? "", /^ {2}build \d+\.\d s, switch \d+\.\d s\n$/);
   });
 
   it("lets nothing that a machine says move the cursor or colour the terminal", async () => {

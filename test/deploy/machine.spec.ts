@@ -73,7 +73,7 @@ describe("a script for the machine", () => {
     const call = script.lastIndexOf("{ ");
     for (let length = call; length < script.length - 2; length++) assert.equal(run(script.slice(0, length)), "");
     for (let length = 0; length < call; length += 97) assert.equal(run(script.slice(0, length)), "");
-  }).timeout(30_000);
+  });
 
   it("gives words to its functions as they are", () => {
     const words = fc.array(
@@ -91,7 +91,7 @@ describe("a script for the machine", () => {
       }),
       { numRuns: 40 },
     );
-  }).timeout(30_000);
+  });
 
   it("that cannot be sent is a matter of the connection", async () => {
     const machine = machineWith('cat >/dev/null; echo "Connection refused" >&2; exit 255');

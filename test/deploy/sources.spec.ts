@@ -8,12 +8,17 @@ import { Answers } from "../../components/deploy/machine.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision, refuseWithoutToken } from "../../components/deploy/sources.mjs";
+import { requireCommands } from "../require";
 import { newKey } from "../support/keys";
 import { failureOf, programFolder } from "./support";
 
 const keys = { login: newKey(), host: newKey() };
 
 describe("the sources of a deployment", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   let folder: string;
   let nix: string;
 

@@ -45,7 +45,7 @@ describe("turns of evaluations", () => {
 
   it("wait for another process, and take the place of a killed one", async () => {
     const waits = `import { inTurn } from "./turns.mjs";
-      await inTurn(process.argv[1], () => { console.log("has it"); return new Promise((done) => setTimeout(done, 60000)); }, 1);`;
+      await inTurn(process.argv[1], () => { console.log("has it"); setInterval(() => {}, 1000); return new Promise(() => {}); }, 1);`;
     const holder = spawn(process.execPath, ["--input-type=module", "--eval", waits, turns], { cwd: programFolder });
     await new Promise((resolve) => holder.stdout.once("data", resolve));
     let taken = false;

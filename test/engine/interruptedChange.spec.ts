@@ -32,7 +32,7 @@ describe("the engine: a later update that is interrupted", function () {
       // The command provider lets a program do nothing more when the engine is interrupted.
       assert.match(printed, /signal: (killed|SIGKILL)/);
       const { pid } = stack.deployments.all[1]!;
-      await eventually(`the end of process ${pid}`, () => !isRunning(pid), 10);
+      await eventually(`the end of process ${pid}`, () => !isRunning(pid));
       stack.deployments.behave("succeed");
       assert.deepEqual((await stack.up()).changes, { "nixos-deployment": "replace" });
       await assertWhole(stack);
@@ -65,9 +65,9 @@ describe("the engine: a later update that is interrupted", function () {
     const [left] = folders();
     first.signal("SIGINT");
     assert.notEqual((await first.end).code, 0);
-    await eventually("the end of the program", () => deploying().length === 0, 10);
+    await eventually("the end of the program", () => deploying().length === 0);
     const second = await standingStill(stack, "up", "the deployment", inFolder());
-    await eventually("the end of the first folder", () => !folders().includes(left!), 10);
+    await eventually("the end of the first folder", () => !folders().includes(left!));
     second.signal("SIGINT");
     await second.end;
   });

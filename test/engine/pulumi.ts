@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import type { EngineStack } from "./stack";
 
 /** Where a command of the CLI runs. */
@@ -10,7 +11,7 @@ export function pulumi(place: Place, args: string[], input = ""): Promise<string
     const child = spawn("pulumi", [...args, "--non-interactive", "--color", "never"], {
       cwd: place.project,
       env: place.environment,
-      timeout: 90_000,
+      timeout: WAIT_MILLISECONDS,
     });
     let printed = "";
     for (const stream of [child.stdout, child.stderr])

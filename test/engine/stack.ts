@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "mocha";
 import { type Operation, partsOfUrn } from "../rehearsal/drivers/driver";
 import {
@@ -19,6 +20,7 @@ import { copyProject } from "../rehearsal/project";
 import { closedEnvironment } from "../rehearsal/surroundings";
 import { createWorld, type World } from "../rehearsal/world";
 import { requireEngine } from "../support/engine";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import { Deployments } from "./deployments";
 import { realProviders } from "./realProviders";
 import { restoreFolder, restoreServices, type Snapshot, take } from "./snapshot";
@@ -26,7 +28,6 @@ import { Watch, WatchedOperations } from "./watch";
 
 const STACK = "suite";
 const OWNER = "example";
-const SECONDS = 90;
 
 /** The components of what can be imported. */
 const IMPORTED: Record<string, RegExp> = {
@@ -161,7 +162,7 @@ export class EngineStack {
       cwd: this.project,
       env: this.environment,
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: SECONDS * 1000,
+      timeout: WAIT_MILLISECONDS,
       killSignal: "SIGKILL",
     });
     this.running.add(child);
@@ -172,7 +173,7 @@ export class EngineStack {
       child.on("error", reject);
       // Not "close": what a killed engine leaves running keeps its pipes open.
       child.on("exit", (code) => {
-        setTimeout(() => {
+        void silence(() => printed.length).then(() => {
           this.running.delete(child);
           this.printed.push(printed);
           const happened = takeEvents(events);
@@ -182,7 +183,7 @@ export class EngineStack {
             errors: refusal(happened) ?? printed,
             changes: changesOf(operationsOf(lastPart(happened))),
           });
-        }, 20);
+        });
       });
     });
     return { signal: (signal) => child.kill(signal), end, printed: () => printed };
@@ -264,6 +265,15 @@ export class EngineStack {
   /** Gives the flake another system. */
   editSystem(): void {
     this.edit("nix/www/index.html", (text) => `${text}<!-- ${randomBytes(4).toString("hex")} -->\n`);
+  }
+}
+
+/** Waits until what a program had written is read: for several turns, as a busy computer reads nothing in one. */
+async function silence(length: () => number): Promise<void> {
+  for (let calm = 0; calm < 5;) {
+    const before = length();
+    await sleep(5);
+    calm = length() === before ? calm + 1 : 0;
   }
 }
 

@@ -29,7 +29,6 @@ describe("the engine: a project made by pulumi new", () => {
     const { code, stdout, stderr } = await finished(cli, [...args, "--name", "my-server"], {
       directory: project,
       environment: engineEnvironment(cli, folder, closedEnvironment(folder), []),
-      seconds: 120,
     });
     printed = stdout + stderr;
     assert.equal(code, 0, printed);

@@ -28,9 +28,7 @@ sops:
     mac: ENC[AES256_GCM,data:x]
 `;
 
-describe("fuzz: texts of files and programs", function () {
-  this.timeout(600_000);
-
+describe("fuzz: texts of files and programs", () => {
   it("private keys", () => {
     const { privateKeyOpenssh: key } = newKey();
     holds(near(key, newKey("ecdsa").privateKeyOpenssh), (text) => {

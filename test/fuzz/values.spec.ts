@@ -12,9 +12,7 @@ import { branchName, ownerName, repositoryName, requiredCheckNames } from "../..
 import fc from "fast-check";
 import { anyValue, assertChecks, harmless, near } from "./fuzz";
 
-describe("fuzz: texts of the configuration", function () {
-  this.timeout(600_000);
-
+describe("fuzz: texts of the configuration", () => {
   const texts: [string, Check<string>, string[], RegExp][] = [
     // ? and & are Nix's. Where a reference goes through a shell it is quoted, which test/fuzz/words.spec.ts tries.
     [

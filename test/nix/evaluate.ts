@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 /** The folder of the flake. */
 export const flakeFolder = path.join(__dirname, "../../nix");
@@ -27,7 +28,7 @@ export function evaluateModules(expression: string, configuration: object = conf
 export function nixInstantiate(expression: string) {
   return spawnSync("nix-instantiate", ["--eval", "--strict", "--json", "--expr", expression], {
     encoding: "utf8",
-    timeout: 60_000,
+    timeout: WAIT_MILLISECONDS,
     env: { ...process.env, NIX_CONFIG: "build-users-group =" },
   });
 }

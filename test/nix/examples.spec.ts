@@ -8,7 +8,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { findNix } from "../bench/nix";
-import { requireOrSkip } from "../require";
+import { requireCommands, requireOrSkip } from "../require";
 
 const ROOT = path.resolve(__dirname, "../..");
 /** Each flake, its machines, and the branch that each follows. */
@@ -23,8 +23,7 @@ type Lock = { nodes: Record<string, { locked?: object }> };
 const lockOf = (...names: string[]) =>
   JSON.parse(readFileSync(path.join(ROOT, ...names, "flake.lock"), "utf8")) as Lock;
 
-describe("the flakes of the examples", function () {
-  this.timeout(120_000);
+describe("the flakes of the examples", () => {
   let folder: string;
   let program: string;
 
@@ -33,6 +32,7 @@ describe("the flakes of the examples", function () {
     const found = typeof nix !== "string" && Number(nix.version.replace(/^(\d+)\.(\d+).*/, "$1.$2")) >= 2.26;
     requireOrSkip(this, "nix", found, typeof nix === "string" ? nix : `Nix ${nix.version} has no relative inputs`);
     if (typeof nix !== "string") program = path.join(nix.bin, "nix");
+    requireCommands(this, "git", "git");
     folder = mkdtempSync(path.join(tmpdir(), "example-flakes-"));
     for (const part of ["nix", "examples"]) cpSync(path.join(ROOT, part), path.join(folder, part), { recursive: true });
     for (const name of Object.keys(FLAKES)) {

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { requireOrSkip } from "../require";
+import { requireCommands, requireOrSkip } from "../require";
 import { flakeFolder, nixInstantiate, nixMissing } from "./evaluate";
 
 function nixFiles(folder: string): string[] {
@@ -81,7 +81,7 @@ describe("the flake evaluated by a real Nix", () => {
 
   before(function () {
     requireOrSkip(this, "nix", nixMissing() === undefined, nixMissing() ?? "");
-    this.timeout(60_000);
+    requireCommands(this, "git", "git");
   });
   beforeEach(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "flake-"));

@@ -56,7 +56,7 @@ export class Pack {
       child.stdout.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
       child.once("exit", () => reject(new Error(`the pack ended:\n${printed}`)));
     });
-    const address = `127.0.0.1:${await within(port, 60_000, "the policy pack's port")}`;
+    const address = `127.0.0.1:${await within(port, "the policy pack's port")}`;
     return new Pack(child, new AnalyzerClient(address, grpc.credentials.createInsecure()));
   }
 

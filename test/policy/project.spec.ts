@@ -9,8 +9,7 @@ import * as path from "node:path";
 import { Pack, POLICY } from "./pack";
 import { page } from "./table";
 
-describe("the policy pack's project", function () {
-  this.timeout(60_000);
+describe("the policy pack's project", () => {
   let folder: string;
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(path.join(tmpdir(), "policy-spec-")));

@@ -8,8 +8,7 @@ import { policies } from "../../policy/policies";
 import { CASES } from "./cases";
 import { Pack } from "./pack";
 
-describe("the policy pack", function () {
-  this.timeout(60_000);
+describe("the policy pack", () => {
   let pack: Pack;
   before(async () => {
     pack = await Pack.start();

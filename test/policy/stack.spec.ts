@@ -12,8 +12,7 @@ import { type Analyzed, Pack, UNKNOWN, type Violation } from "./pack";
 
 const NOTHING_TO_SAY = new Set(["advisory ssh-not-open-to-the-world"]);
 
-describe("the policy pack, on the project's own stack", function () {
-  this.timeout(60_000);
+describe("the policy pack, on the project's own stack", () => {
   let pack: Pack;
   const project = new Project();
   before(async () => {

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import { GithubServer, REPOSITORY, TOKEN } from "./githubServer";
 
 const ROOT = path.resolve(__dirname, "../..");
@@ -21,7 +22,7 @@ function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
     const child = spawn(process.execPath, ["--import", "tsx", "cli/preview-comment.ts", ...args], {
       cwd: ROOT,
       env: { PATH, HOME, ...env },
-      timeout: 15_000,
+      timeout: WAIT_MILLISECONDS,
     });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

@@ -8,7 +8,7 @@ import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "./githubServer";
 
 const MARK = marker("pulumi-nixos", "dev");
 /** As patient as in earnest, but in milliseconds. */
-const QUICK: Partial<Patience> = { firstDelaySeconds: 0.001, longestDelaySeconds: 0.1, requestSeconds: 5 };
+const QUICK: Partial<Patience> = { firstDelaySeconds: 0.001, longestDelaySeconds: 0.1 };
 
 describe("posting the comment", () => {
   let github: GithubServer;

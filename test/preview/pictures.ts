@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 import { toHtml } from "./html";
 
 const PICTURES: Record<string, { golden: string; height: number }> = {
@@ -53,7 +54,7 @@ try {
         `--screenshot=${path.join(target, `${name}.png`)}`,
         `file://${file}`,
       ],
-      { stdio: "ignore", timeout: 60_000 },
+      { stdio: "ignore", timeout: WAIT_MILLISECONDS },
     );
     console.log(name);
   }

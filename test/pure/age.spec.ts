@@ -68,7 +68,7 @@ describe("age keys of an SSH key", () => {
 
   it("are those of ssh-to-age", function () {
     // Not one of the tools that .ci/run installs: the test of SHA-512 above is what always runs.
-    if (!hasCommand("ssh-to-age")) this.skip();
+    requireOrSkip(this, "ssh-to-age", hasCommand("ssh-to-age"), "ssh-to-age is not on PATH");
     const key = newKey();
     const run = (args: string[], input: string) => execFileSync("ssh-to-age", args, { input }).toString().trim();
     assert.equal(ageRecipient(key.publicKeyOpenssh), run([], key.publicKeyOpenssh));

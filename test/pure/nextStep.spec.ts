@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { readCheckout } from "../../components/checkout";
 import { nextStep } from "../../components/nextStep";
+import { requireCommands } from "../require";
 
 describe("nextStep", () => {
   it("asks for the push until something was pushed", () => {
@@ -31,6 +32,10 @@ describe("nextStep", () => {
 });
 
 describe("readCheckout", () => {
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+
   const json = JSON.stringify({ owner: "Octo", name: "server", branch: "main", access: "deploy-key" });
   let folder: string;
   const git = (...args: string[]) =>

@@ -12,6 +12,7 @@ import {
   REQUIRED_CHECKS,
   requiredCheckNames,
 } from "../../components/repositoryNames";
+import { requireCommands } from "../require";
 
 const OWNER = "a GitHub user or organization: 1 to 39 letters, digits and single hyphens, none at an end";
 const NAME = "a GitHub repository name: 1 to 100 letters, digits, hyphens, dots and underscores";
@@ -79,7 +80,8 @@ describe("branchName", () => {
     });
   }
 
-  it("takes nothing that git refuses", () => {
+  it("takes nothing that git refuses", function () {
+    requireCommands(this, "git", "git");
     const unit = fc.constantFrom(...["a", "/", ".", "-", "@", "{", ".lock", "_", "+", "~", "9"]);
     const taken = fc
       .sample(fc.string({ unit, minLength: 1, maxLength: 6 }), { numRuns: 2000, seed: 1 })

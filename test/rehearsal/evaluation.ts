@@ -11,15 +11,15 @@ export interface Evaluation {
 
 const SYSTEM = "path:./nix#nixosConfigurations.default.config.system.build.toplevel.drvPath";
 const FEATURES = ["--extra-experimental-features", "nix-command flakes"];
-const SECONDS_TO_ANSWER = 3;
-const SECONDS_TO_EVALUATE = 30;
+const SECONDS_TO_ANSWER = 10;
+const SECONDS_TO_FETCH = 60;
 
 /**
  * Tries to evaluate the real flake: from what Nix already has, then, where there is a network, with what it can fetch in
- * half a minute. A computer that cannot gets a hash of the flake's folder instead.
+ * a minute. A computer that cannot gets a hash of the flake's folder instead.
  */
 export async function findEvaluation(project: string, environment: NodeJS.ProcessEnv): Promise<Evaluation> {
-  const options: ProcessOptions = { directory: project, environment, seconds: SECONDS_TO_EVALUATE };
+  const options: ProcessOptions = { directory: project, environment };
   const hash = (why: string, nix: boolean): Evaluation => ({
     mode: "hash",
     description: `A content hash stands in for the derivation: ${why}`,
@@ -32,11 +32,12 @@ export async function findEvaluation(project: string, environment: NodeJS.Proces
     description: `The derivation is evaluated by ${version.stdout.trim()}`,
     nix: true,
   };
-  const evaluate = (...more: string[]) => finished("nix", ["eval", "--raw", ...FEATURES, ...more, SYSTEM], options);
-  if ((await evaluate("--offline")).code === 0) return found;
+  const command = ["eval", "--raw", ...FEATURES, SYSTEM];
+  // Without a network it takes as long as the computer needs, and no longer.
+  if ((await finished("nix", [...command, "--offline"], options)).code === 0) return found;
   if (!(await answers("https://github.com")))
     return hash("the flake's inputs are not here, and github.com cannot be reached", true);
-  const { code, stderr } = await evaluate();
+  const { code, stderr } = await finished("nix", command, { ...options, seconds: SECONDS_TO_FETCH });
   if (code === 0) return found;
   return hash(
     `nix could not evaluate the flake: ${stderr.split("\n").find((line) => line.includes("error")) ?? "out of time"}`,

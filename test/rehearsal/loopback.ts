@@ -60,7 +60,6 @@ export class LoopbackMachines implements Machines {
     const program = path.join(this.project.folder, "components/deploy/deploy.mjs");
     const { code, stdout, stderr } = await bench.run(...this.client.command(this.project.folder, "node", [program]), {
       env,
-      timeoutSeconds: 120,
     });
     if (code !== 0) throw new Error(`the deployment ended with code ${code}:\n${stderr}`);
     return { stdout: stdout.trimEnd(), stderr: stderr.trimEnd() };

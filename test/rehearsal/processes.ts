@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { WAIT_SECONDS } from "../support/limits.cjs";
 
 const running = new Set<ChildProcess>();
 
@@ -18,17 +19,19 @@ export interface Finished {
 export interface ProcessOptions {
   directory: string;
   environment: NodeJS.ProcessEnv;
-  seconds: number;
+  /** When the program is ended (default: the limit of the tests, which only something that hangs reaches). */
+  seconds?: number;
 }
 
 /** Runs a program to its end, or ends it when its time is up. Does not throw for a failing program. */
 export function finished(program: string, args: string[], options: ProcessOptions): Promise<Finished> {
+  const { directory, environment, seconds = WAIT_SECONDS } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      cwd: options.directory,
-      env: options.environment,
+      cwd: directory,
+      env: environment,
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: options.seconds * 1000,
+      timeout: seconds * 1000,
     });
     running.add(child);
     child.on("close", () => running.delete(child));
@@ -37,7 +40,7 @@ export function finished(program: string, args: string[], options: ProcessOption
     child.stderr.setEncoding("utf8").on("data", (text: string) => (written.stderr += text));
     child.on("error", reject);
     child.on("close", (code, signal) => {
-      if (signal !== null) written.stderr += `\n${program} was ended by ${signal} after ${options.seconds} s at most`;
+      if (signal !== null) written.stderr += `\n${program} was ended by ${signal} after ${seconds} s at most`;
       resolve({ code: code ?? 1, ...written });
     });
   });

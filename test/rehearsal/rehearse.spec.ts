@@ -28,8 +28,7 @@ const REPORTED = [
   "  rotate the keys, generations [1,2]: 1 created",
 ];
 
-describe("npm run rehearse", function () {
-  this.timeout(90_000);
+describe("npm run rehearse", () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), "rehearse-spec-"));
@@ -40,7 +39,6 @@ describe("npm run rehearse", function () {
     finished(process.execPath, ["--import", "tsx", "cli/rehearse.ts", ...args], {
       directory: ROOT,
       environment: { ...process.env, TMPDIR: folder },
-      seconds: 80,
     });
 
   it("walks every step in this process, says what it could not check, and leaves nothing behind", async () => {
@@ -114,16 +112,14 @@ describe("search for an engine", () => {
     assert.deepEqual(await findEngine(folder, nothing), { cli });
   });
 
-  it("gives a reason within seconds where there is none", async () => {
+  it("gives a reason where there is none", async () => {
     process.env["PATH"] = folder;
-    const begin = performance.now();
     const search = await findEngine(folder, nothing);
     assert.match("reason" in search ? search.reason : "", /no pulumi on PATH/);
     program("node_modules/pulumi/run.js");
     writeFileSync(path.join(folder, "node_modules/pulumi/package.json"), '{ "version": "3.999.0" }');
     const offline = await findEngine(folder, nothing);
     assert.match("reason" in offline ? offline.reason : "", /cannot be reached|could not download/);
-    assert.ok(performance.now() - begin < 8000);
   });
 
   it("says in one line how to get one, and builds nothing by itself", async () => {

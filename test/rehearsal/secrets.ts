@@ -41,7 +41,6 @@ export async function storeSecrets(stage: Stage, environment: NodeJS.ProcessEnv)
     finished(process.execPath, ["components/deploy/deploy.mjs"], {
       directory: stage.project,
       environment: { ...environment, ...stage.deployments.at(-1)!.environment },
-      seconds: 30,
     }),
   );
   verdicts.real("secrets", STORED.refused, () => {

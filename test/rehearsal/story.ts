@@ -10,7 +10,6 @@ import type { Stage } from "./life";
 import type { Taken } from "./loopback";
 
 const BRANCH = "main";
-const SECONDS = 60;
 /** The check that is really made here; the other required ones build the system, which is left to the workflow. */
 const EVALUATE = "Evaluate flake.nix";
 
@@ -88,7 +87,7 @@ async function take({ verdicts }: Stage, { noMachine, taken }: StoryOptions): Pr
 }
 
 async function whatIsMissing({ folder, environment, evaluation }: StoryOptions): Promise<string | undefined> {
-  const options = { directory: folder, environment, seconds: SECONDS };
+  const options = { directory: folder, environment };
   const git = await finished("git", ["--version"], options).catch(() => undefined);
   if (git?.code !== 0) return "there is no git on PATH";
   return evaluation.nix ? undefined : "there is no nix on PATH to check the flake with";
@@ -96,7 +95,7 @@ async function whatIsMissing({ folder, environment, evaluation }: StoryOptions):
 
 /** What the workflow's first job does: evaluates the flake, or at least parses it where its inputs cannot be had. */
 async function check(folder: string, { environment, evaluation }: StoryOptions): Promise<Finished> {
-  const options = { directory: folder, environment, seconds: SECONDS };
+  const options = { directory: folder, environment };
   if (evaluation.mode === "nix") {
     const features = ["--extra-experimental-features", "nix-command flakes"];
     return finished("nix", [...features, "flake", "check", "path:./nix", "--no-build"], options);
@@ -191,6 +190,6 @@ class Repositories {
   }
 
   private get options() {
-    return { directory: path.dirname(this.hub), environment: this.environment, seconds: SECONDS };
+    return { directory: path.dirname(this.hub), environment: this.environment };
   }
 }

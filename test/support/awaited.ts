@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { WAIT_MILLISECONDS } from "./limits.cjs";
 
 /** What the runtime knows of an output; its types leave these members out. */
 interface OutputInternals<T> {
@@ -20,25 +21,25 @@ export interface Facts<T> {
  * `new Promise((resolve) => output.apply(resolve))` would hang when the output fails, and an assertion inside `apply`
  * that nobody awaits passes whatever it says. This rejects in both cases, and also when the value is unknown.
  */
-export async function awaited<T>(output: pulumi.Output<T>, milliseconds = 2000): Promise<T> {
-  const { value, known } = await awaitedFacts(output, milliseconds);
+export async function awaited<T>(output: pulumi.Output<T>): Promise<T> {
+  const { value, known } = await awaitedFacts(output);
   if (!known) throw new Error("The output has no known value.");
   return value;
 }
 
 /** Like `awaited`, with what else is known of the output; an unknown value is no failure here. */
-export async function awaitedFacts<T>(output: pulumi.Output<T>, milliseconds = 2000): Promise<Facts<T>> {
+export async function awaitedFacts<T>(output: pulumi.Output<T>): Promise<Facts<T>> {
   const inner = output as unknown as OutputInternals<T>;
   const all = Promise.all([inner.promise(), inner.isKnown, inner.isSecret]);
-  const [value, known, secret] = await within(all, milliseconds, "the output");
+  const [value, known, secret] = await within(all, "the output");
   return { value, known, secret };
 }
 
-/** Rejects when a promise takes longer than it may. */
-export async function within<T>(promise: Promise<T>, milliseconds: number, what: string): Promise<T> {
+/** Rejects when a promise hangs. */
+export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`No result of ${what} after ${milliseconds} ms.`)), milliseconds);
+    timer = setTimeout(() => reject(new Error(`No result of ${what}.`)), WAIT_MILLISECONDS);
   });
   try {
     return await Promise.race([promise, late]);

@@ -76,9 +76,6 @@ export interface Refusal {
 /** What needs no answer: nobody manages it but the engine. */
 const COMPONENTS = /^(nixos:index:[A-Za-z]+|pulumi:pulumi:Stack)$/;
 
-/** How long one program may take; a test that needs longer hangs. */
-const LIMIT = 5000;
-
 /**
  * Runs a program against mocks until it has nothing left to do; fails when anything in it failed.
  *
@@ -144,7 +141,7 @@ async function observe<T>(answers: Answers, program: () => T | Promise<T>, previ
     } catch (error) {
       failures.push(error as Error);
     }
-    await within(settled(recorder, failures), LIMIT, "the program");
+    await within(settled(recorder, failures), "the program");
   } finally {
     restore();
     Error.stackTraceLimit = stackTraceLimit;
@@ -155,15 +152,20 @@ async function observe<T>(answers: Answers, program: () => T | Promise<T>, previ
   return { result, failures, resources, invokes, warnings };
 }
 
+/** So often nothing may come after a failure until nothing more is taken to come: one turn is not enough when busy. */
+const CALM_TURNS = 5;
+
 /** Waits until every request is answered. After a failure some never are; then, until no more come. */
 async function settled(recorder: Recorder, failures: Error[]): Promise<void> {
   let done = false;
   const runtime = pulumi.runtime as unknown as { waitForRPCs(): Promise<void> };
   void runtime.waitForRPCs().then(() => (done = true));
-  for (;;) {
+  for (let calm = 0; calm < CALM_TURNS;) {
     const before = recorder.requests;
-    await new Promise((resolve) => setTimeout(resolve, failures.length > 0 ? 30 : 1));
-    if (recorder.requests === before && (done || failures.length > 0)) return;
+    await new Promise((resolve) => setTimeout(resolve, failures.length > 0 ? 6 : 1));
+    if (recorder.requests !== before) calm = 0;
+    else if (failures.length > 0) calm += 1;
+    else if (done) return;
   }
 }
 

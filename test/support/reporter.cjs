@@ -1,5 +1,5 @@
 // Mocha's "spec" report (or "dot", where only failures matter), then how many tests ran on a stand-in for a program that
-// cannot be had, why tests were skipped, and one line of counts.
+// cannot be had, why tests were skipped, and one line of counts, of which the last is the sum of those of the reasons.
 // MOCHA_COUNTS names a file that gets the counts too, so that .ci/run can add those of several runs.
 const { writeFileSync } = require("node:fs");
 const { reporters, Runner } = require("mocha");
@@ -15,14 +15,21 @@ module.exports = class {
     const Base = options.reporterOptions?.base === "spec" ? reporters.Spec : reporters.Dot;
     collectSkips();
     const report = new Base(runner, options);
+    /** @type {{ file?: string, titles: string[] }[]} */
+    const skipped = [];
+    runner.on(Runner.constants.EVENT_TEST_PENDING, (test) =>
+      skipped.push({ file: test.file, titles: test.titlePath() }),
+    );
     runner.once(Runner.constants.EVENT_RUN_END, () => {
-      const { passes, failures, pending } = report.stats;
+      const { passes, failures } = report.stats;
       const standIns = takeStandIns();
       if (standIns > 0) console.log(`on the stand-in for Pulumi's language host (${standIns})`);
-      for (const [reason, count] of takeSkips()) console.log(`skipped for want of ${reason} (${count})`);
-      const counts = { passed: passes, failed: failures, skipped: pending, standIns };
-      if (process.env.MOCHA_COUNTS) writeFileSync(process.env.MOCHA_COUNTS, JSON.stringify(counts));
-      console.log(`${passes} passed, ${failures} failed, ${pending} skipped`);
+      const reasons = takeSkips(skipped);
+      for (const [reason, count] of reasons) console.log(`skipped for want of ${reason} (${count})`);
+      const counts = { passed: passes, failed: failures, skipped: skipped.length, standIns };
+      const all = { ...counts, reasons: Object.fromEntries(reasons) };
+      if (process.env.MOCHA_COUNTS) writeFileSync(process.env.MOCHA_COUNTS, JSON.stringify(all));
+      console.log(`${passes} passed, ${failures} failed, ${skipped.length} skipped`);
     });
   }
 };

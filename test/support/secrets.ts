@@ -92,7 +92,7 @@ export class SecretsProject {
     fs.mkdirSync(place, { recursive: true });
     // Keys of whoever runs the tests must not open anything here.
     const { PATH, TMPDIR } = process.env;
-    this.around = realSurroundings({ folder: this.folder, env: { PATH, TMPDIR, HOME: place }, patienceSeconds: 2 });
+    this.around = realSurroundings({ folder: this.folder, env: { PATH, TMPDIR, HOME: place } });
     return this.around;
   }
 

@@ -26,5 +26,5 @@ export function rehearse(project: string, temporary: string): Promise<Finished> 
   symlinkSync(path.join(ROOT, "node_modules"), path.join(project, "node_modules"), "junction");
   const args = ["--import", "tsx", "cli/rehearse.ts", "--no-engine", "--no-machine"];
   const environment = { ...process.env, TMPDIR: temporary };
-  return finished(process.execPath, args, { directory: project, environment, seconds: 120 });
+  return finished(process.execPath, args, { directory: project, environment });
 }

@@ -9,8 +9,8 @@ import path from "node:path";
 import { output, run, until, type Machine } from "../bench";
 import { useBench } from "../bench/hooks";
 
-/** An ssh command line that knows the machine and nothing else of this computer. */
-function sshArguments(machine: Machine, port: number, folder: string): string[] {
+/** An ssh command line that knows the machine and nothing else of this computer; `options` are more of them. */
+function sshArguments(machine: Machine, port: number, folder: string, more: Record<string, string> = {}): string[] {
   fs.writeFileSync(path.join(folder, "key"), machine.login.privateKey, { mode: 0o600 });
   fs.writeFileSync(path.join(folder, "known_hosts"), `bench ${machine.hostPublicKey}\n`);
   const options = {
@@ -18,9 +18,7 @@ function sshArguments(machine: Machine, port: number, folder: string): string[] 
     UserKnownHostsFile: path.join(folder, "known_hosts"),
     StrictHostKeyChecking: "yes",
     BatchMode: "yes",
-    ConnectTimeout: "5",
-    ServerAliveInterval: "1",
-    ServerAliveCountMax: "2",
+    ...more,
   };
   const flags = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
   return ["-F", "none", "-i", path.join(folder, "key"), "-p", String(port), ...flags, `root@${machine.host}`];
@@ -43,7 +41,7 @@ describe("the loopback bench", () => {
     await machine.output(
       "systemd-run --quiet --on-active=1 --timer-property=AccuracySec=10ms /usr/bin/touch /run/fired",
     );
-    await until("the timer", async () => (await machine.run("test -e /run/fired")).code === 0, 5);
+    await until("the timer", async () => (await machine.run("test -e /run/fired")).code === 0);
   });
 
   it("lets root in over SSH with the host key and login key of the test, onto the PATH of a NixOS login", async (bench) => {
@@ -122,8 +120,8 @@ describe("the loopback bench", () => {
     ]);
     assert.ok(group !== undefined && fs.existsSync(path.join(groups, group)));
     child.kill("SIGKILL");
-    await until("the machine to go", async () => (await run("pgrep", ["-f", "^/bin/sleep 3599$"])).code === 1, 10);
-    await until("its control group to go", () => !fs.existsSync(path.join(groups, group)), 10);
+    await until("the machine to go", async () => (await run("pgrep", ["-f", "^/bin/sleep 3599$"])).code === 1);
+    await until("its control group to go", () => !fs.existsSync(path.join(groups, group)));
     // A killed process cannot remove its folder; nothing runs or is mounted there any more.
     for (const name of fs.readdirSync(os.tmpdir()).filter((entry) => entry.startsWith(`bench-machine-${child.pid}-`))) {
       fs.rmSync(path.join(os.tmpdir(), name), { recursive: true });
@@ -171,20 +169,20 @@ describe("the loopback bench", () => {
 
   it("cuts, freezes and resets connections by its proxy", async (bench) => {
     const { machine, proxy, port } = await bench.fresh();
-    const ssh = (command: string) =>
-      run("ssh", [...sshArguments(machine, port, folder), command], { timeoutSeconds: 20 });
+    const ssh = (command: string, more: Record<string, string> = {}) =>
+      run("ssh", [...sshArguments(machine, port, folder, more), command]);
     proxy.set("refuse");
     assert.match((await ssh("true")).stderr, /reset by peer|closed by/);
     proxy.set("silent");
-    assert.match((await ssh("true")).stderr, /timed out during banner exchange/);
+    assert.match((await ssh("true", { ConnectTimeout: "3" })).stderr, /timed out during banner exchange/);
     proxy.set("pass");
-    const frozen = ssh("sleep 10; echo never");
+    const frozen = ssh("sleep 3600; echo never", { ServerAliveInterval: "2", ServerAliveCountMax: "3" });
     await until("the session", () => machine.run("pgrep -x sleep").then(({ code }) => code === 0));
     proxy.set("freeze");
     assert.match((await frozen).stderr, /Timeout, server bench not responding|Timeout, server .* not responding/);
     proxy.set("pass");
-    const broken = ssh("sleep 9; echo never");
-    await until("the session", () => machine.run("pgrep -f '^sleep 9'").then(({ code }) => code === 0));
+    const broken = ssh("sleep 3601; echo never");
+    await until("the session", () => machine.run("pgrep -f '^sleep 3601'").then(({ code }) => code === 0));
     proxy.reset();
     const result = await broken;
     assert.deepEqual([result.code, result.stdout], [255, ""]);

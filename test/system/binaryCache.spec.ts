@@ -149,7 +149,7 @@ describe("a binary cache in S3", function () {
     const { code, stderr, milliseconds } = await realise(key.publicKey);
     assert.equal(code, 0, stderr);
     console.log(`      built after ${(milliseconds / 1000).toFixed(1)} s`);
-  }).timeout(300_000);
+  });
 
   it("does not stop a machine when nothing listens there", async () => {
     const { port } = cache;

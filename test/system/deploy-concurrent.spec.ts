@@ -1,6 +1,5 @@
 // Several things that want to install a system at once, on the loopback bench.
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Deployment, deploy } from "../bench";
 import { useBench } from "../bench/hooks";
 import {
@@ -30,7 +29,7 @@ describe("a deployment that is not alone", () => {
   // Fault 32
   it("says who holds the machine, when the other one takes longer than it may wait", async (bench) => {
     const setting = await bench.fresh();
-    const first = bench.track(await Deployment.start(setting, "activationHangs", { DEPLOY_SWITCH_SECONDS: "25" }));
+    const first = bench.track(await Deployment.start(setting, "activationHangs", { DEPLOY_SWITCH_SECONDS: "3600" }));
     await first.until("the first switch", async () => (await activations(setting.machine)).length > 0);
     const second = await deploy(setting, "second", { DEPLOY_WAIT_SECONDS: "5" });
     assert.notEqual(second.code, 0);
@@ -54,13 +53,14 @@ describe("a deployment that is not alone", () => {
   it("lets an automatic upgrade that runs end first", async (bench) => {
     const setting = await bench.fresh();
     await setting.machine.output(
-      "systemd-run --quiet --no-block --collect --service-type=oneshot --unit=nixos-upgrade /bin/sh -c '/bin/sleep 5; /bin/touch /run/upgraded'",
+      "systemd-run --quiet --no-block --collect --service-type=oneshot --unit=nixos-upgrade /bin/sh -c 'until test -e /run/go; do /bin/sleep 0.1; done; /bin/touch /run/upgraded'",
     );
     const deployment = bench.track(await Deployment.start(setting));
-    await sleep(2500);
+    await deployment.until("the wait", () => /automatic upgrade is running/.test(deployment.stderr));
     assert.deepEqual(await activations(setting.machine), []);
     // No further one may start meanwhile.
     assert.equal(await isHeld(setting.machine), true);
+    await setting.machine.output("touch /run/go");
     const system = systemOf(await deployment.result());
     await setting.machine.output("test -e /run/upgraded");
     await assertSystem(setting.machine, system);
@@ -70,7 +70,7 @@ describe("a deployment that is not alone", () => {
   it("gives up on an automatic upgrade that does not end, and lets go of the machine", async (bench) => {
     const setting = await bench.fresh();
     await setting.machine.output(
-      "systemd-run --quiet --no-block --service-type=oneshot --unit=nixos-upgrade /bin/sleep 60",
+      "systemd-run --quiet --no-block --service-type=oneshot --unit=nixos-upgrade /bin/sleep 3600",
     );
     const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "4" });
     assert.notEqual(result.code, 0);

@@ -35,7 +35,7 @@ describe("a deployment over a link that freezes", () => {
     const deployment = bench.track(await Deployment.start(setting, building.attribute));
     await deployment.until("the build", () => building.reached(setting));
     setting.proxy.set("freeze");
-    const result = await deployment.result(75);
+    const result = await deployment.result();
     assert.notEqual(result.code, 0);
     assert.match(result.stderr, /connection/i);
     setting.proxy.set("pass");

@@ -32,7 +32,7 @@ describe("a deployment that is interrupted", () => {
         const deployment = bench.track(await Deployment.start(setting, phase.attribute, phase.inputs));
         await deployment.until("the phase", () => phase.reached(setting));
         deployment.signal(signal);
-        const result = await deployment.result(60);
+        const result = await deployment.result();
         assert.equal(result.code, signal === "SIGINT" ? 130 : 143, result.stderr);
         assert.equal(result.stdout, "");
         assert.match(result.stderr, new RegExp(`Interrupted by ${signal}`));
@@ -40,7 +40,7 @@ describe("a deployment that is interrupted", () => {
         await afterPhase(setting);
 
         // What it began on the machine ends by itself, one way or the other, and nothing is half done.
-        await until("the machine to come to rest", () => isAtRest(setting), 60);
+        await until("the machine to come to rest", () => isAtRest(setting));
         const { current, profile, boot } = await systemState(setting.machine);
         assert.deepEqual([profile, boot], [current, current]);
 

@@ -19,13 +19,13 @@ describe("a deployment that is killed", () => {
       assert.equal((await deployment.result()).signal, "SIGKILL");
       await afterPhase(setting);
 
-      // At once, as a person would: it does not wait until the lease of the dead one has ended.
+      // At once, as a person would.
       const next = await deploy(setting, phase.attribute, phase.inputs);
       await assertSystem(setting.machine, systemOf(next));
-      assert.ok(next.milliseconds < 45_000, `${next.milliseconds} ms`);
+      assert.doesNotMatch(next.stderr, /another deployment is under way/, "it waited for the lease of the dead one");
       await assertMachineLeftClean(setting.machine);
       const isQuiet = () => Promise.resolve(setting.client.processes().length === 0);
-      await until("the end of what the killed one had started", isQuiet, 15);
+      await until("the end of what the killed one had started", isQuiet);
       await assertClientLeftClean(setting);
     });
   }

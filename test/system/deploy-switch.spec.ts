@@ -68,15 +68,14 @@ describe("the switch of a deployment", () => {
     const deployment = bench.track(await Deployment.start(setting, "slowActivation", { DEPLOY_CONFIRM_SECONDS: "5" }));
     await deployment.until("the switch", () => isSwitching(setting.machine));
     setting.proxy.set("freeze");
-    await until("the switch to end", () => hasSwitched(setting.machine), 20);
+    await until("the switch to end", () => hasSwitched(setting.machine));
     // Without any connection: only the machine can do this.
     await until(
       "the way back",
       async () => (await systemState(setting.machine)).current === setting.machine.initialSystem,
-      20,
     );
     setting.proxy.set("pass");
-    await assertRolledBack(setting, await deployment.result(120));
+    await assertRolledBack(setting, await deployment.result());
   });
 
   // Fault 6
@@ -89,16 +88,16 @@ describe("the switch of a deployment", () => {
   // Fault 5
   it("is undone at once, when the activation fails", async (bench) => {
     const setting = await bench.fresh();
-    const result = await deploy(setting, "activationFails", { DEPLOY_CONFIRM_SECONDS: "60" });
+    // Longer than a test may take: whoever waited for the confirmation would hang.
+    const result = await deploy(setting, "activationFails", { DEPLOY_CONFIRM_SECONDS: "3600" });
     await assertRolledBack(setting, result);
-    assert.ok(result.milliseconds < 30_000, `${result.milliseconds} ms`);
     assert.match(result.stderr, /snippet 'bench' failed/);
   });
 
   // Fault 8
   it("is undone at once, when the boot loader cannot be installed", async (bench) => {
     const setting = await bench.fresh();
-    const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "60" });
+    const result = await deploy(setting, "bootloaderFails", { DEPLOY_CONFIRM_SECONDS: "3600" });
     await assertRolledBack(setting, result);
     assert.match(result.stderr, /Failed to install bootloader/);
   });
@@ -117,7 +116,7 @@ describe("the switch of a deployment", () => {
     const result = await deploy(setting, "tokenRefused");
     assert.notEqual(result.code, 0);
     assert.match(result.stderr, /going back: GitHub refuses the token: it has expired or was revoked\./);
-    await until("the way back", async () => !(await isHeld(setting.machine)), 20);
+    await until("the way back", async () => !(await isHeld(setting.machine)));
     await assertSystem(setting.machine, setting.machine.initialSystem);
     // The token is to blame: the same system is installed when it is another one.
     assert.deepEqual(await rejectedSystems(setting.machine), []);

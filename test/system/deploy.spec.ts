@@ -185,7 +185,7 @@ Host builder
     await deployment.until("the switch", async () => (await activations(setting.machine)).length > 0);
     assert.equal(await isHeld(setting.machine), true);
     report(await deployment.result());
-    await until("the release", async () => !(await isHeld(setting.machine)), 5);
+    await until("the release", async () => !(await isHeld(setting.machine)));
   });
 
   // Fault 33

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { flakeFolder } from "../nix/evaluate";
-import { requireOrSkip } from "../require";
+import { requireCommands, requireOrSkip } from "../require";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 const ruleset = path.join(flakeFolder, "modules/instanceMetadata.nft");
 
@@ -17,15 +18,19 @@ function inNamespace(script: string) {
     node -e 'for (const host of ["169.254.169.254", "fd00:ec2::254", "127.0.0.1"])
       require("http").createServer((_, r) => r.end("user data")).listen(80, host)' &
     trap 'kill $!' EXIT
-    ask() { curl --silent --globoff --max-time 3 "http://$1/" || echo refused; echo; }
-    other() { setpriv --reuid=65534 --regid=65534 --clear-groups curl --silent --globoff --max-time 3 "http://$1/" || echo refused; echo; }
+    ask() { curl --silent --globoff --max-time 60 "http://$1/" || echo refused; echo; }
+    other() { setpriv --reuid=65534 --regid=65534 --clear-groups curl --silent --globoff --max-time 60 "http://$1/" || echo refused; echo; }
     until [ "$(ask 127.0.0.1)" = "user data" ]; do sleep 0.05; done
     `;
-  return spawnSync("unshare", ["--net", "bash", "-c", setup + script], { encoding: "utf8", timeout: 30_000 });
+  return spawnSync("unshare", ["--net", "bash", "-c", setup + script], {
+    encoding: "utf8",
+    timeout: WAIT_MILLISECONDS,
+  });
 }
 
 describe("the instance metadata service", () => {
   before(function () {
+    requireCommands(this, "systemd", "unshare", "nft", "ip", "curl", "setpriv");
     const probe = spawnSync("unshare", ["--net", "nft", "list", "ruleset"], { encoding: "utf8" });
     const why = "needs root, network namespaces and nft (Debian: apt-get install nftables)";
     requireOrSkip(this, "systemd", probe.status === 0, why);

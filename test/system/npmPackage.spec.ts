@@ -69,9 +69,7 @@ const COMPILATIONS: Record<string, object> = {
   nodenext: { module: "nodenext", moduleResolution: "nodenext" },
 };
 
-describe("the npm package of the components", function () {
-  this.timeout(180_000);
-
+describe("the npm package of the components", () => {
   let folder: string;
   let tarball: string;
   let installed: string;

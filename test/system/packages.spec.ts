@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { comparePackages, type Run } from "../../cli/preview/packages";
 import { requireOrSkip } from "../require";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 /** Two systems: `hello` is bumped, `jq` goes, `git` comes, and nginx's unit changes with `hello`. */
 const SYSTEMS = `
@@ -33,7 +34,6 @@ describe("the packages of two systems, by a real Nix", () => {
   let derivations: string[];
 
   before(function () {
-    this.timeout(60_000);
     const found = spawnSync("nix-store", ["--version"]).status === 0;
     requireOrSkip(this, "nix", found, "nix-store is not on PATH");
     folder = mkdtempSync(path.join(tmpdir(), "packages-"));
@@ -73,7 +73,7 @@ describe("the packages of two systems, by a real Nix", () => {
     const { status, stdout, stderr } = spawnSync(program, args, {
       env: environment,
       encoding: "utf8",
-      timeout: 60_000,
+      timeout: WAIT_MILLISECONDS,
     });
     assert.equal(status, 0, stderr);
     return stdout.trim();

@@ -21,10 +21,7 @@ const ARGS = {
   repository: { visibility: "public", requiredReviews: 1 },
 };
 
-describe("the components as a plugin", function () {
-  // It loads the provider SDKs and reads the components' types.
-  this.timeout(60_000);
-
+describe("the components as a plugin", () => {
   let folder: string;
   let plugin: ComponentPlugin;
 

@@ -27,8 +27,7 @@ function valueLines(text: string): Record<string, string> {
   return Object.fromEntries(lines.map((line) => [line.split(":")[0]!.trim(), line]));
 }
 
-describe("secrets with the real sops", function () {
-  this.timeout(60_000);
+describe("secrets with the real sops", () => {
   let project: SecretsProject;
 
   before(function () {

@@ -37,8 +37,7 @@ class MachineDouble {
   }
 }
 
-describe("a rotation with the real sops", function () {
-  this.timeout(120_000);
+describe("a rotation with the real sops", () => {
   let project: SecretsProject;
   let machine: MachineDouble;
 

@@ -13,8 +13,7 @@ import { pulumiStack } from "../../cli/secrets/stack";
 import { engineEnvironment } from "../rehearsal/drivers/engineRun";
 import { requireEngine } from "../support/engine";
 
-describe("the stack, asked with the real Pulumi CLI", function () {
-  this.timeout(120_000);
+describe("the stack, asked with the real Pulumi CLI", () => {
   let cli: string;
   let folder: string;
   let around: Surroundings;

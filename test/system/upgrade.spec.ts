@@ -34,13 +34,14 @@ describe("upgrade: from the first push on", () => {
   });
 
   it("installs what is pushed, and records the revision that runs", async () => {
+    const begun = Math.floor(Date.now() / 1000) * 1000;
     const revision = await bench().push();
     assert.equal(await bench().poll(), true);
     const status = await bench().status();
     assert.equal(status.state, "current");
     assert.equal(status.revision, revision);
     assert.equal(status.commit, `https://github.com/octocat/site/commit/${revision}`);
-    assert.ok(Date.parse(status.since ?? "") > Date.now() - 60_000, status.since ?? "no time");
+    assert.ok(Date.parse(status.since ?? "") >= begun, status.since ?? "no time");
     await assertSystem(bench().machine, await bench().current());
   });
 
@@ -73,16 +74,16 @@ describe("upgrade: from the first push on", () => {
   });
 
   it("is started by its timer", async () => {
+    const begun = Math.floor(Date.now() / 1000) * 1000;
     const revision = await bench().push();
     await bench().machine.output("systemctl start nixos-upgrade.timer");
-    await until("the timer to install it", async () => (await bench().status()).revision === revision, 20);
+    await until("the timer to install it", async () => (await bench().status()).revision === revision);
     await until(
       "its end",
       async () => (await bench().machine.run("systemctl is-active -q nixos-upgrade.service")).code !== 0,
-      10,
     );
-    const { nextTry } = await bench().status();
-    assert.ok(Math.abs(Date.parse(nextTry ?? "") - Date.now()) < 65_000, nextTry ?? "no time");
+    const next = Date.parse((await bench().status()).nextTry ?? "");
+    assert.ok(next >= begun && next <= Date.now() + 65_000, String(next));
     await bench().machine.output("systemctl stop nixos-upgrade.timer");
   });
 });
@@ -149,9 +150,10 @@ describe("upgrade: revisions that do not work", () => {
 
   it("a revision that failed is tried again when its hour is over", async () => {
     await bench().push({ behaviour: "buildError" });
+    const begun = Math.floor(Date.now() / 1000) * 1000;
     assert.equal(await bench().poll(), false);
-    const next = Date.parse((await bench().status()).nextTry ?? "");
-    assert.ok(next > Date.now() + 3_500_000 && next < Date.now() + 3_700_000, String(next));
+    const failed = Date.parse((await bench().status()).nextTry ?? "") - 3_600_000;
+    assert.ok(failed >= begun && failed <= Date.now(), String(failed));
 
     await bench().machine.output(
       `state=/var/lib/nixos-upgrade/state.json; jq '.failed.retryAt = now - 1' $state >/tmp/state && cp /tmp/state $state`,
@@ -210,7 +212,8 @@ describe("upgrade: revisions that do not work", () => {
   });
 
   it("a unit that had failed before is not the new system's fault", async () => {
-    await bench().machine.run("systemd-run --quiet --unit=old-trouble /bin/false; sleep 0.3");
+    await bench().machine.output(`systemd-run --quiet --unit=old-trouble /bin/false
+      until systemctl is-failed --quiet old-trouble; do sleep 0.05; done`);
     const revision = await bench().push();
     assert.equal(await bench().poll(), true);
     assert.equal((await bench().status()).revision, revision);
@@ -374,9 +377,9 @@ describe("upgrade: a repository that cannot be read", () => {
   it("a server that is down, and one that is frozen", async () => {
     await bench().machine.output("systemctl stop githost.service");
     await assertFailing("unreachable", /cannot be reached/);
-    await bench().machine.output(
-      "systemctl start githost.service; sleep 0.3; systemctl kill --signal=STOP githost.service",
-    );
+    await bench().machine.output(`systemctl start githost.service
+      until ss -Hltn "src ${bench().address}:22" | grep -q LISTEN; do sleep 0.05; done
+      systemctl kill --signal=STOP githost.service`);
     await assertFailing("unreachable", /cannot be reached/);
     await bench().machine.output("systemctl kill --signal=CONT githost.service");
   });
@@ -441,7 +444,7 @@ describe("upgrade: beside deployments and after interruptions", () => {
   it("stops before the switch when a deployment began while it was building", async () => {
     const revision = await bench().push({ behaviour: "slowBuild" });
     const poll = bench().poll();
-    await until("the build", async () => (await bench().status()).phase === "building", 10);
+    await until("the build", async () => (await bench().status()).phase === "building");
     await hold("$(($(date +%s) + 300))");
     assert.equal(await poll, true);
     assert.equal(await bench().current(), system);
@@ -477,13 +480,13 @@ describe("upgrade: beside deployments and after interruptions", () => {
   it("is killed in the middle of a switch: the switch ends whole, the next poll finishes the job", async () => {
     const revision = await bench().push({ behaviour: "slowActivation" });
     const poll = bench().poll();
-    await until("the switch", switching, 20);
+    await until("the switch", switching);
     await bench().machine.output("systemctl kill --signal=KILL nixos-upgrade.service");
     assert.equal(await poll, false);
     // While the switch is still at work the poll keeps out of its way.
     assert.equal(await bench().poll(), true);
-    await until("the switch's end", async () => (await bench().current()) !== system, 15);
-    await until("its unit's end", async () => !(await switching()), 10);
+    await until("the switch's end", async () => (await bench().current()) !== system);
+    await until("its unit's end", async () => !(await switching()));
     assert.equal(await bench().poll(), true);
     assert.equal((await bench().status()).revision, revision);
     await assertSystem(bench().machine, await bench().current());
@@ -493,7 +496,7 @@ describe("upgrade: beside deployments and after interruptions", () => {
   it("goes down in the middle of a switch: the last good system boots, and the revision counts as failed", async () => {
     const revision = await bench().push({ behaviour: "slowActivation" });
     const poll = bench().poll();
-    await until("the switch", switching, 20);
+    await until("the switch", switching);
     // What a power cut leaves: both programs gone, and after the boot the system that the boot loader knows.
     await bench().machine.output(
       "systemctl kill --signal=KILL nixos-upgrade.service nixos-rebuild-switch-to-configuration.service",
@@ -554,16 +557,15 @@ describe("upgrade: the freshness probe", () => {
     const status = await bench().status();
     assert.deepEqual([status.state, status.healthy], ["stale", false]);
     assert.match(await bench().machine.output("cat /run/nixos-upgrade/public/status.html"), /class="status bad"/);
-    await until("the command", async () => (await told()).length === 1, 5);
+    await until("the command", async () => (await told()).length === 1);
     assert.match(
       (await told())[0] ?? "",
-      /^The branch is at [0-9a-f]{40}, this machine runs [0-9a-f]{40}, for 6\d minutes\.$/,
+      /^The branch is at [0-9a-f]{40}, this machine runs [0-9a-f]{40}, for \d+ minutes\.$/,
     );
     assert.equal(await probe(), false);
     await until(
       "the alert's end",
       async () => (await bench().machine.run("systemctl is-active -q nixos-upgrade-alert")).code !== 0,
-      5,
     );
     assert.equal((await told()).length, 1);
   });
@@ -582,7 +584,7 @@ describe("upgrade: the freshness probe", () => {
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
-      /could not be read for 6\d minutes: The repository's server cannot be reached/,
+      /could not be read for \d+ minutes: The repository's server cannot be reached/,
     );
     await bench().machine.output("systemctl start githost.service");
   });
@@ -595,7 +597,7 @@ describe("upgrade: the freshness probe", () => {
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
-      /has not asked the repository for 6\d minutes/,
+      /has not asked the repository for \d+ minutes/,
     );
   });
 
@@ -615,7 +617,7 @@ describe("upgrade: the freshness probe", () => {
       const status = await bench().status();
       assert.deepEqual([status.state, status.summary], ["stale", "The disk is full, or cannot be written."]);
       assert.equal(await probe(), false);
-      await until("the command", async () => (await told()).length > before, 5);
+      await until("the command", async () => (await told()).length > before);
       assert.deepEqual((await told()).slice(before), [
         "The probe itself failed: see journalctl -u nixos-upgrade-freshness.",
       ]);

@@ -11,6 +11,7 @@ import { renderUserData } from "../../components/userData";
 import { requireOrSkip } from "../require";
 import { hasCommand } from "../support/commands";
 import { newKey, type TestKey } from "../support/keys";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 /** Options of unshare that give a private mount table: as root, or as root of a user namespace. */
 const AS_ROOT = ["--mount", "--propagation", "private"];
@@ -24,7 +25,7 @@ function inNamespace(unshare: string[], folder: string, script: string) {
   const { status, stdout, stderr } = spawnSync("unshare", [...unshare, "bash", "-c", prepare + script], {
     encoding: "utf8",
     env: { ...process.env, FOLDER: folder },
-    timeout: 60_000,
+    timeout: WAIT_MILLISECONDS,
   });
   return { status, stdout, stderr };
 }

@@ -11,6 +11,7 @@ import { nixSigningKey } from "../../components/nixSigningKey";
 import { REQUIRED_CHECKS } from "../../components/repositoryNames";
 import { requireOrSkip } from "../require";
 import { newKey } from "../support/keys";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
 const nixIsHere = spawnSync("nix", ["--version"]).status === 0;
@@ -46,7 +47,7 @@ describe("with a real Nix", function () {
     return spawnSync(path.join(root, script), args, {
       cwd: path.join(folder, "flake"),
       encoding: "utf8",
-      timeout: 60_000,
+      timeout: WAIT_MILLISECONDS,
       env: {
         PATH: process.env["PATH"],
         HOME: folder,

@@ -14,6 +14,7 @@ import { askMachine, machineProblem, problemOf } from "../../cli/ci/machineStatu
 import { readPreview } from "../../cli/preview/read";
 import { toMarkdown } from "../../cli/render/markdown";
 import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "../preview/githubServer";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
 const recorded = (name: string) => path.join(root, `test/preview/recorded/${name}.json`);
@@ -176,8 +177,11 @@ describe("the issue about drift", () => {
       new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
         const args = ["--require", "tsx/cjs", "cli/ci/drift.ts", "--preview", recorded(preview), ...more];
         const env = { PATH: process.env["PATH"], ...environment };
-        const child = execFile(process.execPath, args, { cwd: root, env, timeout: 15_000 }, (_, stdout, stderr) =>
-          resolve({ code: child.exitCode ?? -1, stdout, stderr }),
+        const child = execFile(
+          process.execPath,
+          args,
+          { cwd: root, env, timeout: WAIT_MILLISECONDS },
+          (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
         );
       });
     const options = ["--stack", "project/stack", "--revision", NEWEST];

@@ -8,6 +8,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
 import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
+import { requireCommands } from "../require";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 interface Workflow {
   jobs: { comment: { steps: { run: string; env: Record<string, string> }[] } };
@@ -17,6 +19,10 @@ const file = path.resolve(__dirname, "../../.github/workflows/fork-comment.yml")
 const step = (parse(readFileSync(file, "utf8")) as Workflow).jobs.comment.steps[0]!;
 
 describe("the comment on a fork", () => {
+  before(function () {
+    requireCommands(this, "curl", "curl", "jq");
+  });
+
   let github: GithubServer;
 
   beforeEach(async () => {
@@ -33,7 +39,7 @@ describe("the comment on a fork", () => {
     return new Promise((resolve) => {
       // As GitHub runs a step.
       const args = ["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step.run];
-      const child = execFile("bash", args, { env, timeout: 20_000 }, (_, stdout, stderr) =>
+      const child = execFile("bash", args, { env, timeout: WAIT_MILLISECONDS }, (_, stdout, stderr) =>
         resolve({ code: child.exitCode ?? -1, stdout, stderr }),
       );
     });

@@ -10,6 +10,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
+import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
 
@@ -27,8 +28,7 @@ grep -rls the-machine "$TMPDIR"/tmp.* >>"$CALLS" || true
 exit "$STATUS"
 `;
 
-describe("the scripts of the workflows", function () {
-  this.timeout(40_000);
+describe("the scripts of the workflows", () => {
   let folder: string;
   let github: GithubServer;
 
@@ -70,7 +70,7 @@ describe("the scripts of the workflows", function () {
     };
     return new Promise<{ code: number; stderr: string }>((resolve) => {
       const file = path.join(folder, ".github/scripts", script);
-      const child = execFile(file, { env, timeout: 30_000 }, (_, __, stderr) =>
+      const child = execFile(file, { env, timeout: WAIT_MILLISECONDS }, (_, __, stderr) =>
         resolve({ code: child.exitCode ?? -1, stderr }),
       );
     });

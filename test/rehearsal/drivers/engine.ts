@@ -10,7 +10,6 @@ import { engineEnvironment, operationsOf, refusal, takeEvents, writeConfiguratio
 import { languageHostOf } from "./languageHost";
 
 const STACK = "rehearsal";
-const SECONDS = 120;
 
 /** The part of the exported state that is read here. */
 interface ExportedResource {
@@ -53,7 +52,7 @@ export class EngineDriver implements Driver {
     const served = await Promise.all(Object.values(world.providers).map(serve));
     const attached = Object.keys(world.providers).map((name, at) => `${name}:${served[at]!.port}`);
     const complete = { ...engineEnvironment(cli, folder, environment, attached), ...passphraseOf(environment) };
-    const options = { directory: project, environment: complete, seconds: SECONDS };
+    const options = { directory: project, environment: complete };
     const version = (await succeeded(cli, ["version"], options)).stdout.trim();
     await succeeded(cli, ["stack", "init", stack, "--non-interactive"], options);
     const host = languageHostOf(cli, environment["PATH"]);
@@ -107,7 +106,7 @@ export class EngineDriver implements Driver {
       "--event-log",
       log,
     ];
-    const options = { directory: this.project, environment: this.environment, seconds: SECONDS };
+    const options = { directory: this.project, environment: this.environment };
     const { code, stdout, stderr } = await finished(this.cli, [command, ...args, ...common], options);
     const events = takeEvents(log);
     if (code !== 0)
@@ -117,7 +116,7 @@ export class EngineDriver implements Driver {
   }
 
   private async exported(): Promise<{ resources: RecordedResource[]; outputs: Properties }> {
-    const options = { directory: this.project, environment: this.environment, seconds: SECONDS };
+    const options = { directory: this.project, environment: this.environment };
     const { stdout } = await succeeded(this.cli, ["stack", "export", "--show-secrets", "--stack", this.stack], options);
     const { deployment } = JSON.parse(stdout) as { deployment: { resources?: ExportedResource[] } };
     const resources = (deployment.resources ?? [])

@@ -6,7 +6,7 @@ import { finished, type ProcessOptions } from "../processes";
 
 /** Where the npm package `pulumi` downloads the engine from; a computer without a network fails here at once. */
 const DOWNLOADS = "https://get.pulumi.com/install.sh";
-const SECONDS_TO_ANSWER = 3;
+const SECONDS_TO_ANSWER = 10;
 const SECONDS_TO_DOWNLOAD = 25;
 
 /** A Pulumi CLI; or why there is none, and what a person can do. */

@@ -306,9 +306,11 @@ function urnOf(parent: string | undefined, type: string, name: string): string {
 
 /** Waits until a failed run has no more to say: each output that hangs on the failure rejects on its own. */
 async function quiet(failures: unknown[]): Promise<void> {
-  for (let heard = -1; heard !== failures.length;) {
+  let heard = -1;
+  // Several turns, because in one of a busy computer nothing may happen.
+  for (let calm = 0; calm < 5; calm = heard === failures.length ? calm + 1 : 0) {
     heard = failures.length;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

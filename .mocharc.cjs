@@ -1,0 +1,12 @@
+const { TEST_MILLISECONDS } = require("./test/support/limits.cjs");
+
+module.exports = {
+  require: ["tsx/cjs"],
+  spec: ["test/**/*.spec.ts"],
+  ignore: ["test/system/**", "test/engine/**"],
+  timeout: TEST_MILLISECONDS,
+  forbidOnly: true,
+  parallel: true,
+  jobs: 2,
+  reporter: "./test/support/reporter.cjs",
+};

@@ -1,0 +1,12 @@
+const { TEST_MILLISECONDS } = require("./test/support/limits.cjs");
+
+module.exports = {
+  require: ["tsx/cjs"],
+  spec: ["test/engine/**/*.spec.ts"],
+  parallel: true,
+  jobs: 2,
+  timeout: TEST_MILLISECONDS,
+  forbidOnly: true,
+  reporter: "./test/support/reporter.cjs",
+  "reporter-option": ["base=spec"],
+};
