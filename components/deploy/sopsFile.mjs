@@ -41,7 +41,7 @@ export function sopsFacts(text, name = "yaml") {
   let inBlock = false;
   /** @type {number | undefined} the indentation of a name whose values are left readable */
   let below;
-  for (const line of text.replaceAll("\r", "").split("\n")) {
+  for (const line of text.replaceAll("\r", "").split("\n").map(shortened)) {
     if (inBlock && matches(format.close, line)) {
       inBlock = false;
       // A brace belongs to the block, the beginning of something else does not.
@@ -69,6 +69,11 @@ export function sopsFacts(text, name = "yaml") {
     } else if (!matches(format.encrypted, line)) facts.plain ??= line;
   }
   return facts;
+}
+
+/** What a line is shows at its ends; an expression takes more than linear time on the whole of it. @param {string} line */
+function shortened(line) {
+  return line.length < 2000 ? line : line.slice(0, 1000) + line.slice(-1000);
 }
 
 /** @param {string} rule @param {string} value */
@@ -118,6 +123,17 @@ export function accessFor(groups, threshold) {
 export function opens({ groups, needed }, recipients) {
   const held = groups.filter((group) => group.some((recipient) => recipients.includes(recipient))).length;
   return { held, enough: held > 0 && held >= needed };
+}
+
+/**
+ * Whether two files, or a file and a rule, are for the same groups.
+ * @param {Access} one
+ * @param {Access} other
+ */
+export function sameAccess(one, other) {
+  const written = (/** @type {Access} */ { groups, needed }) =>
+    JSON.stringify([needed, groups.map((group) => [...new Set(group)].sort())]);
+  return written(one) === written(other);
 }
 
 /** @param {string[]} block */
