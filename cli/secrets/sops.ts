@@ -98,7 +98,7 @@ export class Sops {
       const [program, args] = this.line("edit", copy);
       // What sops opens for the editor lies in the same folder, and goes with it.
       const own = { ...this.identityEnvironment, TMPDIR: path.dirname(copy) };
-      const env = { ...environmentFor("sops", this.around.env), ...own };
+      const env = { ...environmentFor(program, this.around.env, "sops"), ...own };
       code = await new Promise<number | null>((resolve, reject) => {
         spawn(program, args, { env, stdio: "inherit" }).once("error", reject).once("close", resolve);
       });
@@ -160,7 +160,7 @@ export class Sops {
 
   private async succeed(args: string[], input?: string): Promise<Ran> {
     const [program, rest] = this.line(...args);
-    const options = { input, env: this.identityEnvironment, as: "sops", timeoutSeconds: TIMEOUT_SECONDS };
+    const options = { input, env: this.identityEnvironment, starts: "sops", timeoutSeconds: TIMEOUT_SECONDS };
     const ran = await this.around.run(program, rest, options);
     if (ran.code !== 0) throw new Refusal(explained(ran));
     return ran;

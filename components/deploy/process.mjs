@@ -8,7 +8,7 @@ import { ProgramMissing } from "./errors.mjs";
  *
  * @typedef {object} RunOptions
  * @property {NodeJS.ProcessEnv} [env] of which it gets what it needs (environmentFor)
- * @property {string} [as] the program whose secrets it gets, where another one starts that
+ * @property {string} [starts] the program that it starts, which needs its own secrets
  * @property {string} [input] for its standard input
  * @property {boolean} [keepInput] leave standard input open after `input`, until the program ends
  * @property {number} [timeoutSeconds] end it after this time; no limit without
@@ -47,11 +47,11 @@ export class Processes {
    * @returns {Promise<Result>}
    */
   run(program, args, options = {}) {
-    const { env = this.env, as = program, input = "", keepInput = false, timeoutSeconds, afterStop = false } = options;
+    const { env = this.env, starts, input = "", keepInput = false, timeoutSeconds, afterStop = false } = options;
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
     return new Promise((resolve, reject) => {
-      const child = spawn(program, args, { env: environmentFor(as, env), stdio: "pipe", detached: true });
+      const child = spawn(program, args, { env: environmentFor(program, env, starts), stdio: "pipe", detached: true });
       const ended = new Promise((done) => child.once("close", done));
       let stdout = "";
       let stderr = "";
@@ -188,13 +188,16 @@ const SECRETS = [
   /(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|(^|_)(PAT|CREDENTIALS?|(API|ACCESS|SIGNING|PRIVATE|ENCRYPTION|DEPLOY|SSH)_?KEY))$/i,
 ];
 
-/** Programs that read their own secrets from the environment. */
-const OWN_SECRETS = {
+/**
+ * Programs that read their own secrets from the environment, and in which variables.
+ * @type {[RegExp, RegExp][]}
+ */
+const OWN_SECRETS = [
   // Stores in S3; also of what nixos-rebuild starts.
-  nix: /^(AWS_|NIX_CONFIG$)/,
+  [/^nix(os)?\b/, /^(AWS_|NIX_CONFIG$)/],
   // Keys for age, and the services that keep others.
-  sops: /^(SOPS|AWS|GOOGLE|AZURE|VAULT|HUAWEICLOUD)_/,
-};
+  [/^sops$/, /^(SOPS|AWS|GOOGLE|AZURE|VAULT|HUAWEICLOUD)_/],
+];
 
 /** Asked with those credentials, and by a name that nobody else has. */
 const TRUSTED = ["pulumi", "aws", "gh"];
@@ -203,15 +206,16 @@ const TRUSTED = ["pulumi", "aws", "gh"];
  * The environment for a program: without the secrets that it does not need.
  * @param {string} program its name or path
  * @param {NodeJS.ProcessEnv} env
+ * @param {string} [started] what it starts, which needs its own
  * @returns {NodeJS.ProcessEnv}
  */
-export function environmentFor(program, env) {
-  const name = program.replace(/^.*\//, "");
-  if (TRUSTED.includes(name)) return env;
-  const own = /^nix(os)?\b/.test(name) ? OWN_SECRETS.nix : name === "sops" ? OWN_SECRETS.sops : undefined;
-  return Object.fromEntries(
-    Object.entries(env).filter(
-      ([variable]) => own?.test(variable) === true || !SECRETS.some((secret) => secret.test(variable)),
-    ),
+export function environmentFor(program, env, started = program) {
+  const names = [program, started].map((name) => name.replace(/^.*\//, ""));
+  if (names.some((name) => TRUSTED.includes(name))) return env;
+  const own = names.flatMap((name) =>
+    OWN_SECRETS.filter(([form]) => form.test(name)).map(([, variables]) => variables),
   );
+  const isKept = (/** @type {string} */ variable) =>
+    own.some((variables) => variables.test(variable)) || !SECRETS.some((secret) => secret.test(variable));
+  return Object.fromEntries(Object.entries(env).filter(([variable]) => isKept(variable)));
 }
