@@ -7,9 +7,11 @@
 #
 # The same search as `npm run secrets -- check` and every deployment make (flakeSecrets.mjs), by the
 # same forms (secretForms.json). What only they can: look into files that are not text, which Nix
-# cannot read. A file that looks like text by its name and is none, such as one that git-crypt
-# locked, stops the evaluation with Nix's own message, unless .gitattributes names it with a filter
-# or as binary, as git-crypt has it done.
+# cannot read; such a file, by its name or by .gitattributes (binary, or a filter, as git-crypt has
+# it), is left out here. As `path:./nix`, Nix does not have the project's .gitattributes, and a file
+# that git-crypt locked would stop every evaluation: only what is surely text is searched then. The
+# deployment has searched all of it before, and the merge's check and the machine have the whole
+# repository.
 folder:
 
 let
@@ -17,6 +19,7 @@ let
     any
     attrNames
     concatMap
+    dirOf
     elemAt
     filter
     foldl'
@@ -125,9 +128,20 @@ let
   filtersAbove = filtered (readIfThere (above ".gitattributes"));
   readIfThere = file: if pathExists file then readFile file else "";
 
+  # A part of a project, without the rest: what begins a repository is not in it.
+  isPart =
+    dirOf (toString folder) == builtins.storeDir
+    && !(any (name: pathExists (folder + "/${name}")) [
+      ".git"
+      ".gitattributes"
+      ".gitignore"
+      ".github"
+    ]);
+
   isText =
     file:
-    !(
+    (isPart -> matches forms.surelyText file)
+    && !(
       matches forms.binaryNames (lastName file)
       || any (pattern: matches pattern file) ownFilters
       || any (pattern: matches pattern "${aboveName}/${file}") filtersAbove
@@ -138,7 +152,7 @@ let
     let
       text =
         builtins.addErrorContext
-          "while searching ${file} for secrets, which only text can be: a file that is none, such as one that git-crypt locked, is named in .gitattributes (binary, or its filter), or lies outside of the flake's folder"
+          "while searching ${file} for secrets, which only text can be: a file that is none, such as one that git-crypt locked, is named in .gitattributes (as binary, or with its filter), or lies outside of the flake's folder"
           (readFile (folder + "/${file}"));
       byteOrderMark = builtins.fromJSON ''"\ufeff"'';
     in

@@ -64,7 +64,7 @@ export async function evaluateNow(flake, processes) {
 function unreadableAdvice(message) {
   return /cannot be represented as a Nix string/.test(message)
     ? [
-        "Nix reads text only. The search for secrets leaves out what a .gitattributes in the flake's folder names as binary or with a filter, as git-crypt's: such as `vars.json filter=git-crypt diff=git-crypt`.",
+        "Nix reads text only. If a file is meant that git-crypt locked: the search for secrets leaves out what a .gitattributes in the flake's folder names, such as `vars.nix filter=git-crypt diff=git-crypt`; what the configuration itself reads must be unlocked.",
       ]
     : [];
 }

@@ -4,15 +4,17 @@
  * Cannot prove: that a file of a form that nobody thought of is found.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
+import { readableNames, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { flakeFolder, nixInstantiate, nixMissing } from "../nix/evaluate";
 import { requireOrSkip } from "../require";
 import { hasCommand } from "../support/commands";
-import { type SearchCase, sopsCases, TEXT_CASES } from "./searchCases";
+import { newKey } from "../support/keys";
+import { encrypted, type SearchCase, sopsCases, TEXT_CASES } from "./searchCases";
 
 describe("the searches of a flake's folder for secrets", function () {
   this.timeout(300_000);
@@ -111,11 +113,92 @@ describe("the searches of a flake's folder for secrets", function () {
     assert.equal(search(folderWith(good)).status, 0);
   });
 
-  it("name a file that Nix cannot read, and the way out", function () {
-    needsNix(this);
-    const folder = folderWith(TEXT_CASES.find(({ what, notForNix }) => notForNix && /git-crypt/.test(what))!);
-    const { status, stderr } = nixInstantiate(`import ${flakeFolder}/secretFiles.nix ${folder}`);
-    assert.equal(status, 1);
-    assert.match(stderr, /vars\.json/);
+  it("name what is left readable by its name, without refusing it", function () {
+    needsSops(this);
+    const text = encrypted("x.yaml", "a: b\nport_unencrypted: 80\n");
+    const folder = folderWith({ what: "", file: "secrets.yaml", content: text, refused: false });
+    assert.deepEqual(readableNames(folder), [`${path.join(folder, "secrets.yaml")}: port_unencrypted`]);
+    assert.deepEqual(secretsProblems(folder), []);
+  });
+
+  for (const ending of ["yaml", "json", "env", "ini"]) {
+    it(`know from secrets.${ending} whether the machine can open it, in key groups as well`, function () {
+      needsSops(this);
+      const text = { yaml: "a: b\n", json: '{"a":"b"}', env: "A=b\n", ini: "[x]\na=b\n" }[ending]!;
+      const [machine, admin] = [0, 1].map(() => recipientOfIdentity(newAgeIdentity())) as [string, string];
+      const problems = (rule: string) => {
+        const content = encryptedUnder(`x.${ending}`, text, rule);
+        return secretsProblems(folderWith({ what: "", file: `secrets.${ending}`, content, refused: false }), machine);
+      };
+      assert.deepEqual(problems(`age: "${admin},${machine}"`), []);
+      assert.match(problems(`age: ${admin}`).join(), /the machine cannot open it: it is encrypted for age1/);
+      const two = (one: string, other: string) => `key_groups: [{ age: [${one}] }, { age: [${other}] }]`;
+      assert.match(
+        problems(two(admin, machine)).join(),
+        /for 2 key groups, of which 2 are needed together, and the machine, .*, is in 1/,
+      );
+      assert.deepEqual(problems(two(`${admin}, ${machine}`, machine)), []);
+    });
+  }
+
+  describe("in a flake", () => {
+    const LOCKED = Buffer.concat([Buffer.from("\0GITCRYPT\0"), Buffer.alloc(200, 7)]);
+
+    /** What Nix's search finds in a flake in the folder nix/ of a project, by a reference to it. */
+    function found(reference: (project: string) => string, files: Record<string, string | Buffer>): string[] {
+      const folder = folderWith({
+        what: "",
+        file: "flake.nix",
+        content: "{ outputs = _: { found = import ./secretFiles.nix ./.; }; }",
+        refused: false,
+      });
+      const project = path.dirname(folder);
+      for (const name of ["secretFiles.nix", "secretForms.json"])
+        fs.copyFileSync(path.join(flakeFolder, name), path.join(folder, name));
+      for (const [name, content] of Object.entries(files)) fs.writeFileSync(path.join(project, name), content);
+      const git = (...args: string[]) =>
+        execFileSync("git", ["-C", project, "-c", "filter.git-crypt.clean=cat", ...args]);
+      git("init", "--quiet");
+      git("add", "--all");
+      const { status, stdout, stderr } = spawnSync("nix", ["eval", "--json", `${reference(project)}#found`], {
+        encoding: "utf8",
+        env: { ...process.env, NIX_CONFIG: "experimental-features = nix-command flakes\nbuild-users-group =" },
+      });
+      assert.equal(status, 0, stderr);
+      return (JSON.parse(stdout) as string[]).map((problem) => problem.split(":")[0]!);
+    }
+    const alone = (project: string) => `path:${project}/nix`;
+    const whole = (project: string) => `git+file://${project}?dir=nix`;
+
+    // Fault 176
+    it("leave out what git-crypt locked, with and without the rest of the repository", function () {
+      needsNix(this);
+      const files = { ".gitattributes": "nix/vars.json filter=git-crypt diff=git-crypt\n", "nix/vars.json": LOCKED };
+      assert.deepEqual(found(alone, files), []);
+      assert.deepEqual(found(whole, files), []);
+    });
+
+    it("know the project's rules from the whole repository; of the folder alone, what is surely text", function () {
+      needsNix(this);
+      const files = {
+        ".sops.yaml": "creation_rules:\n  - path_regex: nix/vault\\.json$\n",
+        "nix/vault.json": "{}",
+        "nix/backup.bak": newKey().privateKeyOpenssh,
+      };
+      assert.deepEqual(found(alone, files), ["backup.bak"]);
+      assert.deepEqual(found(whole, files), ["backup.bak", "vault.json"]);
+    });
   });
 });
+
+function encryptedUnder(name: string, text: string, rule: string): string {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "sops-groups-"));
+  try {
+    const config = path.join(folder, ".sops.yaml");
+    fs.writeFileSync(config, `creation_rules:\n  - ${rule}\n`);
+    const args = ["--config", config, "encrypt", "--filename-override", path.join(folder, name)];
+    return execFileSync("sops", args, { input: text }).toString();
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}

@@ -430,14 +430,11 @@ function encValue(text: string): string {
 }
 
 /** What the real sops makes of a text, under a rule of .sops.yaml. */
-export function encrypted(name: string, text: string, rule = "", recipients = [ADMIN]): string {
+export function encrypted(name: string, text: string, rule = ""): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "sops-case-"));
   try {
     const config = path.join(folder, ".sops.yaml");
-    fs.writeFileSync(
-      config,
-      `creation_rules:\n  - age: ${recipients.join(",")}\n${rule === "" ? "" : `    ${rule}\n`}`,
-    );
+    fs.writeFileSync(config, `creation_rules:\n  - age: ${ADMIN}\n${rule === "" ? "" : `    ${rule}\n`}`);
     return execFileSync("sops", ["--config", config, "encrypt", "--filename-override", path.join(folder, name)], {
       input: text,
       env: { PATH: process.env["PATH"], HOME: folder },
