@@ -164,16 +164,14 @@ function ofYaml(block) {
 
 /** @param {string} text */
 function ofJson(text) {
-  /** @type {{ age?: { recipient: string }[] }[]} */
-  let all = [];
-  let threshold = 0;
   try {
     const { sops } = JSON.parse(text);
-    all = Array.isArray(sops.key_groups) ? sops.key_groups : [sops];
-    threshold = Number(sops.shamir_threshold ?? 0);
-    return { groups: all.map(({ age }) => (age ?? []).map(({ recipient }) => String(recipient))), threshold };
+    /** @type {{ age?: { recipient: string }[] }[]} */
+    const all = Array.isArray(sops.key_groups) ? sops.key_groups : [sops];
+    const groups = all.map(({ age }) => (age ?? []).map(({ recipient }) => String(recipient)));
+    return { groups, threshold: Number(sops.shamir_threshold ?? 0) };
   } catch {
-    return { groups: [], threshold };
+    return { groups: [], threshold: 0 };
   }
 }
 
