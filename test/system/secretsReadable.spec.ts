@@ -19,7 +19,7 @@ import { hasCommand } from "../support/commands";
 import { SecretsProject } from "../support/secrets";
 
 const FILE = "nix/secrets.yaml";
-const SECRET = "correct-horse";
+const WORD = "correct-horse";
 
 describe("secrets that sops would leave readable", function () {
   this.timeout(120_000);
@@ -43,7 +43,7 @@ describe("secrets that sops would leave readable", function () {
     project.write(".sops.yaml", `creation_rules:\n${lines.map((line) => `  ${line}\n`).join("")}`);
   }
 
-  function store(name: string, value = SECRET): Promise<void> {
+  function store(name: string, value = WORD): Promise<void> {
     project.person.secrets = [value];
     return set(project.place, name);
   }
@@ -91,11 +91,11 @@ describe("secrets that sops would leave readable", function () {
           new RegExp(`"${name}" would stand in nix/secrets\\.yaml in plain text. Nothing was changed.`),
         );
         assert.match(message, new RegExp(`because of "${key}: .*" in creation rule 1 of \\.sops\\.yaml`));
-        assert.ok(!message.includes(SECRET));
+        assert.ok(!message.includes(WORD));
         return true;
       });
       assert.ok(!fs.existsSync(path.join(project.folder, FILE)));
-      assert.ok(!everything().includes(SECRET));
+      assert.ok(!everything().includes(WORD));
     });
 
     if (encrypted === undefined) continue;
@@ -107,7 +107,7 @@ describe("secrets that sops would leave readable", function () {
       await assert.rejects(store(name), { name: "Refusal", message: new RegExp(`"${key}: `) });
       assert.deepEqual(fs.readFileSync(path.join(project.folder, FILE)), before);
       assert.match(fs.readFileSync(seen, "utf8"), /not a secret/);
-      assert.ok(!everything().includes(SECRET));
+      assert.ok(!everything().includes(WORD));
       // What the rule encrypts can still be stored.
       await store(encrypted, "second");
     });
@@ -144,7 +144,7 @@ describe("secrets that sops would leave readable", function () {
     );
     await store("a");
     await store("b/c");
-    assert.ok(!everything().includes(SECRET));
+    assert.ok(!everything().includes(WORD));
     assert.deepEqual(secretsProblems(path.join(project.folder, "nix"), machine), []);
   });
 
@@ -155,15 +155,15 @@ describe("secrets that sops would leave readable", function () {
       const before = project.read(FILE);
       await assert.rejects(store(name), { name: "Refusal" });
       assert.equal(project.read(FILE), before);
-      assert.ok(!everything().includes(SECRET));
+      assert.ok(!everything().includes(WORD));
     });
   }
 
   it("are refused when somebody encrypts a plain file with init", async () => {
-    project.write(FILE, `wifi: ${SECRET}\ndata: x\n`);
+    project.write(FILE, `wifi: ${WORD}\ndata: x\n`);
     rules(`- age: ${mine},${machine}`, "  encrypted_regex: ^data$");
     await assert.rejects(init(project.place, {}), { name: "Refusal", message: /"wifi" would stand/ });
-    assert.equal(project.read(FILE), `wifi: ${SECRET}\ndata: x\n`);
+    assert.equal(project.read(FILE), `wifi: ${WORD}\ndata: x\n`);
     assert.deepEqual(fs.readdirSync(path.join(project.folder, "nix")), ["secrets.yaml"]);
   });
 
@@ -202,13 +202,13 @@ describe("secrets that sops would leave readable", function () {
       fs.mkdirSync(temporary);
       project.around.env["TMPDIR"] = temporary;
       for (const [what, text] of [
-        ["a text", `open: ${SECRET}`],
+        ["a text", `open: ${WORD}`],
         ["a number", "open: 4711"],
         ["a yes", "open: true"],
-        ["a list", `open: [${SECRET}, 1]`],
-        ["a map", `open: {a: {b: ${SECRET}}}`],
-        ["several lines", `open: |\n  ${SECRET}`],
-        ["a name of sops's own ending", `more_unencrypted: ${SECRET}`],
+        ["a list", `open: [${WORD}, 1]`],
+        ["a map", `open: {a: {b: ${WORD}}}`],
+        ["several lines", `open: |\n  ${WORD}`],
+        ["a name of sops's own ending", `more_unencrypted: ${WORD}`],
       ] as const) {
         // As vim and emacs keep a copy beside the file.
         const { status, stderr } = edit(`cp "$1" "$1~"; cat >>"$1" <<'END'\n${text}\nEND`);
@@ -217,9 +217,9 @@ describe("secrets that sops would leave readable", function () {
         assert.deepEqual(fs.readFileSync(path.join(project.folder, FILE)), before, what);
         assert.deepEqual(leftIn(temporary), [], what);
       }
-      assert.equal(edit(`echo 'other: ${SECRET}' >>"$1"`).status, 0);
+      assert.equal(edit(`echo 'other: ${WORD}' >>"$1"`).status, 0);
       fs.rmSync(path.join(project.root, "editor"));
-      assert.ok(!everything().includes(SECRET));
+      assert.ok(!everything().includes(WORD));
     });
 
     it("go when everything is killed while the editor is open", async () => {
@@ -228,7 +228,7 @@ describe("secrets that sops would leave readable", function () {
       fs.mkdirSync(temporary);
       const editor = path.join(project.root, "editor");
       const open = path.join(project.root, "open");
-      fs.writeFileSync(editor, `#!/bin/sh\ngrep -q '${SECRET}' "$1" && echo yes >'${open}'\nexec sleep 600\n`, {
+      fs.writeFileSync(editor, `#!/bin/sh\ngrep -q '${WORD}' "$1" && echo yes >'${open}'\nexec sleep 600\n`, {
         mode: 0o755,
       });
       const child = spawn(path.resolve("node_modules/.bin/tsx"), [path.resolve("cli/secrets.ts"), "edit"], {
