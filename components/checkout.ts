@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { environmentFor } from "./deploy/process.mjs";
 import type { CheckoutFacts } from "./nextStep";
 
 /**
@@ -35,6 +36,7 @@ function git(folder: string, ...args: string[]): string {
   try {
     return execFileSync("git", ["-C", folder, ...args], {
       encoding: "utf8",
+      env: environmentFor("git", process.env),
       stdio: ["ignore", "pipe", "ignore"],
     }).trim();
   } catch {

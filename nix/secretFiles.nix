@@ -1,24 +1,47 @@
-# What in a folder must not be there: private keys, and secrets that nobody encrypted. A flake's
-# folder is copied whole into the Nix store, which every user of the machine can read, so such a
-# file is refused when the system is evaluated. Only builtins: this runs before nixpkgs is there.
+# What in a folder must not be there: private keys, tokens and passwords, and secrets that nobody
+# encrypted. A flake's folder is copied whole into the Nix store, which every user of the machine
+# can read, so such a file is refused when the system is evaluated. Only builtins: this runs before
+# nixpkgs is there.
 #
 #   import ./secretFiles.nix ./.   ->  [ "id_ed25519: …" "secrets.yaml: …" ]
+#
+# The same search as `npm run secrets -- check` and every deployment make (flakeSecrets.mjs), by the
+# same forms (secretForms.json). What only they can: look into files that are not text, which Nix
+# cannot read; such a file, by its name or by .gitattributes (binary, or a filter, as git-crypt has
+# it), is left out here. As `path:./nix`, Nix does not have the project's .gitattributes, and a file
+# that git-crypt locked would stop every evaluation: only what is surely text is searched then. The
+# deployment has searched all of it before, and the merge's check and the machine have the whole
+# repository.
 folder:
 
 let
   inherit (builtins)
+    any
     attrNames
     concatMap
+    dirOf
+    elemAt
     filter
+    foldl'
+    genList
     head
     isString
+    length
     match
+    pathExists
     readDir
     readFile
+    replaceStrings
     split
+    stringLength
+    substring
     ;
 
+  forms = builtins.fromJSON (readFile ./secretForms.json);
+
   matches = pattern: text: match pattern text != null;
+  contains = part: text: replaceStrings [ part ] [ "" ] text != text;
+  linesOf = text: filter isString (split "\n" text);
 
   # Names relative to the folder.
   filesBelow =
@@ -28,7 +51,9 @@ let
     in
     concatMap (
       name:
-      if entries.${name} == "directory" then
+      if name == ".git" then
+        [ ]
+      else if entries.${name} == "directory" then
         filesBelow "${prefix}${name}/"
       else if entries.${name} == "regular" then
         [ "${prefix}${name}" ]
@@ -36,87 +61,413 @@ let
         [ ]
     ) (attrNames entries);
 
-  baseName = file: head (match "(.*/)?([^/]*)" file ++ [ "" ]);
+  files = filesBelow "";
 
-  namedLikeAKey = file: matches "(.*/)?(id_(rsa|dsa|ecdsa|ed25519)|.*\\.age-key|keys\\.txt)" file;
+  lastName = file: elemAt (match "(.*/)?([^/]*)" file) 1;
 
-  # A binary file cannot be read by Nix, so the search for keys is among the names of text files.
+  # The folder above holds .sops.yaml and .gitattributes in a project. As `path:./nix`, Nix has no
+  # such folder.
+  aboveName = lastName (toString folder);
+  above = name: folder + "/../${name}";
+
+  # --- Text or not ---------------------------------------------------------------------------------
+
+  # Patterns of .gitattributes whose files are not text in Git, as expressions on a path from there.
+  filtered =
+    text:
+    concatMap (
+      line:
+      let
+        parts = match "[ \t]*([^# \t][^ \t]*)[ \t](.*[ \t])?(filter=[^ \t]+|binary)([ \t].*)?" line;
+      in
+      if parts == null then [ ] else [ (globbed (head parts)) ]
+    ) (linesOf (replaceStrings [ "\r" ] [ "" ] text));
+
+  globbed =
+    pattern:
+    let
+      inner = head (match "/?(.*)" pattern);
+      atAnyDepth = !(contains "/" pattern);
+      expression =
+        replaceStrings
+          [
+            "**/"
+            "/**"
+            "*"
+            "?"
+            "."
+            "+"
+            "("
+            ")"
+            "{"
+            "}"
+            "|"
+            "^"
+            "$"
+          ]
+          [
+            "(.*/)?"
+            "/.*"
+            "[^/]*"
+            "[^/]"
+            "[.]"
+            "[+]"
+            "[(]"
+            "[)]"
+            "[{]"
+            "[}]"
+            "[|]"
+            "\\^"
+            "[$]"
+          ]
+          inner;
+    in
+    (if atAnyDepth then "(.*/)?" else "") + expression;
+
+  ownFilters = filtered (readIfThere (folder + "/.gitattributes"));
+  filtersAbove = filtered (readIfThere (above ".gitattributes"));
+  readIfThere = file: if pathExists file then readFile file else "";
+
+  # A part of a project, without the rest: what begins a repository is not in it.
+  isPart =
+    dirOf (toString folder) == builtins.storeDir
+    && !(any (name: pathExists (folder + "/${name}")) [
+      ".git"
+      ".gitattributes"
+      ".gitignore"
+      ".github"
+    ]);
+
   isText =
     file:
-    matches ".*\\.(asc|cfg|conf|css|env|html|ini|js|json|key|lock|md|nix|pem|pub|sh|toml|txt|ya?ml)" file
-    || matches "(.*/)?[^.]*" file;
+    (isPart -> matches forms.surelyText file)
+    && !(
+      matches forms.binaryNames (lastName file)
+      || any (pattern: matches pattern file) ownFilters
+      || any (pattern: matches pattern "${aboveName}/${file}") filtersAbove
+    );
 
-  # Put together here, so that this file is not found by its own search. No regular expression: on a file of some hundred
-  # kilobytes, such as a script of the web page, Nix's run out of stack.
-  holdsAKey =
-    text:
-    builtins.replaceStrings
-      [
-        ("PRIVATE" + " KEY-----")
-        ("AGE-SECRET" + "-KEY-1")
-      ]
-      [ "" "" ]
-      text != text;
+  textOf =
+    file:
+    let
+      text =
+        builtins.addErrorContext
+          "while searching ${file} for secrets, which only text can be: a file that is none, such as one that git-crypt locked, is named in .gitattributes (as binary, or with its filter), or lies outside of the flake's folder"
+          (readFile (folder + "/${file}"));
+      byteOrderMark = builtins.fromJSON ''"\ufeff"'';
+    in
+    if substring 0 3 text == byteOrderMark then substring 3 (stringLength text) text else text;
 
-  lines = text: map shortened (filter isString (split "\n" text));
-  # For the same reason; what a line is shows at its ends.
+  # --- Keys, tokens, passwords ---------------------------------------------------------------------
+
+  # Where a mark begins in a text.
+  placesOf =
+    mark: text:
+    let
+      parts = filter isString (split mark text);
+      step =
+        found: part:
+        let
+          at = found.at + stringLength part;
+        in
+        builtins.seq at {
+          at = at + stringLength mark;
+          places = found.places ++ [ at ];
+        };
+      found = foldl' step {
+        at = 0;
+        places = [ ];
+      } parts;
+    in
+    # What ends the text is followed by no mark.
+    genList (elemAt found.places) (length found.places - 1);
+
+  # No regular expression goes over a whole text: on some hundred kilobytes, such as a script of
+  # the web page, Nix's run out of stack.
+  isOf =
+    form: text: mark: at:
+    let
+      start = if at > 200 then at - 200 else 0;
+      earlier = substring start (at - start) text;
+      # The end of the file is the end of a line.
+      later = substring (at + stringLength mark) 1000 text + "\n";
+    in
+    (form ? after -> matches "(${form.after}).*" later)
+    && (form ? before -> matches form.before earlier)
+    && (form ? not -> !(matches "(${form.not}).*" later))
+    && (form ? notBefore -> !(matches form.notBefore earlier));
+
+  secretIn =
+    text: name:
+    let
+      found = filter (
+        form:
+        (form ? "in" -> matches form."in" name)
+        && any (mark: any (isOf form text mark) (placesOf mark text)) form.marks
+      ) forms.text;
+      isPassword =
+        matches forms.passwordNames name
+        && matches ".*[^[:space:]].*" (substring 0 1000 text)
+        && !(matches forms.notPasswords (substring 0 1000 text));
+    in
+    if found != [ ] then
+      (head found).what
+    else if isPassword then
+      "a password, by its name"
+    else
+      null;
+
+  # --- Files of SOPS -------------------------------------------------------------------------------
+
+  # A pattern of the forms with SOPS's form of an encrypted value in it.
+  completed = replaceStrings [ "<ENC>" ] [ forms.sops.value ];
+  formats = builtins.mapAttrs (_: builtins.mapAttrs (_: completed)) forms.formats;
+
+  formatOf =
+    file: text:
+    let
+      ending = match "(.*[.])?(ya?ml|env|ini)" (lastName file);
+    in
+    if matches "[[:space:]]*[{].*" (substring 0 1000 text) || ending == null then
+      "json"
+    else
+      {
+        yml = "yaml";
+        yaml = "yaml";
+        env = "env";
+        ini = "ini";
+      }
+      .${elemAt ending 1};
+
+  # What a line is shows at its ends, and a long one would be too much for an expression.
   shortened =
     line:
     let
-      length = builtins.stringLength line;
+      size = stringLength line;
     in
-    if length < 2000 then
-      line
-    else
-      builtins.substring 0 1000 line + builtins.substring (length - 1000) 1000 line;
+    if size < 2000 then line else substring 0 1000 line + substring (size - 1000) 1000 line;
 
-  isSopsFile = file: matches "(.*/)?secrets?(\\.[^/]*)?\\.ya?ml" file;
+  # Line by line: whether SOPS's own block is there, the first line outside of it that holds
+  # something readable, and whether a rule left it so.
+  factsOf =
+    file: text:
+    let
+      name = formatOf file text;
+      format = formats.${name};
+      step =
+        facts: long:
+        let
+          line = shortened long;
+          closes = facts.inBlock && matches format.close line;
+          inBlock = facts.inBlock && !closes;
+          isOwn = inBlock || (format.metadata != "" && matches format.metadata line);
+          opens = format.open != "" && matches format.open line;
+          rule = match forms.sops.readableRule line;
+          leavesReadable =
+            rule != null
+            && !(elemAt rule 1 == "unencrypted_suffix" && matches forms.sops.usualSuffix (elemAt rule 2));
+          indentation = stringLength (head (match "([ \t]*).*" line));
+          isBelow = facts.below != null && (indentation > facts.below || matches "[ \t]*" line);
+          next =
+            if closes && name == "json" then
+              facts // { inBlock = false; }
+            else if isOwn then
+              facts
+              // {
+                encrypted = facts.encrypted || matches forms.sops.mac line;
+                byRule = facts.byRule || leavesReadable;
+              }
+            else if opens then
+              facts
+              // {
+                inBlock = true;
+                below = null;
+              }
+            else if isBelow then
+              facts // { inherit inBlock; }
+            else if matches format.leftReadable line then
+              facts
+              // {
+                inherit inBlock;
+                below = indentation;
+              }
+            else
+              facts
+              // {
+                inherit inBlock;
+                below = null;
+                plain = if facts.plain == null && !(matches format.encrypted line) then line else facts.plain;
+              };
+        in
+        builtins.deepSeq next next;
+    in
+    foldl' step {
+      encrypted = false;
+      byRule = false;
+      inBlock = false;
+      below = null;
+      plain = null;
+    } (linesOf (replaceStrings [ "\r" ] [ "" ] text));
 
-  # SOPS leaves names readable and encrypts every value. What stands before its own block must be
-  # an encrypted value, an empty one, a name that opens a list or map, a comment, or a name that
-  # says by its end that it is left as it is.
-  beforeSopsBlock =
-    rest:
-    if rest == [ ] || matches "sops:.*" (head rest) then
-      [ ]
-    else
-      [ (head rest) ] ++ beforeSopsBlock (builtins.tail rest);
+  # The patterns of a .sops.yaml, as far as Nix's expressions can say them; as creationRules.mjs.
+  pathPatterns =
+    text:
+    concatMap (
+      line:
+      let
+        parts = match ''([^#]*[ \t{,-])?path_regex:[ \t]*("([^"]*)"|'([^']*)'|([^ \t"'][^#,}]*)).*'' line;
+        part = elemAt parts;
+        written =
+          if part 2 != null then
+            replaceStrings [ "\\\\" ] [ "\\" ] (part 2)
+          else if part 3 != null then
+            part 3
+          else
+            head (match "(.*[^ \t])[ \t]*" (part 4));
+        simple =
+          replaceStrings
+            [
+              "(?:"
+              "*?"
+              "+?"
+              "\\d"
+              "\\w"
+              "\\."
+              "\\/"
+              "\\-"
+              "\\_"
+            ]
+            [
+              "("
+              "*"
+              "+"
+              "[0-9]"
+              "[A-Za-z0-9_]"
+              "[.]"
+              "/"
+              "-"
+              "_"
+            ]
+            written;
+        isSimple =
+          simple != ""
+          && !(contains "\\" simple || contains "(?" simple || matches ".*[[](\\^?]|[^]]*[[]).*" simple);
+      in
+      if parts == null || !isSimple then [ ] else [ simple ]
+    ) (linesOf (replaceStrings [ "\r" ] [ "" ] text));
 
-  isPlain =
-    line:
-    !(
-      matches "[[:space:]]*" line
-      || matches "---[[:space:]]*" line
-      || matches "[[:space:]]*#ENC\\[.*" line
-      || matches "[[:space:]]*(- )*([^:]+:)?[[:space:]]*(\"\"|''|null|\\[]|\\{})?[[:space:]]*" line
-      || matches "[[:space:]]*(- )*([^:]+:)?[[:space:]]*ENC\\[AES256_GCM,.*]" line
-      || matches "[[:space:]]*[^:]+_unencrypted:.*" line
+  rules =
+    map (file: {
+      patterns = pathPatterns (textOf file);
+      from = head (match "(.*/)?[^/]*" file ++ [ "" ]);
+      below = "";
+    }) (filter (file: lastName file == ".sops.yaml") files)
+    ++ (
+      if pathExists (above ".sops.yaml") then
+        [
+          {
+            patterns = pathPatterns (readFile (above ".sops.yaml"));
+            from = "";
+            below = "${aboveName}/";
+          }
+        ]
+      else
+        [ ]
     );
 
-  secretsProblem =
+  isCovered =
+    patterns: below: file:
+    let
+      ending = match ".*([.][^./]*)" file;
+      kind = if ending == null then "" else head ending;
+      others = [
+        "flake.nix"
+        "other${kind}"
+        "modules/other${kind}"
+      ];
+      fits = pattern: name: matches ".*(${pattern}).*" "${below}${name}";
+    in
+    !(matches forms.neverSops file)
+    && any (pattern: fits pattern file && !(any (fits pattern) others)) patterns;
+
+  isForSops =
+    file:
+    !(matches forms.exampleNames (lastName file))
+    && (
+      matches forms.sopsNames file
+      || any (
+        {
+          patterns,
+          from,
+          below,
+        }:
+        let
+          size = stringLength (toString from);
+        in
+        substring 0 size file == toString from
+        && isCovered patterns below (substring size (stringLength file) file)
+      ) rules
+    );
+
+  isOtherwiseEncrypted =
+    text:
+    matches
+      "([$]ANSIBLE_VAULT;|age-encryption[.]org/|-----BEGIN (AGE ENCRYPTED FILE|PGP MESSAGE)-----).*"
+      (substring 0 100 text);
+
+  # The name at the beginning of a line; never what follows it.
+  nameIn =
+    line:
+    let
+      parts = match "[ \t]*(- +)*[\"']?([A-Za-z0-9_./-]+)[\"']?[ \t]*[:=].*" line;
+    in
+    if parts == null then "a line without a name" else "\"${elemAt parts 1}\"";
+
+  sopsProblem =
+    facts:
+    if !facts.encrypted then
+      "it is not encrypted: SOPS's own block is missing. Encrypt it with `npm run secrets`, or take it out of the folder."
+    else if facts.plain != null then
+      "it holds a value that is not encrypted (${nameIn facts.plain}). Encrypt it with `npm run secrets`."
+    else
+      null;
+
+  # --- Both ----------------------------------------------------------------------------------------
+
+  contentProblem =
     file:
     let
-      text = lines (readFile (folder + "/${file}"));
-      plain = filter isPlain (beforeSopsBlock text);
+      text = textOf file;
+      facts = factsOf file text;
+      forSops = isForSops file && !(isOtherwiseEncrypted text);
+      # Only a file of SOPS has its metadata; the others are spared the walk over their lines.
+      isSopsFile = contains "ENC[AES256_GCM," text && facts.encrypted;
+      what = secretIn text (lastName file);
     in
-    if !(builtins.any (matches "sops:[[:space:]]*") text) then
-      "it is not encrypted: SOPS's own block is missing. Encrypt it with `npm run secrets`, or take it out of the folder."
-    else if plain != [ ] then
-      "it holds a value that is not encrypted (a line that begins \"${head (match "[[:space:]]*([^: ]*).*" (head plain))}\"). Encrypt it with `npm run secrets`."
+    if forSops then
+      sopsProblem facts
+    else if isSopsFile && facts.plain == null then
+      null
+    else if isSopsFile && !facts.byRule then
+      sopsProblem facts
+    else if what != null then
+      "it holds ${what}. Move it out of the folder, and make a new one: this one has been copied to the Nix store."
     else
       null;
 
   problem =
     file:
-    if namedLikeAKey file then
+    if matches forms.keyNames (lastName file) then
       "it looks like a private key, by its name. Move it out of the folder."
-    else if isSopsFile file && secretsProblem file != null then
-      secretsProblem file
-    else if isText file && holdsAKey (readFile (folder + "/${file}")) then
-      "it holds a private key. Move it out of the folder, and make a new one: this one has been copied to the Nix store."
+    else if isText file then
+      contentProblem file
     else
       null;
 in
-concatMap (file: if problem file == null then [ ] else [ "${file}: ${problem file}" ]) (
-  filesBelow ""
-)
+concatMap (
+  file:
+  let
+    found = problem file;
+  in
+  if found == null then [ ] else [ "${file}: ${found}" ]
+) files

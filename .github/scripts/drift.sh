@@ -15,7 +15,9 @@ npx pulumi preview --refresh --json --non-interactive --stack "$PULUMI_STACK" \
   >"$work/preview.json" 2>"$work/preview.log" || status=$?
 url=$(npx pulumi stack output url --stack "$PULUMI_STACK" 2>/dev/null | tail -n 1) || url=
 
+# Git needs none of the job's secrets.
+revision=$(env -i PATH="$PATH" HOME="${HOME:-}" git rev-parse HEAD)
 project=$(sed -n 's/^name: *//p' Pulumi.yaml)
 GITHUB_TOKEN=${ISSUE_TOKEN:-${GITHUB_TOKEN:-}} npx tsx cli/ci/drift.ts \
   --preview "$work/preview.json" --log "$work/preview.log" --exit-code "$status" \
-  --stack "$project/${PULUMI_STACK##*/}" --url "$url" --revision "$(git rev-parse HEAD)"
+  --stack "$project/${PULUMI_STACK##*/}" --url "$url" --revision "$revision"

@@ -10,11 +10,16 @@ cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# For programs that need none of the job's secrets.
+without_secrets() {
+  env -i PATH="$PATH" HOME="${HOME:-}" "$@"
+}
+
 # Packages are compared with those of the base; a base that cannot be evaluated only means that they are not shown.
-if git worktree add --quiet --detach "$work/base" 'HEAD^1' 2>/dev/null; then
-  nix eval --raw "path:$work/base/nix#nixosConfigurations.default.config.system.build.toplevel.drvPath" \
-    >/dev/null 2>&1 || echo "The base could not be evaluated, so packages are not compared." >&2
-  git worktree remove --force "$work/base"
+if without_secrets git worktree add --quiet --detach "$work/base" 'HEAD^1' 2>/dev/null; then
+  # Which searches the folder for secrets before Nix copies it, and keeps the job's own from Nix.
+  EVALUATE_FLAKE="path:$work/base/nix#default" node components/deploy/evaluate.mjs >/dev/null 2>&1 || echo "The base could not be evaluated, so packages are not compared." >&2
+  without_secrets git worktree remove --force "$work/base"
 fi
 
 # Names the comment also when the preview failed before it could say whose it is.

@@ -14,7 +14,9 @@ export async function githubClient(around: Surroundings): Promise<GithubClient> 
   let token = env["GITHUB_TOKEN"] ?? "";
   let source = token === "" ? "" : "GITHUB_TOKEN";
   if (token === "") {
-    const gh = await around.run(env["GH_PATH"] ?? "gh", ["auth", "token", "--hostname", "github.com"]);
+    const gh = await around.run(env["GH_PATH"] ?? "gh", ["auth", "token", "--hostname", "github.com"], {
+      starts: "gh",
+    });
     token = gh.code === 0 ? gh.stdout.trim() : "";
     source = token === "" ? "" : "the GitHub CLI";
   }

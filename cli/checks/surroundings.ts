@@ -17,6 +17,8 @@ export interface RunOptions {
   input?: string;
   /** More than the usual environment. */
   env?: NodeJS.ProcessEnv;
+  /** The program that it starts, which needs its own secrets. */
+  starts?: string;
   timeoutSeconds?: number;
 }
 
@@ -58,6 +60,7 @@ export function realSurroundings(overrides: Partial<Surroundings> = {}): Surroun
         const result = await processes.run(program, args, {
           // A question that nobody sees would hang until the time limit.
           env: { ...env, GIT_TERMINAL_PROMPT: "0", PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env },
+          starts: options.starts,
           input: options.input,
           timeoutSeconds: options.timeoutSeconds ?? PROGRAM_SECONDS,
         });

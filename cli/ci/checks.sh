@@ -5,7 +5,7 @@
 #   cli/ci/checks.sh evaluate   "Evaluate flake.nix": every output can be evaluated, formatting, no secret in the open
 #   cli/ci/checks.sh build      "nixosConfig default": the machine's system can be built
 #
-# Needs Nix 2.8 or newer. CHECKS_FLAKE names another folder than nix/, CHECKS_ATTRIBUTE another machine than "default".
+# Needs Nix 2.8 or newer, and uses Node.js where it is. CHECKS_FLAKE names another folder than nix/, CHECKS_ATTRIBUTE another machine than "default".
 # Ends with 0 when every check passed, with 1 when one failed, with 2 for a wrong argument. Reporting the result to
 # GitHub under the two names is the CI's job, by its plugin or a commit status.
 #
@@ -21,9 +21,15 @@ nix_command() {
   nix --extra-experimental-features 'nix-command flakes' "$@"
 }
 
+# The search that sees every byte, before Nix copies the folder into its store; the one in Nix comes with the evaluation.
+search() {
+  ! command -v node >/dev/null || node components/deploy/flakeSecrets.mjs "${CHECKS_FLAKE:-nix}" >&2
+}
+
 evaluate() {
   local system
-  system=$(nix_command eval --impure --raw --expr builtins.currentSystem) &&
+  search &&
+    system=$(nix_command eval --impure --raw --expr builtins.currentSystem) &&
     nix_command flake check "$flake" --no-build &&
     nix_command build --no-link --print-build-logs "$flake#checks.$system.formatting" "$flake#checks.$system.secrets"
 }

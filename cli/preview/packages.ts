@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { environmentFor } from "../../components/deploy/process.mjs";
 
 /** One package, with the versions of it that both systems have. */
 export interface PackageChange {
@@ -136,7 +137,8 @@ const runQuietly: Run = (program, args) =>
   new Promise((resolve) => {
     // Not the option `timeout`: its timer goes on, and the process with it, when the program is not there.
     const signal = AbortSignal.timeout(TIMEOUT_MILLISECONDS);
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], signal });
+    const env = environmentFor(program, process.env);
+    const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "ignore"], signal });
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     child.on("error", () => resolve(undefined));

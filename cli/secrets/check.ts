@@ -1,13 +1,14 @@
 import fs from "node:fs";
 import path from "node:path";
 import { x25519Recipient } from "../../components/age";
-import { hasToken, recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
+import { hasToken, readableNames, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
+import { type Access, accessOf, opens, sameAccess } from "../../components/deploy/sopsFile.mjs";
 import { parseRepositoryFile } from "../../components/repositoryFile";
 import { failed, note, ok, type Result, skipped } from "../checks/result";
 import { adminKeys, keyFileProblems } from "./ageKeys";
+import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { Refusal } from "./refusal";
-import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
-import { recipientsIn } from "./sopsConfig";
+import { accessIn, readableRule, recipientsIn } from "./sopsConfig";
 import { hasSeparateLogin, type StackKeys } from "./stack";
 import { TOKEN_NAME, tokenLineProblems } from "./token";
 import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
@@ -29,6 +30,7 @@ export async function secretsResults(place: Place): Promise<Result[]> {
     ...results,
     ...loginResults(place, keys),
     folderResult(place, recipients),
+    ...readableResults(place),
     ...recipientResults(place, recipients),
     ownKeyResult(place),
     ...tokenResults(place, recipients),
@@ -77,32 +79,81 @@ function folderResult({ around }: Place, machine: string[]): Result {
     : failed("flake's folder", problems.join("\n"), "See docs/secrets.md.");
 }
 
+/** What stands in plain text because somebody said so. */
+function readableResults(place: Place): Result[] {
+  const nix = path.join(place.around.folder, "nix");
+  const config = readSopsConfig(place);
+  const rule = config === "" ? undefined : readableRule(config);
+  return [
+    ...(rule === undefined
+      ? []
+      : [
+          failed(
+            SOPS_CONFIG,
+            `"${rule.key}: ${rule.value}" in creation rule ${rule.number} leaves values of ${SECRETS_FILE} in plain text`,
+            `Take that line out, or put a rule for ${SECRETS_FILE} without it before.`,
+          ),
+        ]),
+    ...readableNames(nix).map((name) =>
+      note(
+        "flake's folder",
+        `${name.replace(`${place.around.folder}${path.sep}`, "")} is in plain text, as the name's end says`,
+        "If it is a secret, store it under another name, and change it.",
+      ),
+    ),
+  ];
+}
+
 function recipientResults(place: Place, machine: string[]): Result[] {
   const config = readSopsConfig(place);
   const file = readSecretsFile(place);
   if (config === "")
     return [file === "" ? note(SOPS_CONFIG, "is not there", INIT) : failed(SOPS_CONFIG, "is not there", INIT)];
+  const access = accessIn(config);
   const named = recipientsIn(config);
   const results = named
     // Those of admins may be on hardware, or SSH keys; the machine's must be the converted form.
     .filter((recipient) => recipient.startsWith("ssh-ed25519 "))
     .map((recipient) => note(SOPS_CONFIG, x25519Recipient("recipient", recipient).join(" ")));
-  const missing = machine.filter((recipient) => !named.includes(recipient));
-  if (missing.length > 0) results.push(failed(SOPS_CONFIG, `does not name the machine, ${missing.join(", ")}`, INIT));
-  else results.push(ok(SOPS_CONFIG, `${named.length} recipients`));
-  if (file !== "") results.push(sameRecipients(named, recipientsOf(file)));
+  results.push(machineResult(access, named, machine));
+  if (file !== "") results.push(sameRecipients(access, accessOf(file)));
   return results;
 }
 
-function sameRecipients(named: string[], has: string[]): Result {
-  const missing = named.filter((recipient) => !has.includes(recipient));
-  const extra = has.filter((recipient) => !named.includes(recipient));
-  if (missing.length + extra.length === 0) return ok(SECRETS_FILE, `encrypted for whom ${SOPS_CONFIG} names`);
+/** To be named is not enough: of several key groups, as many must hold the machine as are needed together. */
+function machineResult(access: Access, named: string[], machine: string[]): Result {
+  const missing = machine.filter((recipient) => !named.includes(recipient));
+  if (missing.length > 0) return failed(SOPS_CONFIG, `does not name the machine, ${missing.join(", ")}`, INIT);
+  const shut = machine.find((recipient) => !opens(access, [recipient]).enough);
+  if (shut === undefined) return ok(SOPS_CONFIG, `${named.length} recipients${inGroups(access)}`);
+  return failed(
+    SOPS_CONFIG,
+    `names the machine, ${shut}, in ${opens(access, [shut]).held} of ${access.groups.length} key groups, but ${access.needed} are needed together: it cannot open the secrets`,
+    `Put all recipients into one group (a dash too many makes a second), or the machine into each, and run ${INIT.slice(4)}`,
+  );
+}
+
+function inGroups({ groups, needed }: Access): string {
+  return groups.length < 2 ? "" : ` in ${groups.length} key groups, of which ${needed} are needed together`;
+}
+
+function sameRecipients(access: Access, fileAccess: Access): Result {
+  const [named, has] = [new Set(access.groups.flat()), new Set(fileAccess.groups.flat())];
+  const missing = [...named].filter((recipient) => !has.has(recipient));
+  const extra = [...has].filter((recipient) => !named.has(recipient));
   const parts = [
     missing.length === 0 ? "" : `is not encrypted for ${missing.join(", ")}, whom ${SOPS_CONFIG} names`,
     extra.length === 0 ? "" : `is encrypted for ${extra.join(", ")}, whom ${SOPS_CONFIG} does not name`,
-  ];
-  return failed(SECRETS_FILE, parts.filter((part) => part !== "").join("; "), INIT);
+    missing.length + extra.length > 0 || sameAccess(access, fileAccess)
+      ? ""
+      : `is encrypted for ${groupsOf(fileAccess)}, where ${SOPS_CONFIG} has ${groupsOf(access)}`,
+  ].filter((part) => part !== "");
+  if (parts.length === 0) return ok(SECRETS_FILE, `encrypted for whom ${SOPS_CONFIG} names`);
+  return failed(SECRETS_FILE, parts.join("; "), INIT);
+}
+
+function groupsOf({ groups, needed }: Access): string {
+  return groups.length === 1 ? "one key group" : `${groups.length} key groups, of which ${needed} are needed`;
 }
 
 function ownKeyResult(place: Place): Result {
@@ -133,10 +184,11 @@ function tokenResults(place: Place, machine: string[]): Result[] {
 }
 
 async function contentResults(place: Place): Promise<Result[]> {
-  const has = recipientsOf(readSecretsFile(place));
-  if (has.length === 0) return [];
-  if (!adminKeys(place.around).some(({ recipient }) => has.includes(recipient))) {
-    return [skipped("content", "this computer's key does not open it")];
+  const access = accessOf(readSecretsFile(place));
+  if (access.groups.flat().length === 0) return [];
+  const own = adminKeys(place.around).map(({ recipient }) => recipient);
+  if (!opens(access, own).enough) {
+    return [skipped("content", `this computer's key does not open it${inGroups(access)}`)];
   }
   try {
     const values = await (await place.sops()).values();

@@ -1,6 +1,6 @@
 import { Refusal } from "./refusal";
 import { requireOwnKey } from "./set";
-import { SECRETS_FILE } from "./sops";
+import { SECRETS_FILE } from "./names";
 import { readSecretsFile, type Workplace } from "./workplace";
 
 /** Opens the secrets in the person's editor; sops encrypts what was changed when the editor ends. */

@@ -1,12 +1,12 @@
 import os from "node:os";
 import { ageIdentity, x25519Recipient } from "../../components/age";
-import { recipientsOf } from "../../components/deploy/flakeSecrets.mjs";
+import { accessOf, opens, sameAccess } from "../../components/deploy/sopsFile.mjs";
 import { type AdminKey, adminKeys, makeAdminKey } from "./ageKeys";
 import { changedLines } from "./changes";
 import { standardInput } from "./person";
+import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { Refusal } from "./refusal";
-import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
-import { type Recipient, recipientsIn, withRecipients } from "./sopsConfig";
+import { accessIn, type Recipient, readableRule, recipientsIn, withRecipients } from "./sopsConfig";
 import { readSecretsFile, readSopsConfig, type Workplace, writeSopsConfig } from "./workplace";
 
 export interface InitOptions {
@@ -19,6 +19,7 @@ export interface InitOptions {
 /** Lets the machine and the person at this computer open the secrets. Run again, it does what is still missing. */
 export async function init(place: Workplace, options: InitOptions): Promise<void> {
   const machine = await machineRecipients(place, options);
+  refuseUnopened(place, machine);
   const admin = adminKey(place);
   const name = options.name ?? os.userInfo().username;
   await nameRecipients(place, [...machine, { recipient: admin.recipient, whose: `admin: ${name}` }]);
@@ -26,6 +27,12 @@ export async function init(place: Workplace, options: InitOptions): Promise<void
   place.person.tell(
     `${SOPS_CONFIG} names the machine and this computer's key (${admin.place}). Commit it.\n` +
       "Next: `npm run secrets -- set NAME`, or `npm run secrets -- token` for the GitHub token.",
+  );
+  const rule = readableRule(readSopsConfig(place));
+  if (rule === undefined) return;
+  place.person.tell(
+    `But "${rule.key}: ${rule.value}" in creation rule ${rule.number} leaves values in plain text, and what would be is refused. ` +
+      `Take that line out, or put a rule for ${SECRETS_FILE} without it before.`,
   );
 }
 
@@ -49,6 +56,16 @@ async function machineRecipients({ stack }: Workplace, { recipient: given }: Ini
     recipient,
     whose: `the machine, key ${keys.generations[index]}`,
   }));
+}
+
+/** In key groups that a person made, the machine may be named and yet not open anything; nor is that changed here. */
+function refuseUnopened(place: Workplace, machine: Recipient[]): void {
+  const access = accessIn(readSopsConfig(place));
+  if (access.groups.length < 2 || machine.every(({ recipient }) => opens(access, [recipient]).enough)) return;
+  throw new Refusal([
+    `${SOPS_CONFIG} has ${access.groups.length} key groups for ${SECRETS_FILE}, of which ${access.needed} are needed together, and the machine is not in as many:`,
+    `it could not open the file. Put all recipients into one group, or ${machine.map(({ recipient }) => recipient).join(", ")} into each, and run this again.`,
+  ]);
 }
 
 /** The key of this computer that .sops.yaml names already, else the first one, else a new one. */
@@ -90,18 +107,26 @@ async function encryptPlain(place: Workplace): Promise<void> {
 export async function encryptFor(place: Workplace): Promise<void> {
   const file = readSecretsFile(place);
   if (file === "") return;
-  const [named, has] = [recipientsIn(readSopsConfig(place)), recipientsOf(file)];
-  if (named.length === has.length && named.every((recipient) => has.includes(recipient))) return;
+  const [wanted, access] = [accessIn(readSopsConfig(place)), accessOf(file)];
+  if (sameAccess(wanted, access)) return;
+  const [named, has] = [wanted, access].map(({ groups }) => [...new Set(groups.flat())]) as [string[], string[]];
   const changes = changedLines([...has].sort().join("\n"), [...named].sort().join("\n"));
   place.person.tell(`${SECRETS_FILE} will be encrypted for:\n${changes}`);
   if (!(await place.person.agree(`Change who can open ${SECRETS_FILE}?`))) throw new Refusal("It stays as it is.");
 
   const sops = await place.sops();
-  const opensIt = adminKeys(place.around).some(({ recipient }) => has.includes(recipient));
+  const own = adminKeys(place.around).map(({ recipient }) => recipient);
+  const opensIt = opens(access, own).enough;
   const opening = opensIt ? sops : sops.with(await borrowedIdentity(place));
   const removed = has.filter((recipient) => !named.includes(recipient));
   const added = named.filter((recipient) => !has.includes(recipient));
-  await (removed.length === 0 ? opening.updateKeys() : opening.replaceKey(removed, added));
+  if (wanted.groups.length < 2 && access.groups.length < 2) {
+    await (removed.length === 0 ? opening.updateKeys() : opening.replaceKey(removed, added));
+    return;
+  }
+  // Only this command knows of groups; the key of the values is changed after it.
+  await opening.updateKeys();
+  if (removed.length > 0) await opening.replaceKey([]);
 }
 
 /** A new laptop, or a new colleague: the machine's own key, which the stack holds, opens the file once. */

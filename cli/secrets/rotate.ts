@@ -5,7 +5,7 @@ import { changedLines } from "./changes";
 import { encryptFor } from "./init";
 import { Refusal } from "./refusal";
 import { generationsAfter, nextStep, type RotationFacts, type Step, STEPS } from "./rotationPlan";
-import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
+import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn, withoutRecipients, withRecipients } from "./sopsConfig";
 import { hasSeparateLogin, type StackKeys } from "./stack";
 import { readSecretsFile, readSopsConfig, type Workplace, writeSopsConfig } from "./workplace";

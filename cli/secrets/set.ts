@@ -1,8 +1,8 @@
 import { adminKeys } from "./ageKeys";
 import { Refusal } from "./refusal";
-import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
+import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn } from "./sopsConfig";
-import { readSecretsFile, readSopsConfig, type Workplace, writeSecretsFile } from "./workplace";
+import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
 
 /** Stores one secret under a name; `a/b` is the value b in the group a, as sops-nix names it too. */
 export async function set(place: Workplace, name: string | undefined): Promise<void> {
@@ -23,7 +23,7 @@ export async function store(place: Workplace, names: string[], value: string): P
   const sops = await place.sops();
   if (before === "") {
     const nested = names.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
-    writeSecretsFile(place, await sops.encrypt(nested as Record<string, unknown>));
+    await sops.create(nested as Record<string, unknown>);
   } else {
     await sops.set(names, value);
   }
@@ -45,6 +45,11 @@ export function requireOwnKey(place: Workplace): void {
 
 function checkedName(name: string | undefined): string[] {
   const names = (name ?? "").split("/");
+  if (names.some((part) => part.endsWith("_unencrypted"))) {
+    throw new Refusal(
+      `NAME: got ${JSON.stringify(name)}; sops leaves what ends in "_unencrypted", and what is in such a group, in plain text. Choose another name.`,
+    );
+  }
   if (names.every((part) => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(part)) && names[0] !== "sops") return names;
   throw new Refusal(
     `NAME: got ${JSON.stringify(name ?? "")}; allowed: letters, digits, "_", "-" and ".", in groups separated by "/", ` +

@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
+import fs from "node:fs";
 import path from "node:path";
+import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
+import { environmentFor } from "../../components/deploy/process.mjs";
 import { failureOf, findProgram, type Ran, type Surroundings } from "../checks/surroundings";
+import { readIfThere, replaceFile } from "./files";
+import { SECRETS_FILE, SOPS_CONFIG } from "./names";
+import { refuseReadable } from "./readable";
 import { Refusal } from "./refusal";
-
-/** The file of secrets and the rules for it, relative to the project's folder. */
-export const SECRETS_FILE = "nix/secrets.yaml";
-export const SOPS_CONFIG = ".sops.yaml";
 
 /** The first version of sops that takes a value from standard input, so that it is never an argument. */
 const OLDEST = [3, 11];
@@ -16,7 +18,13 @@ const UNCHANGED = 200;
 /** sops itself may come out of Nix's cache first. */
 const TIMEOUT_SECONDS = 600;
 
-/** The real sops, working on this project's file of secrets. Values go in and out by pipes only. */
+/** What is stored first, to see whether it can be read afterwards. */
+const PROBE = "not a secret";
+
+/**
+ * The real sops, working on this project's file of secrets. Values go in and out by pipes only. What sops writes is read
+ * again before it takes the file's place: with a value in it that can be read, the file stays as it was.
+ */
 export class Sops {
   constructor(
     private readonly around: Surroundings,
@@ -29,21 +37,26 @@ export class Sops {
     return new Sops(this.around, this.command, identity);
   }
 
-  /** The text of a new file with these values. */
-  async encrypt(values: Record<string, unknown>): Promise<string> {
+  /** Makes the file, with these values. */
+  async create(values: Record<string, unknown>): Promise<void> {
     const options = ["--filename-override", this.file, "--input-type", "yaml", "--output-type", "yaml"];
     // JSON is YAML, and needs no rules for quoting.
-    return (await this.succeed(["encrypt", ...options], JSON.stringify(values))).stdout;
+    this.replace((await this.succeed(["encrypt", ...options], JSON.stringify(values))).stdout);
   }
 
   /** Encrypts a file that somebody wrote in plain text. */
   async encryptInPlace(): Promise<void> {
-    await this.succeed(["encrypt", "--in-place", this.file]);
+    this.replace((await this.succeed(["encrypt", this.file])).stdout, "");
   }
 
   /** Sets one value and leaves every other as it is, to the byte; the same value again changes nothing at all. */
   async set(names: string[], value: string): Promise<void> {
-    await this.succeed(["set", "--idempotent", "--value-stdin", this.file, indexOf(names)], JSON.stringify(value));
+    const set = (text: string) => async (copy: string) => {
+      await this.succeed(["set", "--idempotent", "--value-stdin", copy, indexOf(names)], JSON.stringify(text));
+    };
+    // The secret itself is not even for a moment in a file in which it can be read.
+    await this.onCopy(set(PROBE), () => {});
+    await this.onCopy(set(value));
   }
 
   /** All values, opened. */
@@ -54,7 +67,15 @@ export class Sops {
 
   /** Encrypts the file's key for those whom .sops.yaml names; no value is encrypted again. */
   async updateKeys(): Promise<void> {
+    const before = this.text;
+    // Here, and not on a copy: the rule is found by the file's path.
     await this.succeed(["updatekeys", "--yes", this.file]);
+    try {
+      refuseReadable(this.text, before, this.rules);
+    } catch (error) {
+      replaceFile(this.file, before);
+      throw error;
+    }
   }
 
   /**
@@ -64,24 +85,60 @@ export class Sops {
   async replaceKey(removed: string[], added: string[] = []): Promise<void> {
     const option = (name: string, recipients: string[]) =>
       recipients.length === 0 ? [] : [name, recipients.join(",")];
-    await this.succeed([
-      "rotate",
-      "--in-place",
-      ...option("--rm-age", removed),
-      ...option("--add-age", added),
-      this.file,
-    ]);
+    const options = [...option("--rm-age", removed), ...option("--add-age", added)];
+    await this.onCopy(async (copy) => {
+      await this.succeed(["rotate", "--in-place", ...options, copy]);
+    });
   }
 
   /** Opens the file in the person's editor; true when something was changed. */
   async edit(): Promise<boolean> {
-    const [program, args] = this.line("edit", this.file);
-    const env = { ...this.around.env, ...this.identityEnvironment };
-    const code = await new Promise<number | null>((resolve, reject) => {
-      spawn(program, args, { env, stdio: "inherit" }).once("error", reject).once("close", resolve);
+    let code: number | null = null;
+    await this.onCopy(async (copy) => {
+      const [program, args] = this.line("edit", copy);
+      // What sops opens for the editor lies in the same folder, and goes with it.
+      const own = { ...this.identityEnvironment, TMPDIR: path.dirname(copy) };
+      const env = { ...environmentFor(program, this.around.env, "sops"), ...own };
+      code = await new Promise<number | null>((resolve, reject) => {
+        spawn(program, args, { env, stdio: "inherit" }).once("error", reject).once("close", resolve);
+      });
+      if (code !== 0 && code !== UNCHANGED)
+        throw new Refusal(`sops ended with exit code ${code}; nothing was changed.`);
     });
-    if (code !== 0 && code !== UNCHANGED) throw new Refusal(`sops ended with exit code ${code}; nothing was changed.`);
     return code === 0;
+  }
+
+  /**
+   * Has a copy changed, in a folder that only this user can read and that goes with this process, and puts it into the
+   * file's place when no value in it can be read.
+   */
+  private async onCopy(change: (copy: string) => Promise<void>, keep = (text: string) => this.replace(text)) {
+    const before = this.text;
+    // Sooner said before something is changed.
+    refuseReadable(before, before, this.rules);
+    const folder = new PrivateFolder(this.around.env);
+    try {
+      const copy = folder.write(path.basename(this.file), before);
+      await change(copy);
+      const text = fs.readFileSync(copy, "utf8");
+      refuseReadable(text, before, this.rules);
+      if (text !== before) keep(text);
+    } finally {
+      folder.remove();
+    }
+  }
+
+  private replace(text: string, before = this.text): void {
+    refuseReadable(text, before, this.rules);
+    replaceFile(this.file, text);
+  }
+
+  private get text(): string {
+    return readIfThere(this.file);
+  }
+
+  private get rules(): string {
+    return readIfThere(path.join(this.around.folder, SOPS_CONFIG));
   }
 
   private get file(): string {
@@ -103,7 +160,7 @@ export class Sops {
 
   private async succeed(args: string[], input?: string): Promise<Ran> {
     const [program, rest] = this.line(...args);
-    const options = { input, env: this.identityEnvironment, timeoutSeconds: TIMEOUT_SECONDS };
+    const options = { input, env: this.identityEnvironment, starts: "sops", timeoutSeconds: TIMEOUT_SECONDS };
     const ran = await this.around.run(program, rest, options);
     if (ran.code !== 0) throw new Refusal(explained(ran));
     return ran;
@@ -136,9 +193,36 @@ export function isRecent({ code, stdout }: Ran): boolean {
   return major > OLDEST[0]! || (major === OLDEST[0] && minor >= OLDEST[1]!);
 }
 
+/**
+ * The sops of the nixpkgs that nix/flake.lock pins. Not by way of the flake: Nix would copy its folder into the store,
+ * and a file of secrets that is still in plain text with it.
+ */
 function fromNix(folder: string): string[] {
   const features = ["--extra-experimental-features", "nix-command flakes"];
-  return ["nix", ...features, "run", "--inputs-from", path.join(folder, "nix"), "nixpkgs#sops", "--"];
+  return ["nix", ...features, "run", `${pinnedNixpkgs(folder)}#sops`, "--"];
+}
+
+interface Lock {
+  nodes: Record<string, { inputs?: Record<string, string | string[]>; locked?: Record<string, unknown> }>;
+  root: string;
+}
+
+function pinnedNixpkgs(folder: string): string {
+  const file = path.join(folder, "nix", "flake.lock");
+  try {
+    const lock = JSON.parse(fs.readFileSync(file, "utf8")) as Lock;
+    const name = lock.nodes[lock.root]?.inputs?.["nixpkgs"];
+    const locked = lock.nodes[String(name)]?.locked;
+    const { type, owner, repo, rev, url } = locked as Record<string, string>;
+    if (type === "github" && owner && repo && rev) return `github:${owner}/${repo}/${rev}`;
+    if (type === "tarball" && url) return url;
+  } catch {
+    // Said below.
+  }
+  throw new Refusal([
+    `sops was not found on PATH, and ${file} names no nixpkgs that it could be taken from.`,
+    "Install it from https://getsops.io, and run this again.",
+  ]);
 }
 
 /** `["a"]["b"]`, as sops names a place in a file. */

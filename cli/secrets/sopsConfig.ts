@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, Scalar, type YAMLMap, YAMLSeq } from "yaml";
+import { type Access, accessFor } from "../../components/deploy/sopsFile.mjs";
+import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { Refusal } from "./refusal";
-import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
 
 /** Someone who can open the secrets. */
 export interface Recipient {
@@ -50,13 +51,54 @@ export function withoutRecipients(text: string, removed: string[]): string {
 
 /** Whom .sops.yaml has the secrets encrypted for with age. */
 export function recipientsIn(text: string): string[] {
+  return [...new Set(accessIn(text).groups.flat())];
+}
+
+/** A rule as it is written, as far as it says who can open the file and what of it is encrypted. */
+interface WrittenRule extends WrittenGroup {
+  key_groups?: WrittenGroup[];
+  shamir_threshold?: number;
+}
+
+interface WrittenGroup {
+  age?: unknown;
+  merge?: WrittenGroup[];
+}
+
+/** The key groups that .sops.yaml has the secrets encrypted for, and how many of them are needed to open them. */
+export function accessIn(text: string): Access {
+  const document = parsed(text);
+  const rule = ruleFor(document)?.toJS(document) as WrittenRule | undefined;
+  if (rule === undefined) return accessFor([], 0);
+  const groups = Array.isArray(rule.key_groups) && rule.key_groups.length > 0 ? rule.key_groups : [rule];
+  return accessFor(groups.map(ageIn), Number(rule.shamir_threshold ?? 0));
+}
+
+function ageIn(group: WrittenGroup | null): string[] {
+  const own = [group?.age ?? []].flat().flatMap(namesIn);
+  return [...own, ...(Array.isArray(group?.merge) ? group.merge.flatMap(ageIn) : [])];
+}
+
+/** Keys of a creation rule that leave values readable. */
+const READABLE_KEYS = [
+  "encrypted_regex",
+  "unencrypted_regex",
+  "encrypted_suffix",
+  "unencrypted_suffix",
+  "encrypted_comment_regex",
+  "unencrypted_comment_regex",
+];
+
+/** What in the rule for the secrets leaves values readable, if anything. The number is the rule's, from 1. */
+export function readableRule(text: string): { number: number; key: string; value: string } | undefined {
   const document = parsed(text);
   const rule = ruleFor(document);
-  if (rule === undefined) return [];
-  const age = ageOf(document, rule);
-  return age.seq === undefined
-    ? namesIn(age.scalar!.value)
-    : age.seq.items.flatMap((item) => namesIn(valueOf(document, item)));
+  if (rule === undefined) return undefined;
+  const written = rule.toJS(document) as Record<string, unknown>;
+  const isUsual = (key: string) => ["", "_unencrypted"].includes(String(written[key])) && key === "unencrypted_suffix";
+  const key = READABLE_KEYS.find((name) => (written[name] ?? "") !== "" && !isUsual(name));
+  const number = (document.get("creation_rules") as YAMLSeq).items.indexOf(rule) + 1;
+  return key === undefined ? undefined : { number, key, value: JSON.stringify(written[key]) };
 }
 
 function parsed(text: string): Document {

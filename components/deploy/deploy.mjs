@@ -13,7 +13,7 @@ import { isPlainPath, PrivateFolder } from "./privateFolder.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
 import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
-import { checkSources, followedRevision, refuseWithoutToken } from "./sources.mjs";
+import { checkSources, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
 import { writeSshFiles } from "./ssh.mjs";
 import { armGuard, confirmSwitch, refuseRefusedToken, switchSystem } from "./switch.mjs";
 import { harmless } from "./text.mjs";
@@ -29,6 +29,10 @@ import { waitForMachine } from "./wait.mjs";
 async function deploy(deployment) {
   const { settings, log, machine } = deployment;
   await log.phase("check", async (say) => say(await checkSources(deployment)));
+  for (const name of openNames(deployment.settings.flake))
+    log.progress(
+      `warning: ${name} is in plain text, as its name says; whoever reads the repository or the store reads it`,
+    );
   // Asked while the machine is waited for.
   const following = followedRevision(deployment).catch(() => ({ revision: "-", warning: undefined }));
   const seen = await log.phase("wait", async (say) => {

@@ -3,21 +3,27 @@
  * What must not lie in a flake's folder, checked before anything is done with it: Nix copies the folder whole into its
  * store, which every user of the machine can read, and sops-nix takes a secrets.yaml that nobody encrypted.
  *
- * No dependencies and no writes: the deployment program, `npm run secrets` and `npm run doctor` all ask this file. It
- * knows SOPS's own output, block style with one value a line; what it does not know it refuses.
+ * No dependencies and no writes: the deployment program, `npm run secrets`, `npm run doctor` and the checks of CI ask
+ * this file (`node flakeSecrets.mjs nix`). nix/secretFiles.nix is the same search in Nix, for the evaluation; one table of
+ * cases holds the two together (test/secrets/searchCases.ts).
  */
 import fs from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { isCovered, pathPatterns } from "./creationRules.mjs";
+import { FORMS, matches, secretIn } from "./secretForms.mjs";
+import { accessOf, formatOf, nameIn, opens, sopsFacts } from "./sopsFile.mjs";
 
-/** Git's own folder and links to build results: neither becomes part of the flake. */
+/** Git's own folder does not become part of the flake. */
 const SKIPPED = new Set([".git"]);
 
-/** A private key is a few kilobytes; a larger file is searched in its beginning. */
-const SEARCHED_BYTES = 1024 * 1024;
+const SOPS_CONFIG = ".sops.yaml";
 
-const KEY_FILE = /^(id_(rsa|dsa|ecdsa|ed25519)|.*\.age-key|keys\.txt)$/;
-const KEY_TEXT = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{16}|AGE-SECRET-KEY-(PQ-)?1[A-Z0-9]{32}/;
-const SOPS_FILE = /^secrets?(\.[^/]*)?\.ya?ml$/;
+/** What other programs than sops encrypted begins so. */
+const OTHERWISE_ENCRYPTED =
+  /^(?:\$ANSIBLE_VAULT;|age-encryption\.org\/|-----BEGIN (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----)/;
+
+/** @typedef {{ patterns: string[], from: string, below: string }} Rules those of one .sops.yaml: which files below `from` */
 
 /**
  * One text for each problem: the file, what is wrong, what to do. Never a value. Empty: nothing to object to.
@@ -26,9 +32,29 @@ const SOPS_FILE = /^secrets?(\.[^/]*)?\.ya?ml$/;
  * @returns {string[]}
  */
 export function secretsProblems(flakeFolder, machineRecipient) {
-  return filesOf(flakeFolder).flatMap((file) => {
-    const problem = problemOf(path.join(flakeFolder, file), machineRecipient);
+  const files = filesOf(flakeFolder);
+  const rules = rulesOf(flakeFolder, files);
+  return files.flatMap((file) => {
+    const problem = problemOf(flakeFolder, file, rules, machineRecipient);
     return problem === undefined ? [] : [`${path.join(flakeFolder, file)}: ${problem}`];
+  });
+}
+
+/**
+ * Names in the folder's SOPS files whose values are readable because the name ends in `_unencrypted`: nothing to refuse,
+ * as whoever chose the name may have wanted it, but to be said.
+ * @param {string} flakeFolder
+ * @returns {string[]} "file: name"
+ */
+export function readableNames(flakeFolder) {
+  const files = filesOf(flakeFolder);
+  const rules = rulesOf(flakeFolder, files);
+  return files.flatMap((file) => {
+    if (!isForSops(file, rules)) return [];
+    const text = textOf(path.join(flakeFolder, file));
+    if (text === undefined) return [];
+    const { readable } = sopsFacts(text, formatOf(path.basename(file), text));
+    return readable.map((name) => `${path.join(flakeFolder, file)}: ${name}`);
   });
 }
 
@@ -38,11 +64,7 @@ export function secretsProblems(flakeFolder, machineRecipient) {
  * @returns {string[]}
  */
 export function recipientsOf(text) {
-  const { sopsBlock } = partsOf(text);
-  return sopsBlock.flatMap((line) => {
-    const match = /^\s+(?:- )?recipient: (.+?)\s*$/.exec(line);
-    return match?.[1] === undefined ? [] : [match[1].replace(/^(["'])(.*)\1$/, "$2")];
-  });
+  return [...new Set(accessOf(text).groups.flat())];
 }
 
 /**
@@ -73,82 +95,131 @@ function filesOf(folder, below = "") {
 }
 
 /**
- * @param {string} file
- * @param {string} [machineRecipient]
+ * The creation rules that say something of the folder's files: its own .sops.yaml, that of the folder above, where a
+ * project keeps it, and those of folders in it.
+ * @param {string} flakeFolder
+ * @param {string[]} files
+ * @returns {Rules[]}
  */
-function problemOf(file, machineRecipient) {
-  const text = beginningOf(file);
-  if (KEY_TEXT.test(text)) {
-    return "it holds a private key, and the folder is copied to the Nix store, where every user can read it. Move it out of the folder; if it was ever deployed, make a new key.";
-  }
-  if (KEY_FILE.test(path.basename(file))) return "it looks like a private key, by its name. Move it out of the folder.";
-  return SOPS_FILE.test(path.basename(file)) ? sopsProblem(text, machineRecipient) : undefined;
+function rulesOf(flakeFolder, files) {
+  const inside = files.filter((file) => path.basename(file) === SOPS_CONFIG);
+  const above = path.join(flakeFolder, "..", SOPS_CONFIG);
+  return [
+    ...inside.map((file) => ({
+      file: path.join(flakeFolder, file),
+      from: file.slice(0, -SOPS_CONFIG.length),
+      below: "",
+    })),
+    ...(fs.existsSync(above) ? [{ file: above, from: "", below: `${path.basename(path.resolve(flakeFolder))}/` }] : []),
+  ].map(({ file, ...rest }) => ({ ...rest, patterns: pathPatterns(fs.readFileSync(file, "utf8")) }));
 }
 
-/** @param {string} file */
-function beginningOf(file) {
+/**
+ * Whether a file is one of secrets, by its name or a creation rule.
+ * @param {string} file
+ * @param {Rules[]} rules
+ */
+function isForSops(file, rules) {
+  if (matches(FORMS.exampleNames, path.basename(file))) return false;
+  if (matches(FORMS.sopsNames, file)) return true;
+  return rules.some(
+    ({ patterns, from, below }) => file.startsWith(from) && isCovered(patterns, below, file.slice(from.length)),
+  );
+}
+
+/**
+ * @param {string} flakeFolder
+ * @param {string} file
+ * @param {Rules[]} rules
+ * @param {string} [machineRecipient]
+ */
+function problemOf(flakeFolder, file, rules, machineRecipient) {
+  const name = path.basename(file);
+  if (matches(FORMS.keyNames, name)) return "it looks like a private key, by its name. Move it out of the folder.";
+  const text = textOf(path.join(flakeFolder, file));
+  if (text === undefined) return undefined;
+  const format = formatOf(name, text);
+  const facts = sopsFacts(text, format);
+  if (isForSops(file, rules) && !OTHERWISE_ENCRYPTED.test(text)) {
+    const problem = sopsProblem(facts);
+    if (problem !== undefined) return problem;
+    return machineRecipient !== undefined && matches(FORMS.sopsNames, name)
+      ? accessProblem(accessOf(text, format), machineRecipient)
+      : undefined;
+  }
+  if (facts.encrypted) {
+    // What a rule leaves readable in another file than one of secrets is meant to be: a manifest for a cluster, say.
+    if (facts.plain === undefined) return undefined;
+    if (facts.cause === undefined) return sopsProblem(facts);
+  }
+  const what = secretIn(text, name);
+  if (what === undefined) return undefined;
+  return `it holds ${what}, and the folder is copied to the Nix store, where every user can read it. Move it out of the folder, or store it with \`npm run secrets -- set\`; if it was ever committed or deployed, make a new one.`;
+}
+
+/**
+ * The text of a file; undefined when it has none, as a picture, or what git-crypt locked.
+ * @param {string} file
+ */
+function textOf(file) {
   const descriptor = fs.openSync(file, "r");
   try {
-    const buffer = Buffer.alloc(Math.min(fs.fstatSync(descriptor).size, SEARCHED_BYTES));
-    return buffer.toString("utf8", 0, fs.readSync(descriptor, buffer));
+    const first = Buffer.alloc(65536);
+    const beginning = first.subarray(0, fs.readSync(descriptor, first));
+    const wide = wideEncoding(beginning);
+    // Most that is not text shows it at once, and may be large.
+    if (wide === undefined && beginning.includes(0)) return undefined;
+    const all = Buffer.concat([beginning, fs.readFileSync(descriptor)]);
+    if (wide !== undefined) return new TextDecoder(wide).decode(all);
+    return all.includes(0) ? undefined : all.toString("utf8").replace(/^\uFEFF/, "");
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-/**
- * @param {string} text
- * @param {string} [machineRecipient]
- */
-function sopsProblem(text, machineRecipient) {
-  const { content, sopsBlock } = partsOf(text);
-  if (!sopsBlock.some((line) => /^\s+mac: (["']?)ENC\[AES256_GCM,/.test(line))) {
+/** Windows writes text like this. @param {Buffer} beginning */
+function wideEncoding(beginning) {
+  if (beginning[0] === 0xff && beginning[1] === 0xfe) return "utf-16le";
+  return beginning[0] === 0xfe && beginning[1] === 0xff ? "utf-16be" : undefined;
+}
+
+/** @param {import("./sopsFile.mjs").SopsFacts} facts */
+function sopsProblem({ encrypted, plain, cause }) {
+  if (!encrypted) {
     return "it is not encrypted: SOPS's own block is missing. Encrypt it with `npm run secrets -- init`, or move it out of the folder.";
   }
-  const plain = content.find((line) => !isEncrypted(line));
-  if (plain !== undefined) {
-    return `it holds a value that is not encrypted (${nameIn(plain)}). Take the last good file back from git, and store the value with \`npm run secrets -- set\`; if it was ever committed, it must be changed too.`;
+  if (plain === undefined) return undefined;
+  const name = nameIn(plain);
+  const where = name === undefined ? "a line without a name" : `"${name}"`;
+  const why = cause === undefined ? "" : ` The rule "${cause}", which it was encrypted under, leaves it readable.`;
+  return `it holds a value that is not encrypted (${where}).${why} Take the last good file back from git, and store the value with \`npm run secrets -- set\`; if it was ever committed, it must be changed too.`;
+}
+
+/**
+ * @param {import("./sopsFile.mjs").Access} access
+ * @param {string} machineRecipient
+ */
+function accessProblem(access, machineRecipient) {
+  const { held, enough } = opens(access, [machineRecipient]);
+  if (enough) return undefined;
+  const recipients = [...new Set(access.groups.flat())];
+  if (held > 0) {
+    return `the machine cannot open it: it is encrypted for ${access.groups.length} key groups, of which ${access.needed} are needed together, and the machine, ${machineRecipient}, is in ${held}. Put it into one group with the others in .sops.yaml (a dash too many makes a second group), run \`sops updatekeys\` on the file, and commit.`;
   }
-  const recipients = recipientsOf(text);
-  if (machineRecipient === undefined || recipients.includes(machineRecipient)) return undefined;
   const raw = recipients.some((recipient) => recipient.startsWith("ssh-"))
     ? ' A recipient "ssh-ed25519 …" does not open there, even if it is the machine\'s key: it must be the converted one.'
     : "";
   return `the machine cannot open it: it is encrypted for ${recipients.join(", ") || "no age recipient"}, and not for the machine, ${machineRecipient}.${raw} Run \`npm run secrets -- init --recipient ${machineRecipient}\`, and commit.`;
 }
 
-/**
- * SOPS writes its own block at the top level, with everything in it indented.
- * @param {string} text
- */
-function partsOf(text) {
-  const lines = text.split(/\r?\n/);
-  const start = lines.findIndex((line) => /^sops:\s*$/.test(line));
-  if (start < 0) return { content: lines, sopsBlock: [] };
-  const length = lines.slice(start + 1).findIndex((line) => /^\S/.test(line));
-  const end = length < 0 ? lines.length : start + 1 + length;
-  return { content: [...lines.slice(0, start), ...lines.slice(end)], sopsBlock: lines.slice(start + 1, end) };
+/** For CI: `node flakeSecrets.mjs FOLDER` ends with 1 when there is something to object to. */
+function main(/** @type {string[]} */ [folder = "nix"]) {
+  const problems = secretsProblems(folder);
+  for (const problem of problems) process.stderr.write(`${problem}\n`);
+  if (problems.length === 0) process.stdout.write(`${folder}: no private key, no secret in plain text\n`);
+  return problems.length === 0 ? 0 : 1;
 }
 
-/** A name is readable in a SOPS file; a value is not, unless it is empty or its name says that it is left as it is. */
-const ENCRYPTED_LINES = [
-  /^\s*(---)?\s*$/,
-  /^\s*#ENC\[AES256_GCM,.*\]$/,
-  /^\s*(- )*([^:]+:)?\s*(""|''|null|\[\]|\{\})?$/,
-  /^\s*(- )*([^:]+:)?\s*ENC\[AES256_GCM,.*\]$/,
-  /^\s*(- )*[^:]+_unencrypted:.*$/,
-];
-
-/** @param {string} line */
-function isEncrypted(line) {
-  return ENCRYPTED_LINES.some((pattern) => pattern.test(line));
-}
-
-/**
- * The name at the beginning of a line; never what follows it.
- * @param {string} line
- */
-function nameIn(line) {
-  const name = /^\s*(?:- )*([A-Za-z0-9_./-]+):/.exec(line)?.[1];
-  return name === undefined ? "a line without a name" : `"${name}"`;
+if (process.argv[1] !== undefined && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exitCode = main(process.argv.slice(2));
 }

@@ -42,6 +42,8 @@ export async function evaluate(flake, processes, { cache, env }) {
  * @param {import("./process.mjs").Processes} processes
  */
 export async function evaluateNow(flake, processes) {
+  // Nix copies the folder into its store now, and it may have changed since it was looked at.
+  refuseSecrets(flake);
   // A lock file that does not fit is an error: a preview writes nothing.
   const args = [...FEATURES, "eval", "--no-update-lock-file", "--raw", derivationAttribute(flake)];
   const result = await processes.run("nix", args);
@@ -54,8 +56,17 @@ export async function evaluateNow(flake, processes) {
   const first = usefulLine(message);
   throw new DeploymentError(first, {
     details: message.trim() === first ? "" : message,
-    advice: [`This was the evaluation of ${derivationAttribute(flake)}`],
+    advice: [`This was the evaluation of ${derivationAttribute(flake)}`, ...unreadableAdvice(message)],
   });
+}
+
+/** @param {string} message */
+function unreadableAdvice(message) {
+  return /cannot be represented as a Nix string/.test(message)
+    ? [
+        "Nix reads text only. If a file is meant that git-crypt locked: the search for secrets leaves out what a .gitattributes in the flake's folder names, such as `vars.nix filter=git-crypt diff=git-crypt`; what the configuration itself reads must be unlocked.",
+      ]
+    : [];
 }
 
 /**

@@ -7,7 +7,8 @@ import { ProgramMissing } from "./errors.mjs";
  * @typedef {{ code: number | null, stdout: string, stderr: string, timedOut: boolean }} Result
  *
  * @typedef {object} RunOptions
- * @property {NodeJS.ProcessEnv} [env]
+ * @property {NodeJS.ProcessEnv} [env] of which it gets what it needs (environmentFor)
+ * @property {string} [starts] the program that it starts, which needs its own secrets
  * @property {string} [input] for its standard input
  * @property {boolean} [keepInput] leave standard input open after `input`, until the program ends
  * @property {number} [timeoutSeconds] end it after this time; no limit without
@@ -48,11 +49,11 @@ export class Processes {
    * @returns {Promise<Result>}
    */
   run(program, args, options = {}) {
-    const { env = this.env, input = "", keepInput = false, timeoutSeconds, afterStop = false } = options;
+    const { env = this.env, starts, input = "", keepInput = false, timeoutSeconds, afterStop = false } = options;
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
     return new Promise((resolve, reject) => {
-      const child = spawn(program, args, { env, stdio: "pipe", detached: true });
+      const child = spawn(program, args, { env: environmentFor(program, env, starts), stdio: "pipe", detached: true });
       const ended = new Promise((done) => child.once("close", done));
       let stdout = "";
       let stderr = "";
@@ -171,11 +172,53 @@ const SAFETY_SWITCHES = [
 ];
 
 /**
- * The environment for other programs: without our secrets and without what changes how they deploy.
+ * The environment for other programs: without this program's own settings, the stack's and its backend's, and without
+ * what changes how they deploy.
  * @param {NodeJS.ProcessEnv} env
  */
 export function plainEnvironment(env) {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => !/^(DEPLOY|EVALUATE|PULUMI)_/.test(name) && !SAFETY_SWITCHES.includes(name)),
   );
+}
+
+/** Variables that hold secrets: those of programs that are known, and whatever says so by its name. */
+const SECRETS = [
+  /^(DEPLOY|EVALUATE|PULUMI|GITHUB_APP|ACTIONS_ID_TOKEN_REQUEST|ACTIONS_RUNTIME|ARM_CLIENT|AZURE_CLIENT)_/,
+  /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CONTAINER_AUTHORIZATION_TOKEN)$/,
+  // Settings of Nix, with access tokens among them.
+  /^(NIX_CONFIG|SOPS_AGE_KEY|GOOGLE_CREDENTIALS)$/,
+  /(TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|(^|_)(PAT|CREDENTIALS?|(API|ACCESS|SIGNING|PRIVATE|ENCRYPTION|DEPLOY|SSH)_?KEY))$/i,
+];
+
+/**
+ * Programs that read their own secrets from the environment, and in which variables.
+ * @type {[RegExp, RegExp][]}
+ */
+const OWN_SECRETS = [
+  // Stores in S3; also of what nixos-rebuild starts.
+  [/^nix(os)?\b/, /^(AWS_|NIX_CONFIG$)/],
+  // Keys for age, and the services that keep others.
+  [/^sops$/, /^(SOPS|AWS|GOOGLE|AZURE|VAULT|HUAWEICLOUD)_/],
+];
+
+/** Asked with those credentials, and by a name that nobody else has. */
+const TRUSTED = ["pulumi", "aws", "gh"];
+
+/**
+ * The environment for a program: without the secrets that it does not need.
+ * @param {string} program its name or path
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} [started] what it starts, which needs its own
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function environmentFor(program, env, started = program) {
+  const names = [program, started].map((name) => name.replace(/^.*\//, ""));
+  if (names.some((name) => TRUSTED.includes(name))) return env;
+  const own = names.flatMap((name) =>
+    OWN_SECRETS.filter(([form]) => form.test(name)).map(([, variables]) => variables),
+  );
+  const isKept = (/** @type {string} */ variable) =>
+    own.some((variables) => variables.test(variable)) || !SECRETS.some((secret) => secret.test(variable));
+  return Object.fromEntries(Object.entries(env).filter(([variable]) => isKept(variable)));
 }

@@ -2,7 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError, ProgramMissing } from "./errors.mjs";
-import { hasToken, secretsProblems } from "./flakeSecrets.mjs";
+import { hasToken, readableNames, secretsProblems } from "./flakeSecrets.mjs";
 import { branchTip, differences, revisionOf, sameFolder } from "./git.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -20,6 +20,14 @@ export function refuseSecrets({ folder }, machineRecipient) {
   if (problems.length > 0) {
     throw new DeploymentError(`The flake's folder ${folder} cannot be deployed: ${problems.join("\n")}`);
   }
+}
+
+/**
+ * Values of the flake's SOPS files that are left in plain text because their names end in `_unencrypted`.
+ * @param {import("./flake.mjs").FlakeReference} flake
+ */
+export function openNames({ folder }) {
+  return folder === undefined || !fs.existsSync(folder) ? [] : readableNames(folder);
 }
 
 /**

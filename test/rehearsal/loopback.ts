@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-import { SOPS_CONFIG } from "../../cli/secrets/sops";
+import { SOPS_CONFIG } from "../../cli/secrets/names";
 import * as bench from "../bench";
 import { startUpgradeBench } from "../system/upgrade/bench";
 import { type FalseGithub, giveToken, startFalseGithub, tokenConfiguration } from "../system/upgrade/github";

@@ -1,0 +1,17 @@
+import fs from "node:fs";
+import path from "node:path";
+
+/** The text of a file, empty when there is none. */
+export function readIfThere(file: string): string {
+  return fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
+}
+
+/** Written beside its place and renamed: cut off, it leaves the old text or the new one. */
+export function replaceFile(file: string, text: string): void {
+  const there = fs.existsSync(file);
+  // A link stays one.
+  const place = there ? fs.realpathSync(file) : file;
+  const beside = path.join(path.dirname(place), `.${path.basename(place)}.${process.pid}.new`);
+  fs.writeFileSync(beside, text, { flag: "wx", mode: there ? fs.statSync(place).mode & 0o777 : 0o644 });
+  fs.renameSync(beside, place);
+}
