@@ -4,7 +4,7 @@ import { ProgramMissing } from "./errors.mjs";
 
 /**
  * How a program ended and what it said.
- * @typedef {{ code: number | null, stdout: string, stderr: string, timedOut: boolean }} Result
+ * @typedef {{ code: number | null, signal?: NodeJS.Signals | null, stdout: string, stderr: string, timedOut: boolean }} Result
  *
  * @typedef {object} RunOptions
  * @property {NodeJS.ProcessEnv} [env]
@@ -96,7 +96,7 @@ export class Processes {
         forget();
         for (const line of `${stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
-        resolve({ code, stdout, stderr, timedOut });
+        resolve({ code, signal, stdout, stderr, timedOut });
       });
     });
   }

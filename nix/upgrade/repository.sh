@@ -215,7 +215,10 @@ leads_on_in() { # FOLDER FROM TO
 # whatever else it says is asked again of a new one, which takes its place when it could answer.
 leads_on_by_git() {
   local answer=0 new=$HISTORY.new
-  ! leads_on_in "$HISTORY" "$1" "$2" || return 0
+  if leads_on_in "$HISTORY" "$1" "$2"; then
+    rm -rf "$new"
+    return 0
+  fi
   make_history "$new" "$2" || return
   leads_on_in "$new" "$1" "$2" || answer=$?
   if ((answer < 2)); then

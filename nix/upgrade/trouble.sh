@@ -73,7 +73,7 @@ git_trouble() { # STATUS FILE
 disk No space left on device|Disk quota exceeded|file write error
 ownership dubious ownership
 host-key Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
-identity Identity file .* not accessible|Load key |UNPROTECTED PRIVATE KEY FILE
+identity Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE
 rate-limit rate limit|Too many requests|returned error: 429
 sso SAML SSO|single sign-on
 ip-list IP allow ?list
@@ -83,7 +83,7 @@ denied Permission denied \(|Too many authentication failures|Authentication fail
 noise bad line length character|protocol mismatch|protocol error: unexpected
 unreachable Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to
 tls SSL certificate|certificate verif|TLS (alert|connect)|gnutls_handshake
-server kex_exchange_identification|Connection (closed|reset)|Broken pipe|closed by remote host|hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|temporarily unavailable|not responding|banner exchange
+server kex_exchange_identification|Connection (closed|reset)|Broken pipe|closed by remote host|hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client
 RULES
   trouble error machine "git failed (exit code $status): $(cause "$file")"
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { checkAws } from "../../cli/checks/aws";
-import { checkGit, checkOrigin, githubRepository } from "../../cli/checks/git";
+import { checkGit, checkOrigin } from "../../cli/checks/git";
+import { githubRepository } from "../../components/deploy/revision.mjs";
 import { githubClient } from "../../cli/checks/githubClient";
 import { checkGithubOwner } from "../../cli/checks/githubOwner";
 import { checkGithubUser } from "../../cli/checks/githubUser";
