@@ -24,7 +24,7 @@ const RULES = [
   ["ownership", /dubious ownership/i],
   [
     "host-key",
-    /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known/i,
+    /Host key for .* has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known/i,
   ],
   ["identity", /Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE/i],
   ["rate-limit", /rate limit|Too many requests|returned error: 429/i],
@@ -45,7 +45,7 @@ const RULES = [
   ["noise", /bad line length character|protocol mismatch|protocol error: unexpected/i],
   [
     "unreachable",
-    /Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to/i,
+    /Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Empty reply/i,
   ],
   ["tls", /SSL certificate|certificate verif|TLS (alert|connect)|gnutls_handshake/i],
   [
@@ -145,7 +145,7 @@ export function endedBy({ code, signal }) {
 
 /** What Git and ssh add for everybody; it comes last, and says nothing of the cause. */
 const CHATTER =
-  /^\s*$|^@+$|^\*\* |^Warning: Permanently added|^hint:|^Please make sure you have the correct access|^and the repository exists|Could not read from remote repository|^remote: *$|^(?:remote: )?(?:Enumerating|Counting|Compressing|Receiving|Resolving)/;
+  /^\s*$|^@|^\*\* |^Warning: Permanently added|^hint:|^Please make sure you have the correct access|^and the repository exists|Could not read from remote repository|^remote: *$|^(?:remote: )?(?:Enumerating|Counting|Compressing|Receiving|Resolving)/;
 
 /**
  * The line that names the cause, without what a terminal would obey and without secrets.

@@ -67,7 +67,8 @@ revision_from() { # BRANCH BODY
     if type != "object" then "GitHub answers with \(if type == "array" then "a list of \(length)" else "a \(type)" end) in place of one reference"
     elif .ref != $ref then "GitHub answers with \(.ref | tojson) in place of \($ref)"
     elif .object.type? != "commit" then "\($ref) is at a \(.object.type? | tojson) and not at a commit"
-    elif (.object.sha | type) != "string" then "GitHub names no revision for \($ref)"
+    elif (.object.sha | type) != "string" or (.object.sha | test("[^0-9a-f]")) then
+      "\($ref) is said to be at \(.object.sha | tojson), which is no revision"
     else "=\(.object.sha)" end' "$2" 2>/dev/null) || answer=
   if [[ -z $answer ]]; then
     trouble error machine "GitHub's answer is not a revision. Does something else answer in its place?"
@@ -94,15 +95,16 @@ NUMBERED=
 
 # One request about the repository. Sets CODE, HEADERS and BODY; fails where GitHub gave no answer.
 github() { # PATH BELOW THE REPOSITORY
-  local server=${UPGRADE_REMOTE%%/repos/*} location name
+  local server=${UPGRADE_REMOTE%%/repos/*} location number name
   github_request "${NUMBERED:-$UPGRADE_REMOTE}$1" || return
   [[ -z $NUMBERED && $CODE =~ ^30[1278]$ ]] || return 0
   location=$(response_header "$HEADERS" location)
   [[ $location == "$server"/repositories/* && ${location#"$server"/repositories/} =~ ^([0-9]{1,18})(/|$) ]] || return 0
-  NUMBERED=$server/repositories/${BASH_REMATCH[1]}
+  number=${BASH_REMATCH[1]}
+  NUMBERED=$server/repositories/$number
   github_request "$NUMBERED" || return
   name=$(jq -r '.full_name | strings' "$BODY" 2>/dev/null) || name=
-  [[ $name =~ ^[A-Za-z0-9_-]{1,60}/[A-Za-z0-9._-]{1,100}$ ]] || name="number ${BASH_REMATCH[1]}"
+  [[ $name =~ ^[A-Za-z0-9_-]{1,60}/[A-Za-z0-9._-]{1,100}$ ]] || name="number $number"
   MOVED=$name
   github_request "$NUMBERED$1"
 }
@@ -266,8 +268,8 @@ rebuild_commit() { # FOLDER REVISION
   make_history "$1" "$2" || return
   # Git puts the signature at the end of the headers, its later lines indented.
   found=$(jq -j --arg header "$( ((${#2} == 40)) && echo gpgsig || echo gpgsig-sha256)" '.verification
-    | (.payload | index("\n\n")) as $end
-    | .payload[:$end + 1] + $header + " " + (.signature | rtrimstr("\n") | gsub("\n"; "\n ")) + "\n" + .payload[$end + 1:]' "$BODY" |
+    | (.payload | split("\n\n")) as $parts
+    | $parts[0] + "\n" + $header + " " + (.signature | rtrimstr("\n") | gsub("\n"; "\n ")) + "\n\n" + ($parts[1:] | join("\n\n"))' "$BODY" |
     in_history "$1" hash-object -w -t commit --stdin 2>/dev/null) || found=
   [[ $found == "$2" ]] || {
     TROUBLE=$(trouble unsigned machine "the signature that GitHub shows is not of this commit")

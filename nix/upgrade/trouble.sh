@@ -24,7 +24,7 @@ trouble() { # KIND FAULT MESSAGE [WAIT]
 # rights"), and it comes last.
 cause() { # FILE [PATTERN]
   local lines
-  lines=$(tr '\r' '\n' <"$1" | grep -avE '^[[:space:]]*$|^@+$|^\*\* |^Warning: Permanently added|^hint:|^Please make sure you have the correct access|^and the repository exists|Could not read from remote repository|^remote: *$|^(remote: )?(Enumerating|Counting|Compressing|Receiving|Resolving)' || true)
+  lines=$(tr '\r' '\n' <"$1" | grep -avE '^[[:space:]]*$|^@|^\*\* |^Warning: Permanently added|^hint:|^Please make sure you have the correct access|^and the repository exists|Could not read from remote repository|^remote: *$|^(remote: )?(Enumerating|Counting|Compressing|Receiving|Resolving)' || true)
   { [[ -n ${2:-} ]] && grep -aiE -m 1 -e "$2" <<<"$lines" ||
     grep -aE -m 1 '^(ERROR|fatal|error|remote|ssh|kex_exchange_identification)\b' <<<"$lines" ||
     tail -n 1 <<<"$lines"; } | quotable
@@ -72,7 +72,7 @@ git_trouble() { # STATUS FILE
   done <<'RULES'
 disk No space left on device|Disk quota exceeded|file write error
 ownership dubious ownership
-host-key Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
+host-key Host key for .* has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
 identity Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE
 rate-limit rate limit|Too many requests|returned error: 429
 sso SAML SSO|single sign-on
@@ -81,7 +81,7 @@ blocked access to this repository has been (disabled|blocked)|Repository access 
 not-found Repository not found|repository '[^']*' not found|does not appear to be a git repository|returned error: 404
 denied Permission denied \(|Too many authentication failures|Authentication failed|could not read Username|returned error: 40[13]
 noise bad line length character|protocol mismatch|protocol error: unexpected
-unreachable Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to
+unreachable Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Empty reply
 tls SSL certificate|certificate verif|TLS (alert|connect)|gnutls_handshake
 server kex_exchange_identification|Connection (closed|reset)|Broken pipe|closed by remote host|hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client
 RULES

@@ -59,7 +59,7 @@ export class Place {
 
   /** Git in the work tree of a person who may push. */
   git(...args: string[]): string {
-    const identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"];
+    const identity = ["-c", "user.name=Tést", "-c", "user.email=test@example.invalid"];
     return this.run("git", "-C", this.work, ...identity, ...args);
   }
 
