@@ -14,7 +14,8 @@ export type Requirement =
   | "namespaces"
   | "registry"
   | "python"
-  | "go";
+  | "go"
+  | "root";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.

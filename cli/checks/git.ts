@@ -17,7 +17,11 @@ export async function checkGit(around: Surroundings, branch: string): Promise<Re
     return [
       failed(
         "git",
-        top.code === 0 ? `this folder is inside another repository, ${top.stdout.trim()}` : trouble.found,
+        top.code === 0
+          ? `this folder is inside another repository, ${top.stdout.trim()}`
+          : trouble.kind === "error"
+            ? firstLine(top.stderr)
+            : trouble.found,
         top.code !== 0 && trouble.kind !== "error"
           ? trouble.remedy
           : "This folder must be a repository of its own: git init -b main && git add -A && git commit -m 'Start'",

@@ -109,7 +109,8 @@ export function githubTrouble({ status, headers, message, trouble = "" }: Refuse
     const secondary = /secondary rate limit|abuse detection|too quickly/i.test(said);
     const limits = status === 429 || headers.get("x-ratelimit-remaining") === "0" || headers.has("retry-after");
     if (secondary || limits || /rate limit/i.test(said)) {
-      const wait = Math.max(60, asked(headers, now) ?? 0);
+      // Where GitHub names no time it asks for a minute.
+      const wait = asked(headers, now) ?? 60;
       const found = secondary ? "GitHub asks for fewer requests" : "GitHub's limit of requests is used up";
       const end = new Date(now + wait * 1000).toISOString();
       return server("rate-limit", `${found} ${code}`, `Wait and run this again. It ends at ${end}.`, wait);

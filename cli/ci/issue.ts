@@ -111,8 +111,15 @@ function caller({ api, token }: Tracker, retrySeconds: number): Call {
       if (!again || attempt >= ATTEMPTS) {
         const needs = "The job needs permissions: issues: write, and the repository its issues.";
         const advice = ["app", "forbidden"].includes(kind) ? needs : remedy;
+        const said = [
+          answer.status === 0 ? answer.trouble : `status ${answer.status}`,
+          textField(answer.body, "message"),
+        ];
+        const what = ["app", "forbidden", "error"].includes(kind)
+          ? said.filter((text) => text !== "").join(" ")
+          : `status ${answer.status}: ${found}`;
         const asked = `${method} ${path.replace(/\?.*/, "")}`;
-        throw new Refusal(`GitHub answered ${asked} with status ${answer.status}: ${found}. ${advice}`, answer.status);
+        throw new Refusal(`GitHub answered ${asked} with ${what}. ${advice}`, answer.status);
       }
       await sleep(wait * 1000);
     }

@@ -142,7 +142,7 @@ async function pauseOrGiveUp({ processes, log }, attempt, error) {
 }
 
 /** @param {import("./process.mjs").Result} result */
-function copyFailed(result) {
+export function copyFailed(result) {
   const { stderr } = result;
   const { kind, said } = gitTrouble(result);
   if (kind === "killed")

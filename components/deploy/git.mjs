@@ -73,14 +73,17 @@ export async function revisionOf(folder, revision, processes) {
 
 /**
  * Where the machine's branch is, asked of the repository itself: a fetched copy of the branch may be days old. Rejects with
- * the reason when it cannot be told; undefined when there is no such branch yet.
+ * the reason when it cannot be told; undefined when there is no such branch yet, or no remote at all.
  * @param {string} folder
  * @param {{ repository: string, branch: string }} source
  * @param {Processes} processes
  */
 export async function branchTip(folder, { repository, branch }, processes) {
   const remote = await remoteOf(folder, repository, processes);
-  if (remote === undefined) throw new DeploymentError(`no remote of this folder is github.com/${repository}`);
+  if (remote === undefined) {
+    if ((await git(folder, ["remote"], processes)).stdout === "") return undefined;
+    throw new DeploymentError(`no remote of this folder is github.com/${repository}`);
+  }
   // All branches, because Git can only be asked for names that end alike.
   const answer = await git(folder, ["ls-remote", "--heads", "--", remote], processes, ASKING_SECONDS);
   if (answer.code !== 0) throw new DeploymentError(gitTrouble(answer, "git ls-remote").found);

@@ -128,7 +128,7 @@ response_header() { # FILE NAME, of the last response
   sed -n "s/^$2: *//Ip" "$1" 2>/dev/null | tr -d '\r' | tail -n 1
 }
 
-# Seconds until GitHub wants to be asked again: a minute at least, which is what it asks for where it names no time.
+# Seconds until GitHub wants to be asked again: a minute where it names no time.
 github_wait() { # HEADERS
   local asked now seconds=60
   now=$(date +%s)
@@ -141,7 +141,7 @@ github_wait() { # HEADERS
     $(response_header "$1" x-ratelimit-remaining) =~ ^0?$ ]]; then
     seconds=$((10#$asked - now))
   fi
-  echo $((seconds < 60 ? 60 : seconds))
+  echo $((seconds < 0 ? 0 : seconds))
 }
 
 # From the exit code of curl, which asked GitHub.

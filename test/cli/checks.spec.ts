@@ -314,7 +314,12 @@ describe("checks", () => {
       const github = await githubClient(world.surroundings());
       return one(await checkReports(github, "octo/server", "main", REQUIRED));
     };
-    const at = "/repos/octo/server/commits/main";
+    const tip = "1234567890123456789012345678901234567890";
+    const at = `/repos/octo/server/commits/${tip}`;
+    const ref = "/repos/octo/server/git/ref/heads/main";
+    beforeEach(() =>
+      world.replies.set(ref, { body: { ref: "refs/heads/main", object: { type: "commit", sha: tip } } }),
+    );
 
     it("are jobs of this project's workflows", () => {
       assert.equal(checkWorkflows(world.project, REQUIRED).outcome, "ok");
@@ -333,8 +338,21 @@ describe("checks", () => {
     });
 
     it("cannot have been before the first push", async () => {
-      world.replies.set(`${at}/check-runs`, { status: 409, body: { message: "Git Repository is empty." } });
+      world.replies.set(ref, { status: 409, body: { message: "Git Repository is empty." } });
       assert.match(await reports(), /^skipped required checks: nothing was pushed to main yet$/);
+    });
+
+    it("are not those of a tag that is called like the branch", async () => {
+      world.replies.set(ref, { body: [{ ref: "refs/heads/main-2", object: { type: "commit", sha: tip } }] });
+      assert.match(await reports(), /^failed required checks: GitHub answers with a list of 1/);
+    });
+
+    it("are not called missing when GitHub limits the requests", async () => {
+      world.replies.set(ref, { status: 403, body: { message: "You have exceeded a secondary rate limit." } });
+      assert.match(
+        await reports(),
+        /^skipped required checks: not asked: GitHub asks for fewer requests \(403: You have/,
+      );
     });
   });
 

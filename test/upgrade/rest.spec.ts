@@ -139,6 +139,7 @@ describe("the machine with a token", () => {
       answers["/repositories/42"] = { status: 200, body: { full_name: "acme/new-name" } };
     });
 
+    // Fault 17
     it("goes on, and says what it is called now", async () => {
       assert.deepEqual(await place.remote(), {
         state: "ok",
@@ -223,6 +224,7 @@ describe("the machine with a token", () => {
       sso: { status: 403, headers: { "x-github-sso": "required; url=https://github.com/orgs/acme/sso" }, body: {} },
       moved: { status: 301, body: {} },
     })) {
+      // Fault 109
       it(`does not call it a rewritten branch: ${answer.status} (${kind})`, async () => {
         answers[compare] = answer;
         assert.equal(await place.leadsOn(main, next), kind);
