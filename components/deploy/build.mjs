@@ -158,7 +158,13 @@ export function copyFailed(result) {
     );
   }
   const cause = stderr.split("\n").find((line) => FULL_DISK.test(line)) ?? lastWords(stderr);
-  return new DeploymentError(`The build could not be copied: ${cause.trim()}`, { advice: fullDiskAdvice(stderr) });
+  // What Nix says, too, when something is printed before the word that it waits for.
+  const greeting = /failed to start SSH connection/.test(cause)
+    ? ["If `ssh root@HOST true` prints anything, that is the reason: root's startup files must print nothing there."]
+    : [];
+  return new DeploymentError(`The build could not be copied: ${cause.trim()}`, {
+    advice: [...fullDiskAdvice(stderr), ...greeting],
+  });
 }
 
 /**

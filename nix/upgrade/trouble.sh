@@ -131,7 +131,8 @@ response_header() { # FILE NAME, of the last response
 # Seconds until GitHub wants to be asked again: a minute where it names no time.
 github_wait() { # HEADERS
   local asked now seconds=60
-  now=$(date +%s)
+  # Of the caller, who adds the seconds to it.
+  now=${NOW:-$(date +%s)}
   asked=$(response_header "$1" retry-after)
   if [[ $asked =~ ^[0-9]{1,9}$ ]]; then
     seconds=$((10#$asked))

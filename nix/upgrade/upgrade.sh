@@ -121,7 +121,8 @@ ask() {
 
 # The poll ends because the repository could not answer, which is no fault of the revision's.
 fail_trouble() {
-  set_state '.notBefore = (if $trouble.wait then $now + ([$trouble.wait, 3600] | min) else null end)' --argjson trouble "$TROUBLE"
+  set_state '.notBefore = (if $trouble.wait then $begin + ([$trouble.wait, 3600] | min) else null end)' \
+    --argjson begin "$NOW" --argjson trouble "$TROUBLE"
   fail "$(jq -r .kind <<<"$TROUBLE")" "$(jq -r .message <<<"$TROUBLE")"
 }
 

@@ -261,6 +261,14 @@ describe("checks", () => {
       });
     }
 
+    it("names what a repository that was renamed is called now", async () => {
+      world.replies.set("/repos/octo/server", { body: { full_name: "acme/new-name", visibility: "private" } });
+      assert.match(
+        all((await owner("octo")).results),
+        /^failed repository: octo\/server was renamed .* is now acme\/new-name$/m,
+      );
+    });
+
     it("refuses a repository that is archived, or that the token may not administer", async () => {
       world.replies.set("/repos/octo/server", { body: { archived: true } });
       assert.match(all((await owner("octo")).results), /^failed repository: octo\/server is archived/m);

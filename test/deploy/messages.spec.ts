@@ -82,7 +82,8 @@ describe("trouble with a connection", () => {
 });
 
 describe("a copy that fails", () => {
-  // What Nix 2.26.3 says when the shell at the other end greets: test/trouble/git.json has Git's words for the same.
+  // What Nix says when the shell at the other end greets, in the form of its sources (legacy-ssh-store.cc), with the protocol's
+  // first bytes behind the greeting, as a deployment to a machine with such a shell showed.
   const greeted =
     "error: 'nix-store --serve' protocol mismatch from 'root@192.0.2.1', got 'Welcome\u0002\u0001\u0000RT\u0000'\n";
 

@@ -90,6 +90,13 @@ export async function startFalseGithub(bench: UpgradeBench, folder: string): Pro
     if (kind === "" && /^\/(repos|repositories)\//.test(url)) {
       return { status: 200, body: JSON.stringify({ full_name: "octocat/site" }) };
     }
+    // Nix itself, asked for a branch by a test.
+    const [, name] = url.match(/^\/repos\/octocat\/site\/commits\/(.+)$/) ?? [];
+    if (name !== undefined) {
+      const sha = (await git("rev-parse", name)).stdout.trim();
+      const tree = (await git("rev-parse", `"${name}^{tree}"`)).stdout.trim();
+      return { status: 200, body: JSON.stringify({ sha, commit: { tree: { sha: tree } } }) };
+    }
     if (kind === "branches") return { status: 200, body: "[]" };
     if (kind === "git/ref/heads") {
       const found = await git("rev-parse", "--verify", "--quiet", `refs/heads/${what}`);
