@@ -83,19 +83,19 @@ export async function startFalseGithub(bench: UpgradeBench, folder: string): Pro
     await bench.machine.run(`git -C /srv/git/octocat/site.git ${args.join(" ")}`);
 
   async function trueAnswer(url: string): Promise<{ status: number; body: string | Buffer }> {
-    const [, kind = "", what = ""] =
-      url.match(
-        /^\/(?:repos\/octocat\/site|repositories\/42)\/?(git\/ref\/heads|branches|compare|tarball|$)[/?]?(.*)$/,
-      ) ?? [];
-    if (kind === "" && /^\/(repos|repositories)\//.test(url)) {
-      return { status: 200, body: JSON.stringify({ full_name: "octocat/site" }) };
-    }
     // Nix itself, asked for a branch by a test.
     const [, name] = url.match(/^\/repos\/octocat\/site\/commits\/(.+)$/) ?? [];
     if (name !== undefined) {
       const sha = (await git("rev-parse", name)).stdout.trim();
       const tree = (await git("rev-parse", `"${name}^{tree}"`)).stdout.trim();
       return { status: 200, body: JSON.stringify({ sha, commit: { tree: { sha: tree } } }) };
+    }
+    const [, kind = "", what = ""] =
+      url.match(
+        /^\/(?:repos\/octocat\/site|repositories\/42)\/?(git\/ref\/heads|branches|compare|tarball|$)[/?]?(.*)$/,
+      ) ?? [];
+    if (kind === "" && /^\/(repos|repositories)\//.test(url)) {
+      return { status: 200, body: JSON.stringify({ full_name: "octocat/site" }) };
     }
     if (kind === "branches") return { status: 200, body: "[]" };
     if (kind === "git/ref/heads") {
