@@ -11,6 +11,7 @@ export interface UpgradeSource {
 export function upgradeFlake(source: UpgradeSource): string {
   const { owner, name, branch, access } = source;
   return access === "token"
-    ? `github:${owner}/${name}/${encodeURIComponent(branch)}?dir=nix#default`
+    ? // With heads/: GitHub would take a tag that is called like the branch.
+      `github:${owner}/${name}/heads/${branch}?dir=nix#default`
     : `git+ssh://git@github.com/${owner}/${name}?ref=${branch}&dir=nix#default`;
 }

@@ -19,10 +19,13 @@ export const repositoryName: Check<string> = (property, value) => {
   return value === "." || value === ".." || value.endsWith(".git") ? [problem(property, shown(value), allowed)] : [];
 };
 
-/** A branch, as `git check-ref-format --branch` takes it, without wildcards: they would protect other branches. */
+/**
+ * A branch, as `git check-ref-format --branch` takes it, without wildcards, which would protect other branches, and
+ * without what Git and Nix read as something else: a full reference, a revision.
+ */
 export const branchName: Check<string> = matching(
-  /^(?!.*(?:\.\.|\/\/|\/\.|@\{|\.lock(?:\/|$)))[A-Za-z0-9_][A-Za-z0-9._/@+-]*(?<![./])$/,
-  'a branch name such as "main", without wildcards',
+  /^(?!refs\/|HEAD$|[0-9A-Fa-f]{40}(?:[0-9A-Fa-f]{24})?$|.*(?:\.\.|\/\/|\/\.|\.lock(?:\/|$)))[A-Za-z0-9_][A-Za-z0-9._/@+-]*(?<![./])$/,
+  'a branch\'s plain name such as "main", without refs/heads/ and wildcards',
 );
 
 /** The names of required status checks: at least one, none empty, none twice. */

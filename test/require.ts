@@ -21,7 +21,8 @@ export type Requirement =
   | "go"
   | "ssh-to-age"
   | "git"
-  | "curl";
+  | "curl"
+  | "root";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.

@@ -1,4 +1,6 @@
 import { realpathSync } from "node:fs";
+import { githubRepository } from "../../components/deploy/revision.mjs";
+import { gitTrouble } from "../../components/deploy/trouble.mjs";
 import { failed, note, ok, type Result, skipped } from "./result";
 import { failureOf, firstLine, type Ran, type Surroundings } from "./surroundings";
 
@@ -11,12 +13,19 @@ export async function checkGit(around: Surroundings, branch: string): Promise<Re
   }
   const top = await git("rev-parse", "--show-toplevel");
   if (top.timedOut) return [unanswered("git", top)];
+  const trouble = gitTrouble(top);
   if (top.code !== 0 || realpathSync(top.stdout.trim()) !== realpathSync(around.folder)) {
     return [
       failed(
         "git",
-        top.code === 0 ? `this folder is inside another repository, ${top.stdout.trim()}` : firstLine(top.stderr),
-        "This folder must be a repository of its own: git init -b main && git add -A && git commit -m 'Start'",
+        top.code === 0
+          ? `this folder is inside another repository, ${top.stdout.trim()}`
+          : trouble.kind === "error"
+            ? firstLine(top.stderr)
+            : trouble.found,
+        top.code !== 0 && trouble.kind !== "error"
+          ? trouble.remedy
+          : "This folder must be a repository of its own: git init -b main && git add -A && git commit -m 'Start'",
       ),
     ];
   }
@@ -75,13 +84,6 @@ export async function checkOrigin(around: Surroundings, owner: string, name: str
         `${url} is not ${owner}/${name}, which the machine follows`,
         `Keep it under another name: git remote rename origin upstream && git remote add origin ${wanted}`,
       );
-}
-
-/** `owner/name` of a GitHub address in any of git's forms. */
-export function githubRepository(url: string): string | undefined {
-  return /^(?:ssh:\/\/|https:\/\/)?(?:[^@/]+@)?(?:www\.|ssh\.)?github\.com(?::\d+)?[:/]([^/]+\/[^/]+?)(?:\.git)?\/?$/.exec(
-    url,
-  )?.[1];
 }
 
 /** An https address may hold a token. */

@@ -1,3 +1,5 @@
+import { type BranchAnswer, revisionFrom } from "../../components/deploy/revision.mjs";
+import { type GithubTrouble, githubTrouble as troubleOf } from "./githubTrouble";
 import { type Answer, ask, textField } from "./http";
 import type { Surroundings } from "./surroundings";
 
@@ -36,52 +38,19 @@ export async function githubClient(around: Surroundings): Promise<GithubClient> 
   };
 }
 
-/** What an answer other than the hoped-for one means, and what to do. */
-export function githubTrouble({ status, headers, body, trouble }: Answer): { found: string; remedy: string } {
-  const message = textField(body, "message");
-  if (status === 0) {
-    return {
-      found: `GitHub: ${trouble}`,
-      remedy: "Check the network and https://www.githubstatus.com, then run this again.",
-    };
-  }
-  if (status === 401) {
-    return {
-      found: "GitHub refuses the token (401): it has expired, was revoked, or was copied in part",
-      remedy: `Make a new one: ${TOKEN_PAGES}`,
-    };
-  }
-  if (
-    status === 429 ||
-    (status === 403 && (headers.get("x-ratelimit-remaining") === "0" || headers.has("retry-after")))
-  ) {
-    const reset = Number(headers.get("x-ratelimit-reset"));
-    const when = reset > 0 ? ` It ends at ${new Date(reset * 1000).toISOString()}.` : "";
-    return { found: `GitHub's limit of requests is used up (${status})`, remedy: `Wait and run this again.${when}` };
-  }
-  if (status === 403 && headers.has("x-github-sso")) {
-    return {
-      found: "the organization asks for single sign-on (403)",
-      remedy: "Authorize the token for it: https://github.com/settings/tokens, Configure SSO.",
-    };
-  }
-  if (status === 403) {
-    return { found: `GitHub forbids this to the token (403${message && `: ${message}`})`, remedy: TOKEN_NEEDS };
-  }
-  if (status === 404) {
-    return {
-      found: "GitHub does not know it, or the token may not see it (404)",
-      remedy: `Check the name. ${TOKEN_NEEDS}`,
-    };
-  }
-  return {
-    found: `GitHub answers with status ${status}`,
-    remedy: "That is a fault at GitHub: see https://www.githubstatus.com and run this again in a few minutes.",
-  };
+/** Which revision the branch of a repository is at: by its exact reference, as a tag may have the same name. */
+export async function branchRevision(
+  client: GithubClient,
+  repository: string,
+  branch: string,
+): Promise<BranchAnswer | { trouble: GithubTrouble }> {
+  const answer = await client.get(`/repos/${repository}/git/ref/heads/${branch}`);
+  if (answer.status === 200) return revisionFrom(answer.body, branch);
+  // 404: there is no such branch, or no such repository for this token; 409: the repository is empty.
+  return [404, 409].includes(answer.status) ? { missing: true } : { trouble: githubTrouble(answer) };
 }
 
-export const TOKEN_PAGES =
-  "https://github.com/settings/tokens (classic, scope repo) or https://github.com/settings/personal-access-tokens (fine-grained), then set GITHUB_TOKEN.";
-
-export const TOKEN_NEEDS =
-  "The token needs the scope repo (classic), or for this owner Administration: read and write and Contents: read (fine-grained; all repositories, to create one).";
+/** What an answer other than the hoped-for one means, and what to do. */
+export function githubTrouble({ status, headers, body, trouble }: Answer): GithubTrouble {
+  return troubleOf({ status, headers, message: textField(body, "message"), trouble });
+}

@@ -1,4 +1,5 @@
-import { type GithubClient, githubTrouble, TOKEN_NEEDS } from "./githubClient";
+import { type GithubClient, githubTrouble } from "./githubClient";
+import { TOKEN_NEEDS } from "./githubTrouble";
 import { type GithubUser, type Plan, planOf } from "./githubUser";
 import { field, textField } from "./http";
 import { failed, note, ok, type Result } from "./result";
@@ -113,6 +114,18 @@ async function checkRepository(client: GithubClient, owner: string, name: string
     return;
   }
   facts.repository = { exists: true, visibility: textField(answer.body, "visibility") };
+  // GitHub leads on from the old name, until somebody takes it for another repository.
+  const called = textField(answer.body, "full_name");
+  if (called !== "" && called.toLowerCase() !== `${owner}/${name}`.toLowerCase()) {
+    facts.results.push(
+      failed(
+        "repository",
+        `${owner}/${name} was renamed or transferred and is now ${called}`,
+        "Write that into nix/repository.json and git remote set-url origin, and commit: somebody else may take the old name.",
+      ),
+    );
+    return;
+  }
   facts.results.push(
     field(answer.body, "archived") === true
       ? failed(

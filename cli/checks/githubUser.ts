@@ -1,4 +1,5 @@
-import { type GithubClient, githubTrouble, TOKEN_NEEDS, TOKEN_PAGES } from "./githubClient";
+import { type GithubClient, githubTrouble } from "./githubClient";
+import { TOKEN_NEEDS, TOKEN_PAGES } from "./githubTrouble";
 import { type Answer, textField } from "./http";
 import { failed, note, ok, type Result } from "./result";
 

@@ -43,6 +43,7 @@ const REMEDIES: Record<SshTrouble, string> = {
     "Nothing listens there: the machine is starting, or sshd does not run. Wait a minute, then look in the EC2 console.",
   silent: "Is this computer in sshCidrBlocks, and does the machine run? The EC2 console tells.",
   lost: "The connection broke off: run this again.",
+  noise: "Let its startup files (~/.bashrc, /etc/profile) print nothing where there is no terminal.",
   other: "Log in by hand to see more: the output sshCommand says how.",
 };
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { type GithubClient, githubTrouble } from "./githubClient";
+import { branchRevision, type GithubClient, githubTrouble } from "./githubClient";
 import { field, textField } from "./http";
 import { failed, note, ok, type Result, skipped } from "./result";
 
@@ -24,12 +24,12 @@ export async function checkReports(
   branch: string,
   required: string[],
 ): Promise<Result> {
-  const at = `/repos/${repository}/commits/${encodeURIComponent(branch)}`;
+  const tip = await branchRevision(client, repository, branch);
+  if ("missing" in tip) return skipped("required checks", `nothing was pushed to ${branch} yet`);
+  if ("trouble" in tip) return skipped("required checks", `not asked: ${tip.trouble.found}`);
+  if ("problem" in tip) return failed("required checks", tip.problem, "Nothing is installed from it either.");
+  const at = `/repos/${repository}/commits/${tip.revision}`;
   const runs = await client.get(`${at}/check-runs?per_page=100`);
-  // 409: the repository is empty; 422 and 404: it has no such branch.
-  if ([404, 409, 422].includes(runs.status)) {
-    return skipped("required checks", `nothing was pushed to ${branch} yet`);
-  }
   if (runs.status !== 200) return skipped("required checks", `not asked: ${githubTrouble(runs).found}`);
   const statuses = await client.get(`${at}/status?per_page=100`);
   const reported = [

@@ -2,12 +2,15 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { ProgramMissing } from "../../components/deploy/errors.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
+import { endedBy } from "../../components/deploy/trouble.mjs";
 
 /** How a program ended and what it said. */
 export interface Ran {
   /** False: there is no such program on PATH. */
   found: boolean;
   code: number | null;
+  /** What ended it, where it did not end by itself. */
+  signal?: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
   timedOut: boolean;
@@ -101,6 +104,7 @@ export function isExecutable(file: string): boolean {
 export function failureOf(program: string, ran: Ran): string {
   if (!ran.found) return `${program} was not found on PATH`;
   if (ran.timedOut) return `${program} did not answer in time`;
+  if (ran.signal) return `${program} ${endedBy(ran)}`;
   return firstLine(ran.stderr) || firstLine(ran.stdout) || `${program} ended with exit code ${ran.code}`;
 }
 

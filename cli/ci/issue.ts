@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Answer, ask, field, textField } from "../checks/http";
+import { githubTrouble } from "../checks/githubClient";
+import { ask, field, textField } from "../checks/http";
 
 /** Where issues are. */
 export interface Tracker {
@@ -88,6 +89,8 @@ async function login(call: Call): Promise<string | undefined> {
 }
 
 const ATTEMPTS = 4;
+/** A secondary limit asks for a minute; nobody waits an hour for an issue. */
+const LONGEST_WAIT_SECONDS = 90;
 
 function caller({ api, token }: Tracker, retrySeconds: number): Call {
   const headers = {
@@ -102,16 +105,23 @@ function caller({ api, token }: Tracker, retrySeconds: number): Call {
       const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
       const answer = await ask(`${api}${path}`, init, 30);
       if (answer.status >= 200 && answer.status < 300) return answer.body;
+      const { kind, retry, found, remedy, wait = retrySeconds * attempt } = githubTrouble(answer);
       // A new issue whose answer was lost is there: asking for it again would make a second one.
-      const again = answer.status >= 500 || (answer.status === 0 && method !== "POST");
-      if (!again || attempt >= ATTEMPTS) throw new Refusal(refusal(method, path, answer), answer.status);
-      await sleep(retrySeconds * 1000 * attempt);
+      const again = retry && wait <= LONGEST_WAIT_SECONDS && (kind !== "unreachable" || method !== "POST");
+      if (!again || attempt >= ATTEMPTS) {
+        const needs = "The job needs permissions: issues: write, and the repository its issues.";
+        const advice = ["app", "forbidden"].includes(kind) ? needs : remedy;
+        const said = [
+          answer.status === 0 ? answer.trouble : `status ${answer.status}`,
+          textField(answer.body, "message"),
+        ];
+        const what = ["app", "forbidden", "error"].includes(kind)
+          ? said.filter((text) => text !== "").join(" ")
+          : `status ${answer.status}: ${found}`;
+        const asked = `${method} ${path.replace(/\?.*/, "")}`;
+        throw new Refusal(`GitHub answered ${asked} with ${what}. ${advice}`, answer.status);
+      }
+      await sleep(wait * 1000);
     }
   };
-}
-
-function refusal(method: string, path: string, { status, trouble, body }: Answer): string {
-  const said = status === 0 ? trouble : `status ${status} ${textField(body, "message")}`.trim();
-  const remedy = status === 403 ? " The job needs permissions: issues: write, and the repository its issues." : "";
-  return `GitHub answered ${method} ${path.replace(/\?.*/, "")} with ${said}.${remedy}`;
 }

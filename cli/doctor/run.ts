@@ -6,9 +6,8 @@ import { checkConfiguration } from "../checks/configuration";
 import { checkOrigin } from "../checks/git";
 import { checkGithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
-import { type GithubClient, githubClient } from "../checks/githubClient";
+import { branchRevision, type GithubClient, githubClient } from "../checks/githubClient";
 import { checkHostKeys } from "../checks/hostKeys";
-import { textField } from "../checks/http";
 import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
@@ -134,7 +133,7 @@ async function machineSection(
     return [skipped("machine", `the stack's key could not be read: ${(error as Error).message}`)];
   }
   const { owner, name, branch, access } = repository;
-  const commit = await client.get(`/repos/${owner}/${name}/commits/${encodeURIComponent(branch)}`);
+  const tip = await branchRevision(client, `${owner}/${name}`, branch);
   return checkMachine(
     around,
     {
@@ -147,7 +146,7 @@ async function machineSection(
       ageRecipients: stack.outputs.ageRecipients,
       access,
       branch,
-      revision: commit.status === 200 ? textField(commit.body, "sha") : "",
+      revision: "revision" in tip ? tip.revision : "",
       secretsFile: existsSync(path.join(around.folder, "nix", "secrets.yaml")),
     },
   );

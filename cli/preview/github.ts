@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { githubTrouble } from "../checks/githubTrouble";
 
 /** Where a comment goes. */
 export interface Target {
@@ -124,7 +125,15 @@ class Github {
   /** Who the token is; undefined for the token of a workflow, which acts as a bot and may not ask. */
   async login(): Promise<string | undefined> {
     const response = await this.send("GET", "/user");
-    if (response.status === 403 && !isRateLimit(response)) return undefined;
+    if (response.status === 403) {
+      const text = await response
+        .clone()
+        .text()
+        .catch(() => "");
+      const { headers, status } = response;
+      const { retry } = githubTrouble({ status, headers, message: messageOf(text) });
+      if (!retry) return undefined;
+    }
     const user = (await this.checked(response, "asking whose token this is")) as { login?: unknown };
     return typeof user.login === "string" ? user.login : undefined;
   }
@@ -201,15 +210,18 @@ class Github {
   }
 
   private refusal(response: Response, doing: string, message: string): Refusal {
-    const { status } = response;
+    const { status, headers } = response;
     const { repository, pullRequest } = this.target;
+    const { kind, found, remedy, retry, wait } = githubTrouble({ status, headers, message });
     const said = `${doing}: GitHub answered ${status}${message === "" ? "" : ` (${message})`}.`;
-    if (isRateLimit(response) || /rate limit/i.test(message)) {
-      return new Refusal(`${said} The token's rate limit is used up.`, waitOf(response));
+    if (kind === "rate-limit") return new Refusal(`${said} The token's rate limit is used up.`, wait);
+    if (retry) return new Refusal(`${said} GitHub has a problem.`, wait ?? 0);
+    if (kind === "moved") {
+      return new Refusal(`${said} The repository has moved: name it as it is called now (got ${repository}).`);
     }
-    if (status >= 500) return new Refusal(`${said} GitHub has a problem.`, waitOf(response));
+    // Causes of their own; what is left of 403 is what a workflow most often lacks.
+    if (["sso", "ip-list", "policy", "blocked"].includes(kind)) return new Refusal(`${doing}: ${found}. ${remedy}`);
     const advice: Record<number, string> = {
-      301: `The repository has moved: name it as it is called now (got ${repository}).`,
       401: "The token is wrong or has expired: pass a valid one in GITHUB_TOKEN.",
       403:
         "The token may not write comments. A workflow needs `permissions: pull-requests: write`; runs for pull requests" +
@@ -230,20 +242,6 @@ interface RawComment {
 
 function commentOf({ id, body, user }: RawComment): Comment {
   return { id, body: body ?? "", author: { login: user?.login ?? "", type: user?.type ?? "" } };
-}
-
-function isRateLimit({ status, headers }: Response): boolean {
-  if (status === 429) return true;
-  return status === 403 && (headers.get("x-ratelimit-remaining") === "0" || headers.has("retry-after"));
-}
-
-/** Seconds that GitHub asks to wait. */
-function waitOf({ headers }: Response): number {
-  const asked = Number(headers.get("retry-after") ?? Number.NaN);
-  if (Number.isFinite(asked)) return asked;
-  const reset = Number(headers.get("x-ratelimit-reset") ?? Number.NaN);
-  if (headers.get("x-ratelimit-remaining") !== "0" || !Number.isFinite(reset)) return 0;
-  return Math.max(0, reset - Date.now() / 1000);
 }
 
 function messageOf(text: string): string {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { githubRepository } from "../checks/git";
+import { githubRepository } from "../../components/deploy/revision.mjs";
 import { findPulumi, PULUMI_SECONDS } from "../checks/pulumi";
 import { failureOf, type Ran, type Surroundings } from "../checks/surroundings";
 import type { Answers } from "./answers";

@@ -7,6 +7,7 @@ import { ConnectionFailed, quoted } from "./machine.mjs";
 import { evaluatedBefore, evaluateNow, outputOf, readable } from "./nix.mjs";
 import { buildOptions, machineDestination } from "./rebuild.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
+import { endedBy, gitTrouble } from "./trouble.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
 
@@ -73,7 +74,7 @@ async function buildHere(deployment, derivation) {
   const root = ["--add-root", path.join(folder.path, "build")];
   const options = buildOptions(settings.extraArguments);
   const result = await processes.run("nix-store", ["--realise", derivation, ...root, ...options]);
-  if (result.code !== 0) throw buildFailed(result.stderr, deployment);
+  if (result.code !== 0) throw buildFailed(words(result), deployment);
   const system = fs.realpathSync(result.stdout.trim());
   await copy(deployment, ["--to", machineDestination(settings.host), system]);
   return system;
@@ -87,9 +88,9 @@ async function buildOnBuilder(deployment, derivation) {
   const { settings, processes } = deployment;
   const builder = settings.buildOn;
   await copy(deployment, ["--to", builder, derivation]);
-  const words = ["nix-store", "--realise", derivation, ...buildOptions(settings.extraArguments)];
-  const result = await processes.run("ssh", ["-F", deployment.sshConfig, "-T", builder, words.map(quoted).join(" ")]);
-  if (result.code !== 0) throw buildFailed(result.stderr, deployment);
+  const command = ["nix-store", "--realise", derivation, ...buildOptions(settings.extraArguments)];
+  const result = await processes.run("ssh", ["-F", deployment.sshConfig, "-T", builder, command.map(quoted).join(" ")]);
+  if (result.code !== 0) throw buildFailed(words(result), deployment);
   const system = (await outputOf(derivation, processes)) ?? result.stdout.trim();
   await retried(deployment, "nix", [
     ...[
@@ -124,8 +125,8 @@ async function retried(deployment, program, args) {
   for (let attempt = 1; ; attempt++) {
     const result = await deployment.processes.run(program, args, { env: deployment.nixEnvironment });
     if (result.code === 0) return;
-    if (FULL_DISK.test(result.stderr) || sshTrouble(result.stderr) === undefined) throw copyFailed(result.stderr);
-    await pauseOrGiveUp(deployment, attempt, copyFailed(result.stderr));
+    if (FULL_DISK.test(result.stderr) || sshTrouble(result.stderr) === undefined) throw copyFailed(result);
+    await pauseOrGiveUp(deployment, attempt, copyFailed(result));
   }
 }
 
@@ -140,10 +141,38 @@ async function pauseOrGiveUp({ processes, log }, attempt, error) {
   await processes.sleep(2 * attempt);
 }
 
-/** @param {string} stderr */
-function copyFailed(stderr) {
+/** @param {import("./process.mjs").Result} result */
+export function copyFailed(result) {
+  const { stderr } = result;
+  const { kind, said } = gitTrouble(result);
+  if (kind === "killed")
+    return new DeploymentError(`The build could not be copied: nix-copy-closure ${endedBy(result)}.`);
+  if (kind === "noise") {
+    return new DeploymentError(
+      `The build could not be copied: root's login shell prints something, and Nix takes it for the other Nix: ${said}`,
+      {
+        advice: [
+          "Let its startup files (~/.bashrc, ~/.profile, /etc/profile) print nothing where there is no terminal: [ -t 1 ] || return",
+        ],
+      },
+    );
+  }
   const cause = stderr.split("\n").find((line) => FULL_DISK.test(line)) ?? lastWords(stderr);
-  return new DeploymentError(`The build could not be copied: ${cause.trim()}`, { advice: fullDiskAdvice(stderr) });
+  // What Nix says, too, when something is printed before the word that it waits for.
+  const greeting = /failed to start SSH connection/.test(cause)
+    ? ["If `ssh root@HOST true` prints anything, that is the reason: root's startup files must print nothing there."]
+    : [];
+  return new DeploymentError(`The build could not be copied: ${cause.trim()}`, {
+    advice: [...fullDiskAdvice(stderr), ...greeting],
+  });
+}
+
+/**
+ * What a build said, with how it ended where something ended it: Nix itself then has no word of it.
+ * @param {import("./process.mjs").Result} result
+ */
+function words(result) {
+  return gitTrouble(result).kind === "killed" ? `error: Nix ${endedBy(result)}\n${result.stderr}` : result.stderr;
 }
 
 /**

@@ -1,5 +1,7 @@
 // @ts-check
 import { DeploymentError } from "./errors.mjs";
+import { githubRepository, revisionIn } from "./revision.mjs";
+import { gitTrouble } from "./trouble.mjs";
 
 /** @typedef {import("./process.mjs").Processes} Processes */
 
@@ -10,9 +12,16 @@ import { DeploymentError } from "./errors.mjs";
  * @param {Processes} processes
  * @param {number} [timeoutSeconds]
  */
-export function git(folder, args, processes, timeoutSeconds) {
+export async function git(folder, args, processes, timeoutSeconds) {
   const env = { ...processes.env, GIT_TERMINAL_PROMPT: "0", GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" };
-  return processes.run("git", ["-C", folder, ...args], { env, timeoutSeconds });
+  const result = await processes.run("git", ["-C", folder, ...args], { env, timeoutSeconds });
+  if (result.code === 0) return result;
+  // Whatever was asked: the answer would be taken for "no repository" or "no commit".
+  const trouble = gitTrouble(result);
+  if (["ownership", "killed"].includes(trouble.kind)) {
+    throw new DeploymentError(`${trouble.found}.`.replace("git does", "Git does"), { advice: [trouble.remedy] });
+  }
+  return result;
 }
 
 /**
@@ -63,36 +72,42 @@ export async function revisionOf(folder, revision, processes) {
 }
 
 /**
- * Where the machine's branch is: asked of the remote, or, without an answer in time, as of the last fetch.
+ * Where the machine's branch is, asked of the repository itself: a fetched copy of the branch may be days old. Rejects with
+ * the reason when it cannot be told; undefined when there is no such branch yet, or no remote at all.
  * @param {string} folder
  * @param {{ repository: string, branch: string }} source
  * @param {Processes} processes
  */
 export async function branchTip(folder, { repository, branch }, processes) {
   const remote = await remoteOf(folder, repository, processes);
-  if (remote !== undefined) {
-    const answer = await git(folder, ["ls-remote", remote, `refs/heads/${branch}`], processes, 5);
-    if (answer.code === 0) return /^[0-9a-f]{40,64}/.exec(answer.stdout)?.[0];
+  if (remote === undefined) {
+    if ((await git(folder, ["remote"], processes)).stdout === "") return undefined;
+    throw new DeploymentError(`no remote of this folder is github.com/${repository}`);
   }
-  return revisionOf(folder, `refs/remotes/${remote ?? "origin"}/${branch}`, processes);
+  // All branches, because Git can only be asked for names that end alike.
+  const answer = await git(folder, ["ls-remote", "--heads", "--", remote], processes, ASKING_SECONDS);
+  if (answer.code !== 0) throw new DeploymentError(gitTrouble(answer, "git ls-remote").found);
+  const found = revisionIn(answer.stdout, branch);
+  if ("problem" in found) throw new DeploymentError(found.problem);
+  return "revision" in found ? found.revision : undefined;
 }
 
+/** A deployment does not wait long for something that it can do without. */
+const ASKING_SECONDS = 5;
+
 /**
- * The remote that is the repository, or else origin.
+ * The remote that is exactly this repository on GitHub. Not one that ends alike, such as evil-acme/server for acme/server.
  * @param {string} folder
  * @param {string} repository
  * @param {Processes} processes
  */
 async function remoteOf(folder, repository, processes) {
+  // With the user's insteadOf applied, as for the question itself.
   const list = await git(folder, ["remote", "--verbose"], processes);
-  const remotes = list.stdout.split("\n").map((line) => line.split(/\s+/));
-  const ours = remotes.find(([, url = ""]) =>
-    url
-      .toLowerCase()
-      .replace(/\.git$/, "")
-      .endsWith(repository.toLowerCase()),
-  );
-  return (ours ?? remotes.find(([name]) => name === "origin"))?.[0];
+  return list.stdout
+    .split("\n")
+    .map((line) => /^(\S+)\t(.*) \(fetch\)/.exec(line))
+    .find((match) => githubRepository(match?.[2] ?? "")?.toLowerCase() === repository.toLowerCase())?.[1];
 }
 
 /**

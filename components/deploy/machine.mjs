@@ -5,6 +5,7 @@ import os from "node:os";
 import { DeploymentError } from "./errors.mjs";
 import { hostName, isRunning } from "./privateFolder.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
+import { endedBy } from "./trouble.mjs";
 
 /** How long the lease lasts when nobody renews it, and how often it is renewed. */
 const LEASE_SECONDS = 90;
@@ -187,7 +188,7 @@ export class Machine {
     const answers = new Answers(result.stdout);
     if (result.code === 255 || result.code === null) throw new ConnectionFailed(result.stderr);
     if (result.code !== 0) {
-      throw new DeploymentError(`A command on the machine failed: ${call[0]} ended with exit code ${result.code}.`, {
+      throw new DeploymentError(`A command on the machine failed: ${call[0]} ${endedBy(result)}.`, {
         details: result.stderr,
       });
     }

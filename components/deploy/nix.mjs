@@ -7,6 +7,7 @@ import { refuseSecrets } from "./sources.mjs";
 import { trackedFiles } from "./git.mjs";
 import { cacheFolder } from "./log.mjs";
 import { inTurn } from "./turns.mjs";
+import { endedBy, gitTrouble } from "./trouble.mjs";
 
 /** Changes when what is hashed, or what is stored, changes. */
 const CACHE_FORMAT = "1";
@@ -49,11 +50,14 @@ export async function evaluateNow(flake, processes) {
   const result = await processes.run("nix", args);
   const derivation = result.stdout.trim();
   if (result.code === 0 && /^\/nix\/store\/\S+\.drv$/.test(derivation)) return derivation;
+  const killed = gitTrouble(result, "nix").kind === "killed";
   const message = readable(
-    result.stderr || `nix eval printed ${JSON.stringify(derivation)}, which is no derivation`,
+    killed
+      ? `error: nix ${endedBy(result)}\n${result.stderr}`.trim()
+      : result.stderr || `nix eval printed ${JSON.stringify(derivation)}, which is no derivation`,
     flake,
   );
-  const first = usefulLine(message);
+  const first = killed ? `nix ${endedBy(result)}` : usefulLine(message);
   throw new DeploymentError(first, {
     details: message.trim() === first ? "" : message,
     advice: [`This was the evaluation of ${derivationAttribute(flake)}`, ...unreadableAdvice(message)],

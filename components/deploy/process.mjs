@@ -4,7 +4,7 @@ import { ProgramMissing } from "./errors.mjs";
 
 /**
  * How a program ended and what it said.
- * @typedef {{ code: number | null, stdout: string, stderr: string, timedOut: boolean }} Result
+ * @typedef {{ code: number | null, signal?: NodeJS.Signals | null, stdout: string, stderr: string, timedOut: boolean }} Result
  *
  * @typedef {object} RunOptions
  * @property {NodeJS.ProcessEnv} [env] of which it gets what it needs (environmentFor)
@@ -100,7 +100,7 @@ export class Processes {
         for (const line of `${stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
         // One that was ended has not done what it was to do, whatever it makes of that.
-        resolve({ code: timedOut ? null : code, stdout, stderr, timedOut });
+        resolve({ code: timedOut ? null : code, signal, stdout, stderr, timedOut });
       });
     });
   }

@@ -152,11 +152,21 @@ export async function followedRevision({ settings, processes }) {
   const { folder } = settings.flake;
   const { owner, name, branch } = folder === undefined ? { owner: "", name: "", branch: "" } : readRepository(folder);
   if (folder === undefined || owner === "" || branch === "") return { revision: "-" };
-  const [head, tip] = await Promise.all([
-    revisionOf(folder, "HEAD", processes),
-    branchTip(folder, { repository: `${owner}/${name}`, branch }, processes),
-  ]).catch(() => [undefined, undefined]);
-  if (head === undefined || tip === undefined) return { revision: tip ?? "-" };
+  const head = await revisionOf(folder, "HEAD", processes).catch(() => undefined);
+  // Outside of a repository there is nothing to compare with.
+  if (head === undefined) return { revision: "-" };
+  let tip;
+  try {
+    tip = await branchTip(folder, { repository: `${owner}/${name}`, branch }, processes);
+  } catch (error) {
+    if (!(error instanceof DeploymentError)) throw error;
+    const why = error.message.split("\n")[0];
+    return {
+      revision: "-",
+      warning: `warning: whether ${branch} of ${owner}/${name} holds what is deployed could not be asked: ${why}`,
+    };
+  }
+  if (tip === undefined) return { revision: "-" };
   if (head === tip || (await sameFolder(folder, head, tip, processes))) return { revision: tip };
   const warning = `warning: HEAD is ${head.slice(0, 12)}, but ${branch} of ${owner}/${name} is at ${tip.slice(0, 12)}: the next automatic upgrade installs that one. Push to ${branch} to keep what is deployed now.`;
   return { revision: tip, warning };

@@ -1,5 +1,6 @@
 // @ts-check
 import fs from "node:fs";
+import { gitTrouble } from "./trouble.mjs";
 
 /** The machine's name in known_hosts: its address may change, its key may not. */
 const HOST_KEY_ALIAS = "pulumi-nixos-machine";
@@ -76,23 +77,7 @@ function builderSection(host) {
   ];
 }
 
-/** @typedef {"host-key" | "login" | "address" | "refused" | "silent" | "lost" | "other"} SshTrouble */
-
-/** @type {[SshTrouble, RegExp][]} */
-const TROUBLES = [
-  [
-    "host-key",
-    /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No \S+ host key is known/i,
-  ],
-  ["login", /Permission denied|Too many authentication failures|invalid format|error in libcrypto/i],
-  ["address", /Could not resolve hostname|Name or service not known|nodename nor servname/i],
-  ["refused", /Connection refused/i],
-  ["silent", /timed out|No route to host|Network is unreachable|Host is down/i],
-  [
-    "lost",
-    /not responding|Connection (?:closed|reset)|Broken pipe|kex_exchange_identification|closed by remote host|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client/i,
-  ],
-];
+/** @typedef {"host-key" | "login" | "address" | "refused" | "silent" | "lost" | "noise" | "other"} SshTrouble */
 
 /**
  * What went wrong, from what ssh said. Undefined: it does not look like a matter of the connection.
@@ -100,7 +85,22 @@ const TROUBLES = [
  * @returns {SshTrouble | undefined}
  */
 export function sshTrouble(stderr) {
-  return TROUBLES.find(([, pattern]) => pattern.test(stderr))?.[0];
+  const { kind } = gitTrouble({ code: 255, stderr });
+  switch (kind) {
+    case "host-key":
+    case "noise":
+      return kind;
+    case "denied":
+    case "identity":
+      return "login";
+    case "server":
+      return "lost";
+    case "unreachable":
+      if (/Connection refused/i.test(stderr)) return "refused";
+      return /timed out|No route to host|Network is unreachable|Host is down/i.test(stderr) ? "silent" : "address";
+    default:
+      return undefined;
+  }
 }
 
 /** The last thing that ssh said, in one line. @param {string} stderr */

@@ -4,6 +4,7 @@ import { ConnectionFailed, leaseLost } from "./machine.mjs";
 import { switchArguments } from "./rebuild.mjs";
 import { accessOf } from "./sources.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
+import { endedBy } from "./trouble.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
 /** @typedef {import("./machine.mjs").Answers} Answers */
@@ -128,7 +129,7 @@ export async function refuseRefusedToken({ settings, machine }) {
     if (error instanceof DeploymentError) return undefined;
     throw error;
   });
-  const refusal = /"kind":"(?:token|not-found)","message":"([^"]*)"/.exec(answers?.get("repository") ?? "")?.[1];
+  const refusal = refusalOf(answers?.get("repository") ?? "");
   if (refusal === undefined) return;
   await machine.abandon();
   throw new DeploymentError(`The new system cannot read its repository, so the machine is going back: ${refusal}`, {
@@ -136,6 +137,19 @@ export async function refuseRefusedToken({ settings, machine }) {
       "Store another token: npm run secrets -- token, commit, and deploy again. See docs/trouble/expired-token.md.",
     ],
   });
+}
+
+/** Trouble that another token would end; what the network or GitHub is to blame for counts against no system. */
+const TOKEN_TROUBLES = ["token", "sso", "ip-list", "policy", "not-found"];
+
+/** @param {string} answer of the machine's nixos-upgrade-remote */
+function refusalOf(answer) {
+  try {
+    const { state, kind, message } = JSON.parse(answer);
+    return state === "failing" && TOKEN_TROUBLES.includes(kind) ? String(message) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -158,7 +172,7 @@ async function refuseUnguarded({ machine }, answers, previous) {
 
 /** @param {Result} rebuild */
 function neverBegan(rebuild) {
-  const ended = rebuild.timedOut ? "took too long" : `ended with exit code ${rebuild.code}`;
+  const ended = rebuild.timedOut ? "took too long" : endedBy(rebuild);
   return new DeploymentError(`nixos-rebuild ${ended} before the switch began; the machine runs what it ran before.`, {
     details: tail(rebuild),
   });

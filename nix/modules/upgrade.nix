@@ -14,6 +14,27 @@ let
   known = repository.owner != "";
 
   slug = "${repository.owner}/${repository.name}";
+
+  # As components/repositoryNames.ts has it; test/branches.json is run through both. Nix and Git read some names as something
+  # else than a branch: a full reference, a revision, an option.
+  branchName =
+    types.addCheck (types.strMatching "[A-Za-z0-9_][A-Za-z0-9._/@+-]*") (
+      name:
+      !lib.any (bad: builtins.match bad name != null) [
+        ".*(\\.\\.|//|/\\.).*"
+        ".*\\.lock(/.*)?"
+        ".*[./]"
+        "refs/.*"
+        "HEAD"
+        "[0-9A-Fa-f]{40}([0-9A-Fa-f]{24})?"
+      ]
+    )
+    // {
+      description = "plain name of a branch, such as main (no refs/heads/, no wildcard, nothing that Git refuses)";
+    };
+
+  # Off where nobody is named: then the branch alone decides.
+  signed = cfg.signatures.allowedSigners != [ ] || cfg.signatures.allowGithubMerge;
   tokenConfig = "/run/nixos-upgrade/access-token.conf";
 
   programs = import ../upgrade {
@@ -42,9 +63,9 @@ in
         description = "The repository's name.";
       };
       branch = mkOption {
-        type = types.strMatching "[A-Za-z0-9][A-Za-z0-9._/-]*";
+        type = branchName;
         default = "main";
-        description = "The branch that the machine follows.";
+        description = "The branch that the machine follows: its plain name, without `refs/heads/`.";
       };
       access = mkOption {
         type = types.enum [
@@ -160,6 +181,39 @@ in
         '';
       };
 
+      signatures = {
+        allowedSigners = mkOption {
+          type = types.listOf (
+            types.strMatching "(sk-)?(ssh-[a-z0-9]+|ecdsa-sha2-nistp[0-9]+)(@openssh\\.com)? [A-Za-z0-9+/]+={0,3}( [^\n\r]*)?"
+          );
+          default = [ ];
+          example = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI… octocat" ];
+          description = ''
+            Public SSH keys. Where there are any, the machine installs by itself only revisions whose commit is signed
+            with one of them (`git commit -S` with `gpg.format = ssh`). What counts is the list of the system that runs:
+            a commit that changes the list must be signed by a key of the list before it. The commit at the branch's tip
+            is what must be signed; a merge is signed by whoever makes it, so merge on a computer with a key, or see
+            {option}`continuousDeployment.upgrade.signatures.allowGithubMerge`. A deployment (`pulumi up`) is not asked
+            for a signature.
+          '';
+        };
+        allowGithubMerge = mkOption {
+          type = types.bool;
+          default = false;
+          description = ''
+            Whether GitHub's own signature counts too, which it gives to every commit that is made on its site or by its
+            API: merges, but also edits in the browser, and those of whoever has stolen a session or a token there.
+            Needs {option}`continuousDeployment.upgrade.signatures.githubKey`.
+          '';
+        };
+        githubKey = mkOption {
+          type = types.nullOr types.path;
+          default = null;
+          example = lib.literalExpression "./web-flow.gpg";
+          description = "The public OpenPGP key that GitHub signs with: https://github.com/web-flow.gpg, saved beside the flake.";
+        };
+      };
+
       health = {
         seconds = mkOption {
           type = types.ints.unsigned;
@@ -273,6 +327,17 @@ in
         UPGRADE_RETRY_SECONDS = cfg.retrySeconds;
         UPGRADE_SWITCH_SECONDS = cfg.switchSeconds;
         UPGRADE_ALLOW_REWRITTEN_HISTORY = lib.boolToString cfg.allowRewrittenHistory;
+        UPGRADE_ALLOWED_SIGNERS = lib.optionalString signed (
+          pkgs.writeText "allowed-signers" (
+            lib.concatStringsSep "" (
+              map (key: "signer namespaces=\"git\" ${key}\n") cfg.signatures.allowedSigners
+            )
+          )
+        );
+        UPGRADE_GITHUB_SIGNING_KEY = lib.optionalString (
+          cfg.signatures.allowGithubMerge && cfg.signatures.githubKey != null
+        ) "${cfg.signatures.githubKey}";
+        UPGRADE_GPG = if cfg.signatures.allowGithubMerge then lib.getExe' pkgs.gnupg "gpg" else "false";
         UPGRADE_HEALTH_SECONDS = cfg.health.seconds;
         UPGRADE_HEALTH_UNITS = lib.concatStringsSep " " cfg.health.units;
         UPGRADE_HEALTH_SSH_PORT = if cfg.health.sshPort == null then "" else cfg.health.sshPort;
@@ -299,6 +364,10 @@ in
         {
           assertion = !(config.system.autoUpgrade.enable && cfg.enable);
           message = "system.autoUpgrade.enable and continuousDeployment.upgrade.enable both want to be nixos-upgrade.service; set one of them to false.";
+        }
+        {
+          assertion = cfg.signatures.allowGithubMerge -> cfg.signatures.githubKey != null;
+          message = "continuousDeployment.upgrade.signatures.allowGithubMerge needs GitHub's key: save https://github.com/web-flow.gpg beside the flake and set continuousDeployment.upgrade.signatures.githubKey = ./web-flow.gpg.";
         }
         {
           assertion = cfg.substituters == [ ] || cfg.trustedPublicKeys != [ ];

@@ -68,12 +68,16 @@ timestamp() {
 public_summary() { # KIND
   case $1 in
   timeout | unreachable | server) echo "the repository cannot be reached" ;;
+  blocked) echo "GitHub has closed the repository" ;;
   host-key | tls) echo "the repository's server is not trusted" ;;
-  not-found | denied) echo "the repository cannot be read" ;;
-  token | no-token) echo "the access token is not accepted" ;;
+  revision) echo "the repository does not say clearly which revision its branch is at" ;;
+  moving) echo "the branch moved while it was looked at" ;;
+  not-found | denied | identity | sso | ip-list | ownership | noise) echo "the repository cannot be read" ;;
+  token | no-token | policy) echo "the access token is not accepted" ;;
   rate-limit) echo "the repository's limit of requests is used up" ;;
   branch-gone) echo "the branch is gone" ;;
   rewritten) echo "the branch's history was rewritten" ;;
+  unsigned) echo "the new revision is not signed by a key that this machine trusts" ;;
   evaluation) echo "the new revision cannot be evaluated" ;;
   build) echo "the new revision cannot be built" ;;
   disk) echo "the disk is full" ;;

@@ -23,6 +23,8 @@ let
       ++ tools;
       runtimeEnv = settings // {
         UPGRADE_COMMON = "${./common.sh}";
+        UPGRADE_REPOSITORY = "${./repository.sh}";
+        UPGRADE_TROUBLE = "${./trouble.sh}";
       };
       # The `$names` in single quotes are jq's.
       excludeShellChecks = [ "SC2016" ];

@@ -9,7 +9,7 @@ source "$UPGRADE_COMMON"
 failed_before=$(cat)
 
 find_problems() {
-  local unit banner answer kind
+  local unit banner answer
 
   while read -r unit; do
     # The upgrade's own units fail while it is behind, which is about to be over.
@@ -33,10 +33,11 @@ find_problems() {
   fi
 
   answer=$(nixos-upgrade-remote)
-  if [[ $(jq -r .state <<<"$answer") == failing ]]; then
-    kind=$(jq -r .kind <<<"$answer")
-    # The repository's own troubles are no fault of the new system.
-    [[ $kind == server || $kind == rate-limit ]] || echo "the repository cannot be read: $(jq -r .message <<<"$answer")"
+  # The network's troubles, GitHub's and its limits are no fault of the new system; nor is what the system before cannot
+  # read either, such as a repository whose deploy key was removed just now.
+  if [[ $(jq -r '"\(.state) \(.fault)"' <<<"$answer") == "failing machine" ]] &&
+    [[ ! -x ${UPGRADE_REMOTE_BEFORE:-} || $("$UPGRADE_REMOTE_BEFORE" | jq -r .state) != failing ]]; then
+    echo "the repository cannot be read: $(jq -r .message <<<"$answer")"
   fi
 }
 

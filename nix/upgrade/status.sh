@@ -82,6 +82,11 @@ status=$(jq -nc \
         else null end),
       nextTry: ([($state.notBefore // 0), (if $error then $state.failed.retryAt // 0 else 0 end), ($next | tonumber? // 0)] | max | if . > 0 then time else null end),
       tokenExpires: ($state.tokenExpires | time),
+      # What goes on working, and should be seen to.
+      warnings: (if $state.moved then [
+          "The repository was renamed or transferred" + (if $details == "true" then " and is now \($state.moved)" else "" end)
+          + ": write its new name into nix/repository.json."
+        ] else [] end),
       freeDiskBytes: $free,
       freeDiskPercent: (100 * $free / $size | floor),
       rebootNeeded: $reboot,
@@ -116,6 +121,7 @@ replace_file "$UPGRADE_PUBLIC/status.html" 644 < <(jq -r '
     row("What failed"; .lastError.message | if . then @html else null end),
     row("Next try"; .nextTry | time),
     row("Token ends"; .tokenExpires | time),
+    row("Warning"; .warnings | if . == [] then null else join(" ") | @html end),
     row("Free disk"; "\(.freeDiskBytes / 1073741824 * 10 | floor / 10) GiB (\(.freeDiskPercent) %)"),
     row("Restart"; if .rebootNeeded then "needed for the new kernel" else null end),
     "</dl>",

@@ -11,6 +11,8 @@
 
 # shellcheck source=/dev/null
 source "$UPGRADE_COMMON"
+# shellcheck source=/dev/null
+source "$UPGRADE_REPOSITORY"
 
 state=
 wanted=
@@ -47,8 +49,8 @@ fail_revision() { # KIND MESSAGE SYSTEM
   local retry=$(($(date +%s) + UPGRADE_RETRY_SECONDS))
   # A deployment's verdict stands until the branch moves.
   [[ $1 != rejected ]] || retry=null
-  set_state '.failed = {revision: $revision, system: $system, kind: $kind, at: $now, retryAt: $retry}' \
-    --arg revision "$wanted" --arg system "${3:-}" --arg kind "$1" --argjson retry "$retry"
+  set_state '.failed = {revision: $revision, system: $system, kind: $kind, at: $now, retryAt: $retry, running: $running}' \
+    --arg revision "$wanted" --arg system "${3:-}" --arg kind "$1" --argjson retry "$retry" --arg running "$(current_system)"
   fail "$1" "Revision $(short "$wanted"): $2"
 }
 
@@ -98,7 +100,7 @@ ask() {
   case $(jq -r .state <<<"$answer") in
   ok)
     wanted=$(jq -r .revision <<<"$answer")
-    set_state '.check = $now | .waiting = false | .notBefore = null | .tokenExpires = $answer.tokenExpires
+    set_state '.check = $now | .waiting = false | .notBefore = null | .tokenExpires = $answer.tokenExpires | .moved = $answer.moved
       | .wanted = (if .wanted.revision == $answer.revision then .wanted else {revision: $answer.revision, since: $now} end)' \
       --argjson answer "$answer"
     ;;
@@ -117,25 +119,42 @@ ask() {
   esac
 }
 
-# Whether the branch still leads on from what was installed from it last.
-leads_on() { # INSTALLED
-  if [[ $UPGRADE_ACCESS == token ]]; then
-    local token comparison
-    token=$(access_token)
-    # An unknown revision is answered with 404: it is no part of the repository any more.
-    comparison=$(curl --silent --max-time 60 --config - "$UPGRADE_REMOTE/compare/$1...$wanted" \
-      <<<"header = \"Authorization: Bearer $token\"") ||
-      fail unreachable "GitHub could not be asked whether $(short "$wanted") follows $(short "$1")."
-    [[ $(jq -r '.status // empty' <<<"$comparison") =~ ^(ahead|identical)$ ]]
-  else
-    local history=$UPGRADE_STATE/history.git
-    [[ -d $history ]] || git init --quiet --bare "$history"
-    # Commits are enough here; files are Nix's business.
-    timeout 300 git -C "$history" fetch --quiet --filter=tree:0 "$UPGRADE_REMOTE" \
-      "+refs/heads/$UPGRADE_BRANCH:refs/heads/branch" ||
-      fail unreachable "The history of the branch could not be fetched."
-    git -C "$history" merge-base --is-ancestor "$1" "$wanted" 2>/dev/null
+# The poll ends because the repository could not answer, which is no fault of the revision's.
+fail_trouble() {
+  set_state '.notBefore = (if $trouble.wait then $begin + ([$trouble.wait, 3600] | min) else null end)' \
+    --argjson begin "$NOW" --argjson trouble "$TROUBLE"
+  fail "$(jq -r .kind <<<"$TROUBLE")" "$(jq -r .message <<<"$TROUBLE")"
+}
+
+# Whether what the branch says may be installed at all, asked before any of it is evaluated or recorded: it leads on from
+# what was installed from the branch last, and it is signed where this system wants that.
+refuse_untrusted() {
+  local installed status=0
+  installed=$(get_state .installed)
+  [[ $installed != "$wanted" ]] || return 0
+
+  if [[ -n $installed && $UPGRADE_ALLOW_REWRITTEN_HISTORY != true ]]; then
+    leads_on "$installed" "$wanted" || status=$?
+    ((status < 2)) || fail_trouble
+    ((status == 0)) || chosen_by_a_person ||
+      fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set continuousDeployment.upgrade.allowRewrittenHistory."
   fi
+
+  if [[ -n $UPGRADE_ALLOWED_SIGNERS ]]; then
+    status=0
+    signed "$wanted" || status=$?
+    ((status < 2)) || fail_trouble
+    ((status == 0)) ||
+      fail_revision unsigned "it is not signed by a key that this system trusts: $(jq -r .message <<<"$TROUBLE"). See continuousDeployment.upgrade.signatures."
+  fi
+}
+
+# Since this rewritten revision was refused, somebody has installed its very system by a deployment.
+chosen_by_a_person() {
+  [[ $(get_state '.failed | "\(.kind) \(.revision)"') == "rewritten $wanted" &&
+  $(get_state .failed.running) != "$(current_system)" ]] || return 1
+  local derivation
+  derivation=$(evaluate) && [[ $(nix-store --query --outputs "$derivation") == "$(current_system)" ]]
 }
 
 # A deployment that rolled this system back wrote it down, with the branch's revision of that time.
@@ -198,7 +217,8 @@ healthy() { # SYSTEM, units that had failed before on standard input
   local check=$1/etc/nixos-upgrade/health
   # The new system knows best what it must serve; one without a check gets this system's.
   [[ -x $check ]] || check=nixos-upgrade-health
-  "$check"
+  # What this system cannot read either is not the new one's fault.
+  UPGRADE_REMOTE_BEFORE=$(command -v nixos-upgrade-remote) "$check"
 }
 
 finish() { # SYSTEM PREVIOUS UNITS THAT HAD FAILED BEFORE
@@ -242,16 +262,20 @@ resume() {
   fi
 }
 
+# Prints the derivation of the revision's system.
+evaluate() {
+  logged "$UPGRADE_STATE/output" timeout 1800 \
+    nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file \
+    "${UPGRADE_FLAKE//REVISION/$wanted}#nixosConfigurations.\"$UPGRADE_ATTRIBUTE\".config.system.build.toplevel.drvPath"
+}
+
 upgrade() {
-  local flake derivation system previous failed_before status=0
+  local derivation system previous failed_before status=0
   local output=$UPGRADE_STATE/output
-  flake=${UPGRADE_FLAKE//REVISION/$wanted}
 
   enter_phase evaluating
   log "Evaluating revision $(short "$wanted")."
-  derivation=$(logged "$output" timeout 1800 \
-    nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file \
-    "$flake#nixosConfigurations.\"$UPGRADE_ATTRIBUTE\".config.system.build.toplevel.drvPath") ||
+  derivation=$(evaluate) ||
     fail_revision "$(kind_of "$output" evaluation)" "$(first_error "$output")"
   system=$(nix-store --query --outputs "$derivation")
 
@@ -262,11 +286,6 @@ upgrade() {
     return
   fi
 
-  local installed
-  installed=$(get_state .installed)
-  if [[ -n $installed && $UPGRADE_ALLOW_REWRITTEN_HISTORY != true ]] && ! leads_on "$installed"; then
-    fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set continuousDeployment.upgrade.allowRewrittenHistory." "$system"
-  fi
   ! rejected "$system" ||
     fail_revision rejected "a deployment rolled this system back; it is tried again when the branch moves." "$system"
 
@@ -304,7 +323,7 @@ main() {
     exit 0
   }
   state=$(read_json "$STATE_FILE")
-  trap 'nixos-upgrade-status || true' EXIT
+  trap 'forget_requests; nixos-upgrade-status || true' EXIT
 
   stop_if_held
   resume
@@ -316,12 +335,14 @@ main() {
   fi
   ask
 
-  if [[ $(get_state .evaluated.revision) == "$wanted" && $(get_state .evaluated.system) == "$(current_system)" ]]; then
+  if [[ $(get_state .installed) == "$wanted" && $(get_state .evaluated.revision) == "$wanted" &&
+  $(get_state .evaluated.system) == "$(current_system)" ]]; then
     succeed "$(current_system)"
     exit 0
   fi
   # A system that failed and runs all the same was installed by a person, or by a restart.
-  if [[ $(get_state .failed.revision) == "$wanted" && $(get_state .failed.system) != "$(current_system)" ]]; then
+  if [[ $(get_state .failed.revision) == "$wanted" && $(get_state .failed.system) != "$(current_system)" &&
+  ($(get_state .failed.kind) != rewritten || $(get_state .failed.running) == "$(current_system)") ]]; then
     local retry_at
     retry_at=$(get_state .failed.retryAt)
     if [[ -z $retry_at ]] || ((retry_at > NOW)); then
@@ -329,6 +350,7 @@ main() {
       exit 1
     fi
   fi
+  refuse_untrusted
   upgrade
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { checkAws } from "../../cli/checks/aws";
-import { checkGit, checkOrigin, githubRepository } from "../../cli/checks/git";
+import { checkGit, checkOrigin } from "../../cli/checks/git";
+import { githubRepository } from "../../components/deploy/revision.mjs";
 import { githubClient } from "../../cli/checks/githubClient";
 import { checkGithubOwner } from "../../cli/checks/githubOwner";
 import { checkGithubUser } from "../../cli/checks/githubUser";
@@ -283,6 +284,14 @@ describe("checks", () => {
       });
     }
 
+    it("names what a repository that was renamed is called now", async () => {
+      world.replies.set("/repos/octo/server", { body: { full_name: "acme/new-name", visibility: "private" } });
+      assert.match(
+        all((await owner("octo")).results),
+        /^failed repository: octo\/server was renamed .* is now acme\/new-name$/m,
+      );
+    });
+
     it("refuses a repository that is archived, or that the token may not administer", async () => {
       world.replies.set("/repos/octo/server", { body: { archived: true } });
       assert.match(all((await owner("octo")).results), /^failed repository: octo\/server is archived/m);
@@ -336,7 +345,12 @@ describe("checks", () => {
       const github = await githubClient(world.surroundings());
       return one(await checkReports(github, "octo/server", "main", REQUIRED));
     };
-    const at = "/repos/octo/server/commits/main";
+    const tip = "1234567890123456789012345678901234567890";
+    const at = `/repos/octo/server/commits/${tip}`;
+    const ref = "/repos/octo/server/git/ref/heads/main";
+    beforeEach(() =>
+      world.replies.set(ref, { body: { ref: "refs/heads/main", object: { type: "commit", sha: tip } } }),
+    );
 
     it("are jobs of this project's workflows", () => {
       assert.equal(checkWorkflows(world.project, REQUIRED).outcome, "ok");
@@ -355,8 +369,21 @@ describe("checks", () => {
     });
 
     it("cannot have been before the first push", async () => {
-      world.replies.set(`${at}/check-runs`, { status: 409, body: { message: "Git Repository is empty." } });
+      world.replies.set(ref, { status: 409, body: { message: "Git Repository is empty." } });
       assert.match(await reports(), /^skipped required checks: nothing was pushed to main yet$/);
+    });
+
+    it("are not those of a tag that is called like the branch", async () => {
+      world.replies.set(ref, { body: [{ ref: "refs/heads/main-2", object: { type: "commit", sha: tip } }] });
+      assert.match(await reports(), /^failed required checks: GitHub answers with a list of 1/);
+    });
+
+    it("are not called missing when GitHub limits the requests", async () => {
+      world.replies.set(ref, { status: 403, body: { message: "You have exceeded a secondary rate limit." } });
+      assert.match(
+        await reports(),
+        /^skipped required checks: not asked: GitHub asks for fewer requests \(403: You have/,
+      );
     });
   });
 

@@ -79,7 +79,7 @@ describe("ContinuousDeployment", () => {
   it("makes no deploy key where a token gives access", async () => {
     const { resources, result } = await server({ access: "token" });
     assert.ok(!resources.some(({ type }) => type === DEPLOY_KEY));
-    assert.equal(await awaited(result.upgradeFlake), "github:octo/server/main?dir=nix#default");
+    assert.equal(await awaited(result.upgradeFlake), "github:octo/server/heads/main?dir=nix#default");
   });
 
   it("deploys to the machine's Elastic IP, with its host key pinned and its own key", async () => {

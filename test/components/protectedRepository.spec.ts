@@ -213,7 +213,7 @@ describe("ProtectedRepository", () => {
 
   it("upgrades by HTTPS where a token gives access", async () => {
     const { result } = await repository({ access: "token" });
-    assert.equal(await awaited(result.upgradeFlake), "github:octo/server/main?dir=nix#default");
+    assert.equal(await awaited(result.upgradeFlake), "github:octo/server/heads/main?dir=nix#default");
   });
 
   it("warns once, in plain words, that a free plan cannot protect a private repository", async () => {

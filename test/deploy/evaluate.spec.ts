@@ -54,6 +54,19 @@ describe("evaluate.mjs", () => {
     ]);
   });
 
+  // Fault 110
+  it("says that Nix was killed", async () => {
+    writeProgram(
+      path.join(folder, "bin"),
+      "nix",
+      `if [ "$1" = --version ]; then echo "nix (Nix) 2.34.0"; exit; fi; kill -9 $$`,
+    );
+    const { code, stderr } = await evaluate();
+    assert.notEqual(code, 0);
+    assert.match(stderr, /nix was ended by SIGKILL \(out of memory\?\)/);
+    assert.doesNotMatch(stderr, /printed ""/);
+  });
+
   it("evaluates unchanged sources once", async () => {
     await evaluate();
     answer("/nix/store/0000000000000000000000000000000a-other.drv");

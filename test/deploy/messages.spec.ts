@@ -1,6 +1,6 @@
 // What people read when a tool fails. The samples are shortened messages of Nix 2.8 to 2.34, OpenSSH and NixOS.
 import assert from "node:assert/strict";
-import { buildErrorLine } from "../../components/deploy/build.mjs";
+import { buildErrorLine, copyFailed } from "../../components/deploy/build.mjs";
 import { DeploymentError, ProgramMissing } from "../../components/deploy/errors.mjs";
 import { readable, usefulLine } from "../../components/deploy/nix.mjs";
 import { lastWords, sshTrouble } from "../../components/deploy/ssh.mjs";
@@ -78,6 +78,27 @@ describe("trouble with a connection", () => {
   it("is said in ssh's last words, without its banners", () => {
     assert.equal(lastWords("@@@@@@\nHost key verification failed.\r\n\n"), "Host key verification failed.");
     assert.equal(lastWords(""), "");
+  });
+});
+
+describe("a copy that fails", () => {
+  // What Nix says when the shell at the other end greets, in the form of its sources (legacy-ssh-store.cc), with the protocol's
+  // first bytes behind the greeting, as a deployment to a machine with such a shell showed.
+  const greeted =
+    "error: 'nix-store --serve' protocol mismatch from 'root@192.0.2.1', got 'Welcome\u0002\u0001\u0000RT\u0000'\n";
+
+  // Fault 111
+  it("says that the login shell prints, in place of what Nix makes of it", () => {
+    const { message, advice } = copyFailed({ code: 1, stdout: "", stderr: greeted, timedOut: false });
+    assert.match(message, /root's login shell prints something.*got 'Welcome/);
+    // eslint-disable-next-line no-control-regex
+    assert.doesNotMatch(message, /[\u0000-\u001f]/);
+    assert.match(advice.join(), /~\/\.bashrc/);
+  });
+
+  it("says that the program was killed", () => {
+    const { message } = copyFailed({ code: null, signal: "SIGKILL", stdout: "", stderr: "", timedOut: false });
+    assert.equal(message, "The build could not be copied: nix-copy-closure was ended by SIGKILL (out of memory?).");
   });
 });
 

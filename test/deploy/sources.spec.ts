@@ -8,11 +8,12 @@ import { Answers } from "../../components/deploy/machine.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision, refuseWithoutToken } from "../../components/deploy/sources.mjs";
-import { requireCommands } from "../require";
+import { requireCommands, requireOrSkip } from "../require";
 import { newKey } from "../support/keys";
 import { failureOf, programFolder } from "./support";
 
 const keys = { login: newKey(), host: newKey() };
+const gitPrograms = execFileSync("git", ["--exec-path"], { encoding: "utf8" }).trim();
 
 describe("the sources of a deployment", () => {
   before(function () {
@@ -185,23 +186,30 @@ describe("the sources of a deployment", () => {
 
   describe("beside the branch that the machine follows", () => {
     let remote: string;
+    let ssh: NodeJS.ProcessEnv;
     beforeEach(() => {
-      remote = fs.mkdtempSync("/tmp/remote-Someone-");
+      remote = fs.mkdtempSync("/tmp/remote-");
       execFileSync("git", ["init", "--quiet", "--bare", "--initial-branch=main", remote]);
-      git("remote", "add", "origin", remote);
-      git("push", "--quiet", "origin", "main");
+      // GitHub: whatever address is asked, the real git at the other end serves this repository.
+      const program = path.join(folder, ".git/github");
+      fs.writeFileSync(program, `#!/bin/sh\nexec git-upload-pack ${remote}\n`, { mode: 0o755 });
+      ssh = { GIT_SSH_COMMAND: program, GIT_SSH_VARIANT: "simple", PATH: `${gitPrograms}:${process.env["PATH"]}` };
+      git("remote", "add", "origin", "git@github.com:someone/Server.git");
+      git("push", "--quiet", remote, "main");
     });
     afterEach(() => fs.rmSync(remote, { recursive: true }));
 
+    const followed = () => followedRevision(deployment({}, ssh));
+
     it("say nothing when HEAD is the branch", async () => {
-      assert.deepEqual(await followedRevision(deployment()), { revision: git("rev-parse", "HEAD") });
+      assert.deepEqual(await followed(), { revision: git("rev-parse", "HEAD") });
     });
 
     it("warn, with both revisions, when HEAD is not pushed", async () => {
       const pushed = git("rev-parse", "HEAD");
       write("nix/flake.nix", "{ x = 1; }");
       const head = commit();
-      const { revision, warning } = await followedRevision(deployment());
+      const { revision, warning } = await followed();
       assert.equal(revision, pushed);
       assert.ok(warning?.includes(head.slice(0, 12)) && warning.includes(pushed.slice(0, 12)), warning);
     });
@@ -210,7 +218,7 @@ describe("the sources of a deployment", () => {
       const pushed = git("rev-parse", "HEAD");
       write("README.md", "changed");
       commit();
-      assert.deepEqual(await followedRevision(deployment()), { revision: pushed });
+      assert.deepEqual(await followed(), { revision: pushed });
     });
 
     it("warn when the branch has moved on elsewhere, though this computer has not fetched it", async () => {
@@ -222,7 +230,7 @@ describe("the sources of a deployment", () => {
         execFileSync("git", ["-C", clone, ...identity, "commit", "--quiet", "--all", "--message", "Elsewhere"]);
         execFileSync("git", ["-C", clone, "push", "--quiet", "origin", "main"]);
         const moved = execFileSync("git", ["-C", clone, "rev-parse", "HEAD"], { encoding: "utf8" }).trim();
-        const { revision, warning } = await followedRevision(deployment());
+        const { revision, warning } = await followed();
         assert.equal(revision, moved);
         assert.ok(warning?.includes(moved.slice(0, 12)), warning);
       } finally {
@@ -230,15 +238,68 @@ describe("the sources of a deployment", () => {
       }
     });
 
-    it("take the branch as it was fetched last, when the remote does not answer", async () => {
+    // Fault 107
+    it("are not compared with an old copy when the remote does not answer: the reason is said", async () => {
+      ssh["GIT_SSH_COMMAND"] = "echo 'kex_exchange_identification: Connection closed by remote host' >&2; false";
+      const { revision, warning } = await followed();
+      assert.equal(revision, "-");
+      assert.match(
+        warning ?? "",
+        /could not be asked: git ls-remote was cut off by the server: kex_exchange_identification/,
+      );
+    });
+
+    it("are not compared with a branch that ends alike, and a tag of its name", async () => {
       const pushed = git("rev-parse", "HEAD");
-      git("remote", "set-url", "origin", "/nowhere");
-      assert.equal((await followedRevision(deployment())).revision, pushed);
+      write("nix/flake.nix", "{ evil = 1; }");
+      commit();
+      for (const name of ["refs/heads/a/refs/heads/main", "refs/heads/refs/heads/main", "refs/tags/main"]) {
+        git("push", "--quiet", remote, `HEAD:${name}`);
+      }
+      assert.equal((await followed()).revision, pushed);
+    });
+
+    for (const url of [
+      "git@github.com:evil-someone/server.git",
+      "git@github.com:x/someone/server.git",
+      "https://evil.example/someone/server",
+      "https://github.com.evil.example/someone/server",
+      "git@evil.example:github.com/someone/server",
+      "/srv/someone/server.git",
+    ]) {
+      it(`are not compared with ${url}`, async () => {
+        git("remote", "set-url", "origin", url);
+        const { revision, warning } = await followed();
+        assert.equal(revision, "-");
+        assert.match(warning ?? "", /no remote of this folder is github\.com\/Someone\/server/);
+      });
+    }
+
+    it("are compared with the repository, whatever its remote is called and how its address is written", async () => {
+      const pushed = git("rev-parse", "HEAD");
+      git("remote", "set-url", "origin", "git@github.com:evil-someone/server.git");
+      git("remote", "add", "upstream", "gh:SOMEONE/server");
+      git("config", "url.ssh://git@ssh.github.com/.insteadOf", "gh:");
+      assert.equal((await followed()).revision, pushed);
+    });
+
+    it("are not compared with a mirror that the user's own settings put in its place", async () => {
+      git("config", "url.https://mirror.example/.insteadOf", "git@github.com:");
+      assert.equal((await followed()).revision, "-");
+    });
+
+    // Fault 108
+    it("of a folder that belongs to somebody else are explained by Git itself", async function () {
+      requireOrSkip(this, "root", process.getuid?.() === 0, "only root can give a folder away");
+      execFileSync("chown", ["-R", "65534", folder]);
+      const error = await refusal();
+      assert.match(error, /^Git does not trust the folder, .*dubious ownership in repository at '\/tmp\/sources-/);
+      assert.match(error, /git config --global --add safe\.directory \/tmp\/sources-/);
     });
 
     it("say nothing before the branch has been pushed", async () => {
       execFileSync("git", ["--git-dir", remote, "update-ref", "-d", "refs/heads/main"]);
-      assert.deepEqual(await followedRevision(deployment()), { revision: "-" });
+      assert.deepEqual(await followed(), { revision: "-" });
     });
   });
 

@@ -88,12 +88,12 @@ describe("upgradeFlake", () => {
   });
 
   it("reads by HTTPS with a token", () => {
-    assert.equal(upgradeFlake({ ...source, access: "token" }), "github:octo/server/main?dir=nix#default");
+    assert.equal(upgradeFlake({ ...source, access: "token" }), "github:octo/server/heads/main?dir=nix#default");
   });
 
-  it("keeps a branch with a slash one part of a github: reference", () => {
+  it("keeps a branch with a slash whole", () => {
     const reference = upgradeFlake({ ...source, branch: "release/26.05", access: "token" });
-    assert.equal(reference, "github:octo/server/release%2F26.05?dir=nix#default");
+    assert.equal(reference, "github:octo/server/heads/release/26.05?dir=nix#default");
   });
 });
 

@@ -16,7 +16,7 @@ import { requireCommands } from "../require";
 
 const OWNER = "a GitHub user or organization: 1 to 39 letters, digits and single hyphens, none at an end";
 const NAME = "a GitHub repository name: 1 to 100 letters, digits, hyphens, dots and underscores";
-const BRANCH = 'a branch name such as "main", without wildcards';
+const BRANCH = 'a branch\'s plain name such as "main", without refs/heads/ and wildcards';
 const CHECKS = 'at least one check name, each once, such as "Evaluate flake.nix" and "nixosConfig default"';
 
 describe("ownerName", () => {

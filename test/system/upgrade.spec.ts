@@ -18,7 +18,7 @@ function useUpgradeBench(): () => UpgradeBench {
   return () => bench!;
 }
 
-const lsRemote = "git ls-remote ssh://git@github.com/octocat/site refs/heads/main";
+const lsRemote = "git ls-remote --heads ssh://git@github.com/octocat/site";
 
 describe("upgrade: from the first push on", () => {
   const bench = useUpgradeBench();
@@ -246,10 +246,38 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     const broken = await bench().push({ health });
     assert.equal(await bench().poll(), false);
     await assertStayed("health", broken);
-    assert.match(await bench().journal(), /the repository cannot be read: The repository refuses the machine's key/);
+    assert.match(
+      await bench().journal(),
+      /the repository cannot be read: The repository refuses the machine's key.*Permission denied/,
+    );
     const mended = await bench().push();
     assert.equal(await bench().poll(), true);
     assert.equal((await bench().status()).revision, mended);
+  });
+
+  // Fault 106
+  it("a good system is kept though GitHub is down at the moment of its health check", async () => {
+    const revision = await bench().push({
+      health: `#!/bin/sh\nsystemctl stop githost.service\nexec nixos-upgrade-health\n`,
+    });
+    try {
+      assert.equal(await bench().poll(), true);
+      assert.equal((await bench().status()).revision, revision);
+    } finally {
+      await bench().machine.output("systemctl start githost.service");
+    }
+  });
+
+  it("a good system is kept though the deploy key is removed at that moment: the system before cannot read either", async () => {
+    const revision = await bench().push({
+      health: `#!/bin/sh\nmv /etc/githost/authorized_keys /etc/githost/removed\nexec nixos-upgrade-health\n`,
+    });
+    try {
+      assert.equal(await bench().poll(), true);
+      assert.equal((await bench().status()).revision, revision);
+    } finally {
+      await bench().machine.output("mv /etc/githost/removed /etc/githost/authorized_keys");
+    }
   });
 
   // Fault 36
@@ -276,6 +304,42 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     assert.equal(await bench().poll(), true);
     assert.equal((await bench().status()).revision, again);
     await bench().set({ UPGRADE_ALLOW_REWRITTEN_HISTORY: "false" });
+  });
+
+  // Fault 101
+  it("a branch of somebody who may not push to main is not taken for main, however it is called", async () => {
+    // As GitHub has it: any commit is handed out that is asked for.
+    await bench().machine.output(`git -C /srv/git/octocat/site.git config uploadpack.allowAnySHA1InWant true
+      git -C /srv/git/octocat/site.git config uploadpack.allowFilter true`);
+    const head = await bench().machine.output("git -C /srv/work rev-parse HEAD");
+    for (const name of ["refs/heads/a/refs/heads/main", "refs/heads/refs/heads/main", "refs/tags/main"]) {
+      await bench().machine.output(`cd /srv/work
+        echo ${name} >nix/nonce; git commit --quiet --all --message evil
+        git push --quiet --force origin HEAD:${name}; git reset --quiet --hard ${head}; chown -R git: /srv/git`);
+      assert.equal(await bench().poll(), true, name);
+      const { revision, wanted } = await bench().status();
+      assert.deepEqual([revision, wanted], [head, head], name);
+      assert.equal(await bench().current(), system, name);
+      await bench().machine.output(`git -C /srv/work push --quiet origin --delete ${name}`);
+    }
+  });
+
+  // Fault 102
+  it("a forced push that changes nothing on the machine is not recorded, and its child is refused", async () => {
+    const forced = await bench().machine.output(`cd /srv/work
+      git checkout --quiet --detach ${good}^ && git checkout --quiet ${good} -- . && git commit --quiet --message same
+      git push --quiet --force origin HEAD:main; chown -R git: /srv/git; git rev-parse HEAD`);
+    assert.equal(await bench().poll(), false);
+    await assertStayed("rewritten", forced);
+    const child = await bench().machine.output(`cd /srv/work
+      echo child >nix/nonce; git commit --quiet --all --message child
+      git push --quiet --force origin HEAD:main; chown -R git: /srv/git; git rev-parse HEAD`);
+    assert.equal(await bench().poll(), false);
+    await assertStayed("rewritten", child);
+    await bench().machine.output(`cd /srv/work
+      git checkout --quiet main && git push --quiet --force origin main:main; chown -R git: /srv/git`);
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, good);
   });
 
   it("a branch that is put back to an older revision does not move the machine backwards", async () => {
@@ -366,10 +430,9 @@ describe("upgrade: a repository that cannot be read", () => {
     assert.equal((await bench().status()).state, "current");
   });
 
-  // Fault 17
-  it("a renamed repository", async () => {
+  it("a repository that was deleted", async () => {
     await bench().machine.output("mv /srv/git/octocat/site.git /srv/git/octocat/renamed.git");
-    await assertFailing("not-found", /was renamed/);
+    await assertFailing("not-found", /was deleted, or the machine's key may not read it: ERROR: Repository not found/);
     await bench().machine.output("mv /srv/git/octocat/renamed.git /srv/git/octocat/site.git");
   });
 
@@ -397,6 +460,33 @@ describe("upgrade: a repository that cannot be read", () => {
     await assertFailing("branch-gone", /The branch main is gone/);
     await bench().machine.output("git -C /srv/work push --quiet origin main; chown -R git: /srv/git");
     assert.equal(await bench().poll(), true);
+  });
+});
+
+describe("upgrade: only signed revisions", () => {
+  const bench = useUpgradeBench();
+
+  // Fault 104
+  it("refuses what is not signed by a key that the running system holds, and shows it on the page", async () => {
+    const good = await bench().push();
+    assert.equal(await bench().poll(), true);
+    await bench().machine.output(`ssh-keygen -q -t ed25519 -N '' -f /etc/upgrade/signer <<<y
+      echo "signer namespaces=\\"git\\" $(cat /etc/upgrade/signer.pub)" >/etc/upgrade/signers`);
+    await bench().set({ UPGRADE_ALLOWED_SIGNERS: "/etc/upgrade/signers" });
+    const unsigned = await bench().push();
+    assert.equal(await bench().poll(), false);
+    const status = await bench().status();
+    assert.deepEqual([status.lastError?.kind, status.revision, status.wanted], ["unsigned", good, unsigned]);
+    assert.match(
+      await bench().machine.output("cat /run/nixos-upgrade/public/status.html"),
+      /is not signed by a key that this machine trusts/,
+    );
+    await bench().machine.output(
+      "git -C /srv/work config gpg.format ssh; git -C /srv/work config user.signingKey /etc/upgrade/signer; git -C /srv/work config commit.gpgSign true",
+    );
+    const signed = await bench().push();
+    assert.equal(await bench().poll(), true);
+    assert.equal((await bench().status()).revision, signed);
   });
 });
 
@@ -509,6 +599,21 @@ describe("upgrade: beside deployments and after interruptions", () => {
     await assertSystem(bench().machine, system);
   });
 
+  // Fault 103
+  it("goes on whatever a power cut made of the history folder", async () => {
+    for (const damage of [
+      "rm -rf $h; mkdir -p $h/refs",
+      ": >$h/HEAD",
+      "touch $h/HEAD.lock $h/config.lock",
+      "rm -rf $h; : >$h",
+    ]) {
+      await bench().machine.output(`h=/var/lib/nixos-upgrade/history.git; ${damage}`);
+      const revision = await bench().push({ readmeOnly: true });
+      assert.equal(await bench().poll(), true, damage);
+      assert.equal((await bench().status()).revision, revision, damage);
+    }
+  });
+
   // Fault 12
   it("survives a state file that was damaged", async () => {
     await bench().push();
@@ -584,7 +689,7 @@ describe("upgrade: the freshness probe", () => {
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
-      /could not be read for \d+ minutes: The repository's server cannot be reached/,
+      /could not be read for \d+ minutes: The repository's server cannot be reached: .*Connection refused/,
     );
     await bench().machine.output("systemctl start githost.service");
   });

@@ -10,7 +10,7 @@ import { requireOrSkip } from "../require";
 import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
 import { giveToken, startFalseGithub, tokenConfiguration, type FalseGithub } from "./upgrade/github";
 
-const poll = "GET /repos/octocat/site/commits/main";
+const poll = "GET /repos/octocat/site/git/ref/heads/main";
 
 describe("upgrade with a token", () => {
   const token = `github_pat_${randomBytes(20).toString("hex")}`;
@@ -170,6 +170,20 @@ describe("upgrade with a token", () => {
     it("answers with something that is no revision", async () => {
       github.answer({ status: 200, body: "<html>a portal</html>" });
       await assertFailing("error");
+    });
+
+    // Fault 105
+    it("asks for fewer requests, with no header that says so: it is left alone for a minute", async () => {
+      const body = JSON.stringify({ message: "You have exceeded a secondary rate limit. Please wait a few minutes." });
+      github.answer({ status: 403, headers: { "x-ratelimit-remaining": "4801" }, body });
+      await assertFailing("rate-limit");
+      assert.match(await bench.journal(), /You have exceeded a secondary rate limit/);
+      github.requests();
+      assert.equal(await bench.poll(), false);
+      assert.deepEqual(github.requests(), []);
+      await bench.machine.output(
+        "f=/var/lib/nixos-upgrade/state.json; jq '.notBefore = null' $f >/tmp/state && cp /tmp/state $f",
+      );
     });
 
     it("is a stranger with another certificate", async () => {

@@ -273,6 +273,7 @@ let
       );
     nameValuePair = name: value: { inherit name value; };
     mapAttrs' = f: set: listToAttrs (map (name: f name set.${name}) (attrNames set));
+    getExe' = program: name: "${program}/bin/${name}";
     getExe = program: "${program}/bin/${program.meta.mainProgram}";
 
     types = {
@@ -292,6 +293,7 @@ let
         type "set of ${inner.description}" (
           value: isAttrs value && all inner.check (builtins.attrValues value)
         );
+      addCheck = inner: more: inner // { check = value: inner.check value && more value; };
       listOf = inner: type "list of ${inner.description}" (value: isList value && all inner.check value);
     };
 

@@ -19,6 +19,7 @@ let
           "coreutils"
           "curl"
           "gitMinimal"
+          "gnupg"
           "gnugrep"
           "gnused"
           "jq"

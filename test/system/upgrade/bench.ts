@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { makeKeyPair, startMachine, type KeyPair, type Machine } from "../../bench";
 import { configured } from "../../nix/evaluate";
-import { commonFile, programs, quote, script } from "./programs";
+import { programs, quote, script, sourced, sourcedFile } from "./programs";
 
 /** What the repository says the system does; see flake/ and test/bench/flake/. */
 export interface Push {
@@ -72,7 +72,7 @@ const UNHEALTHY = ["failedUnits", "cutsOffSsh"];
 
 /** The settings that differ on the bench. */
 const settings = {
-  UPGRADE_COMMON: "/etc/upgrade/common.sh",
+  ...Object.fromEntries(Object.entries(sourced).map(([name, file]) => [name, `/etc/upgrade/${file}`])),
   UPGRADE_KNOWN_HOSTS: "/etc/upgrade/known_hosts",
   UPGRADE_HEALTH_SECONDS: HEALTHY_SECONDS,
   // Its web server is another test's business (page.spec.ts).
@@ -126,7 +126,7 @@ class Bench implements UpgradeBench {
     const stub = path.join(__dirname, "../../bench/flake");
     const read = (name: string, from = flake) => fs.readFileSync(path.join(from, name), "utf8");
     await this.write({
-      "/etc/upgrade/common.sh": commonFile,
+      ...Object.fromEntries(Object.values(sourced).map((file) => [`/etc/upgrade/${file}`, sourcedFile(file)])),
       "/etc/upgrade/known_hosts": `github.com ${this.hostKey.publicKey}\n`,
       "/etc/githost/authorized_keys": `restrict ${machine.login.publicKey}\n`,
       "/etc/githost/sshd_config": `ListenAddress ${address}:22

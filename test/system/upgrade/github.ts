@@ -15,7 +15,7 @@ export type Answer =
 
 /** A false GitHub: the part of its REST API that the upgrade and Nix use, over TLS, under GitHub's own names. */
 export interface FalseGithub {
-  /** The requests since the last call: "GET /repos/octocat/site/commits/main". */
+  /** The requests since the last call: "GET /repos/octocat/site/git/ref/heads/main". */
   requests(): string[];
   /** The tokens that came with the requests so far. */
   tokens: Set<string>;
@@ -82,24 +82,37 @@ export async function startFalseGithub(bench: UpgradeBench, folder: string): Pro
   const git = async (...args: string[]) =>
     await bench.machine.run(`git -C /srv/git/octocat/site.git ${args.join(" ")}`);
 
-  async function trueAnswer(url: string, accept: string): Promise<{ status: number; body: string | Buffer }> {
-    const [, kind = "", what = ""] = url.match(/^\/repos\/octocat\/site\/(commits|compare|tarball)\/(.+)$/) ?? [];
-    if (kind === "commits") {
-      const found = await git("rev-parse", "--verify", "--quiet", `${what}^{commit}`);
-      const empty = (await git("rev-list", "--all", "--max-count=1")).stdout.trim() === "";
-      if (found.code !== 0)
-        return empty ? json(409, "Git Repository is empty.") : json(422, `No commit found for SHA: ${what}`);
-      const sha = found.stdout.trim();
-      const tree = (await git("rev-parse", `${what}^{tree}`)).stdout.trim();
-      if (accept === "application/vnd.github.sha") return { status: 200, body: sha };
+  async function trueAnswer(url: string): Promise<{ status: number; body: string | Buffer }> {
+    // Nix itself, asked for a branch by a test.
+    const [, name] = url.match(/^\/repos\/octocat\/site\/commits\/(.+)$/) ?? [];
+    if (name !== undefined) {
+      const sha = (await git("rev-parse", name)).stdout.trim();
+      const tree = (await git("rev-parse", `"${name}^{tree}"`)).stdout.trim();
       return { status: 200, body: JSON.stringify({ sha, commit: { tree: { sha: tree } } }) };
+    }
+    const [, kind = "", what = ""] =
+      url.match(
+        /^\/(?:repos\/octocat\/site|repositories\/42)\/?(git\/ref\/heads|branches|compare|tarball|$)[/?]?(.*)$/,
+      ) ?? [];
+    if (kind === "" && /^\/(repos|repositories)\//.test(url)) {
+      return { status: 200, body: JSON.stringify({ full_name: "octocat/site" }) };
+    }
+    if (kind === "branches") return { status: 200, body: "[]" };
+    if (kind === "git/ref/heads") {
+      const found = await git("rev-parse", "--verify", "--quiet", `refs/heads/${what}`);
+      const empty = (await git("rev-list", "--all", "--max-count=1")).stdout.trim() === "";
+      if (found.code !== 0) return empty ? json(409, "Git Repository is empty.") : json(404, "Not Found");
+      const sha = found.stdout.trim();
+      return { status: 200, body: JSON.stringify({ ref: `refs/heads/${what}`, object: { type: "commit", sha } }) };
     }
     if (kind === "compare") {
       const [base = "", head = ""] = what.split("...");
       if ((await git("cat-file", "-e", base)).code !== 0) return json(404, "Not Found");
       const ahead = (await git("merge-base", "--is-ancestor", base, head)).code === 0;
       const behind = (await git("merge-base", "--is-ancestor", head, base)).code === 0;
-      return { status: 200, body: JSON.stringify({ status: ahead ? "ahead" : behind ? "behind" : "diverged" }) };
+      const merge = (await git("merge-base", base, head)).stdout.trim();
+      const status = ahead ? "ahead" : behind ? "behind" : "diverged";
+      return { status: 200, body: JSON.stringify({ status, merge_base_commit: { sha: merge } }) };
     }
     if (kind === "tarball") {
       const archive = await bench.machine.output(
@@ -120,7 +133,7 @@ export async function startFalseGithub(bench: UpgradeBench, folder: string): Pro
       response.writeHead(answer.status, answer.headers).end(answer.body ?? '{"message":"no"}');
       return;
     }
-    trueAnswer(url, request.headers.accept ?? "").then(
+    trueAnswer(url).then(
       ({ status, body }) => response.writeHead(status, github.headers).end(body),
       (error: unknown) => response.writeHead(500).end(String(error)),
     );

@@ -39,5 +39,14 @@ export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The file that every program sources. */
-export const commonFile = fs.readFileSync(path.join(flakeFolder, "upgrade/common.sh"), "utf8");
+/** The files that the programs source, by the setting that says where they are. */
+export const sourced = {
+  UPGRADE_COMMON: "common.sh",
+  UPGRADE_REPOSITORY: "repository.sh",
+  UPGRADE_TROUBLE: "trouble.sh",
+};
+
+/** The text of such a file. */
+export function sourcedFile(name: string): string {
+  return fs.readFileSync(path.join(flakeFolder, "upgrade", name), "utf8");
+}
