@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError } from "./errors.mjs";
 import { contentHash, derivationAttribute } from "./flake.mjs";
-import { refuseSecrets } from "./sources.mjs";
+import { refuseSecrets } from "./refuseSecrets.mjs";
 import { trackedFiles } from "./git.mjs";
 import { cacheFolder } from "./log.mjs";
 import { inTurn } from "./turns.mjs";

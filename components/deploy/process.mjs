@@ -12,6 +12,7 @@ import { ProgramMissing } from "./errors.mjs";
  * @property {boolean} [keepInput] leave standard input open after `input`, until the program ends
  * @property {number} [timeoutSeconds] end it after this time; no limit without
  * @property {boolean} [afterStop] start it though everything was stopped: cleaning up
+ * @property {boolean} [bytes] what it prints is no text: each byte becomes one character, and the log leaves it out
  */
 
 /** How long a program may take to end in order before it is ended for good. */
@@ -46,7 +47,7 @@ export class Processes {
    * @returns {Promise<Result>}
    */
   run(program, args, options = {}) {
-    const { env = this.env, input = "", keepInput = false, timeoutSeconds, afterStop = false } = options;
+    const { env = this.env, input = "", keepInput = false, timeoutSeconds, afterStop = false, bytes = false } = options;
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
     return new Promise((resolve, reject) => {
@@ -76,7 +77,7 @@ export class Processes {
               void running.end();
             }, timeoutSeconds * 1000);
 
-      child.stdout.setEncoding("utf8").on("data", (chunk) => (stdout += chunk));
+      child.stdout.setEncoding(bytes ? "latin1" : "utf8").on("data", (chunk) => (stdout += chunk));
       child.stderr.setEncoding("utf8").on("data", (chunk) => (stderr += chunk));
       // A program that ends without reading its input closes the pipe; its exit code says what went wrong.
       child.stdin.on("error", () => {});
@@ -94,7 +95,7 @@ export class Processes {
       child.once("exit", () => child.stdin.destroy());
       child.once("close", (code, signal) => {
         forget();
-        for (const line of `${stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
+        for (const line of `${bytes ? "" : stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
         resolve({ code, stdout, stderr, timedOut });
       });
@@ -172,7 +173,23 @@ const SAFETY_SWITCHES = [
  * @param {NodeJS.ProcessEnv} env
  */
 export function plainEnvironment(env) {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(DEPLOY|EVALUATE|PULUMI)_/.test(name) && !SAFETY_SWITCHES.includes(name)),
+  return withoutRepository(
+    Object.fromEntries(
+      Object.entries(env).filter(
+        ([name]) => !/^(DEPLOY|EVALUATE|PULUMI)_/.test(name) && !SAFETY_SWITCHES.includes(name),
+      ),
+    ),
   );
+}
+
+/** What makes git take another repository, index or history than the folder's own; a git hook sets some of them. */
+const OTHER_REPOSITORY =
+  /^GIT_(DIR|WORK_TREE|IMPLICIT_WORK_TREE|COMMON_DIR|INDEX_FILE|INDEX_VERSION|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX|GRAFT_FILE|SHALLOW_FILE|REPLACE_REF_BASE|NO_REPLACE_OBJECTS|ATTR_SOURCE|DEFAULT_HASH|EXTERNAL_DIFF|DIFF_OPTS|(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS)$/;
+
+/**
+ * The environment in which git, and what starts it, takes the repository of the folder that it is told.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function withoutRepository(env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !OTHER_REPOSITORY.test(name)));
 }

@@ -1,26 +1,14 @@
 // @ts-check
 import fs from "node:fs";
 import path from "node:path";
-import { DeploymentError, ProgramMissing } from "./errors.mjs";
-import { hasToken, secretsProblems } from "./flakeSecrets.mjs";
-import { branchTip, differences, revisionOf, sameFolder } from "./git.mjs";
+import { refuseUncommitted } from "./committed.mjs";
+import { DeploymentError } from "./errors.mjs";
+import { chosenRevision } from "./flake.mjs";
+import { hasToken } from "./flakeSecrets.mjs";
+import { branchTip, revisionOf, sameFolder } from "./git.mjs";
+import { refuseSecrets } from "./refuseSecrets.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
-
-const SHOWN_DIFFERENCES = 10;
-
-/**
- * Refuses keys and plain secrets in the flake's folder.
- * @param {import("./flake.mjs").FlakeReference} flake
- * @param {string} [machineRecipient]
- */
-export function refuseSecrets({ folder }, machineRecipient) {
-  if (folder === undefined || !fs.existsSync(folder)) return;
-  const problems = secretsProblems(folder, machineRecipient);
-  if (problems.length > 0) {
-    throw new DeploymentError(`The flake's folder ${folder} cannot be deployed: ${problems.join("\n")}`);
-  }
-}
 
 /**
  * Refuses what must not reach the machine, and what it would not keep: secrets in plain text, the repository of
@@ -33,36 +21,8 @@ export async function checkSources({ settings, processes }) {
   refuseSecrets(settings.flake, settings.ageRecipient || undefined);
   checkRepository(folder, settings.repository);
   if (settings.allowDirty) return "the folder is taken as it is";
-  await refuseDifferences(folder, settings, processes);
+  await refuseUncommitted({ ...settings.flake, folder }, { ...settings, access: accessOf(settings) }, processes);
   return `${folder} is what is committed`;
-}
-
-/**
- * @param {string} folder
- * @param {import("./settings.mjs").Settings} settings
- * @param {import("./process.mjs").Processes} processes
- */
-async function refuseDifferences(folder, settings, processes) {
-  const advice = ["Commit them, or remove them, or set allowDirty to install the folder as it is."];
-  const found = await differences(folder, settings.flake.kind === "path", processes).catch((error) => {
-    if (error instanceof ProgramMissing) return undefined;
-    throw error;
-  });
-  if (found === undefined || (await revisionOf(folder, "HEAD", processes)) === undefined) {
-    throw new DeploymentError(
-      `It cannot be told whether ${folder} is committed: Git is missing, or there is no commit.`,
-      { advice },
-    );
-  }
-  if (found.length === 0) return;
-  const rest = found.length > SHOWN_DIFFERENCES ? [`and ${found.length - SHOWN_DIFFERENCES} more`] : [];
-  throw new DeploymentError(
-    `The flake's folder ${folder} differs from the last commit, which is what the machine will follow.`,
-    {
-      details: [...found.slice(0, SHOWN_DIFFERENCES), ...rest].join("\n"),
-      advice,
-    },
-  );
 }
 
 /**
@@ -145,7 +105,7 @@ export async function followedRevision({ settings, processes }) {
   const { owner, name, branch } = folder === undefined ? { owner: "", name: "", branch: "" } : readRepository(folder);
   if (folder === undefined || owner === "" || branch === "") return { revision: "-" };
   const [head, tip] = await Promise.all([
-    revisionOf(folder, "HEAD", processes),
+    revisionOf(folder, chosenRevision(settings.flake) ?? "HEAD", processes),
     branchTip(folder, { repository: `${owner}/${name}`, branch }, processes),
   ]).catch(() => [undefined, undefined]);
   if (head === undefined || tip === undefined) return { revision: tip ?? "-" };
