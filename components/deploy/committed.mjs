@@ -5,12 +5,12 @@
 import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError, ProgramMissing } from "./errors.mjs";
-import { chosenRevision, optionsOf, rootOf } from "./flake.mjs";
+import { asksForSubmodules, chosenRevision, optionsOf, rootOf } from "./flake.mjs";
 import { git, gitList, revisionOf } from "./git.mjs";
 import { evaluateNow } from "./nix.mjs";
 import { tarballTree } from "./tarball.mjs";
-import { harmless } from "./text.mjs";
-import { committedTree, folderTree, namedTree } from "./trees.mjs";
+import { visible } from "./text.mjs";
+import { committedTree, FOLDER, folderTree, namedTree } from "./trees.mjs";
 
 /** @typedef {import("./flake.mjs").FlakeReference & { folder: string }} LocalFlake */
 /** @typedef {import("./process.mjs").Processes} Processes */
@@ -90,7 +90,10 @@ async function emptyTree(folder, processes) {
 async function evaluatedTree({ kind }, { folder, algorithm }, processes) {
   if (kind === "path") return folderTree(folder, algorithm);
   const names = await gitList(folder, ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], processes);
-  return namedTree(folder, names, algorithm);
+  const tree = namedTree(folder, names, algorithm);
+  // Nix leaves a submodule empty, unless it is asked for it; then the systems are compared.
+  for (const name of names) if (tree.get(name)?.mode === "repository") tree.set(name, FOLDER);
+  return tree;
 }
 
 /**
@@ -127,7 +130,7 @@ async function refusal(names, { evaluated, committed, fetched, place }, processe
       ? tarballDifference(fetched.get(name), words.attributes.get(name))
       : difference(name, evaluated.get(name), committed.get(name), words);
     if (remedy !== undefined) advice.add(remedy);
-    return harmless(text.replace("FILE", Buffer.from(`${place.prefix}${name}`, "latin1").toString("utf8")));
+    return visible(text.replace("FILE", Buffer.from(`${place.prefix}${name}`, "latin1").toString("utf8")));
   });
   const rest = names.length > shown.length ? [`and ${names.length - shown.length} more`] : [];
   return new DeploymentError(
@@ -279,9 +282,9 @@ async function refusePointers({ folder, root, prefix, treeId }, tree, processes)
   throw new DeploymentError(
     `The flake's folder ${folder} holds pointers of Git LFS, and it cannot be told what the machine gets for them.`,
     {
-      details: names.slice(0, SHOWN_DIFFERENCES).map(text).map(harmless).join("\n"),
+      details: names.slice(0, SHOWN_DIFFERENCES).map(text).map(visible).join("\n"),
       advice: [
-        'A machine that reads with a token takes GitHub\'s tarball: with the repository\'s setting "Include Git LFS objects in archives" it holds their contents.',
+        "A machine that reads with a token takes GitHub's tarball: with the repository's setting \"Include Git LFS objects in archives\" it holds their contents.",
         "Keep such files out of the flake's folder, let the machine read with a deploy key, or set allowDirty.",
       ],
     },
@@ -320,15 +323,6 @@ async function seesMore(flake, { folder, root, prefix, commit, algorithm }, proc
   const files = await gitList(root, ["ls-files", "-z", "--cached"], processes);
   const committed = await committedTree(root, `${commit}^{tree}`, processes);
   return differingNames(namedTree(root, files, algorithm), committed).length > 0;
-}
-
-/**
- * Whether a flake asks Nix for its submodules or LFS objects (inputs.self.submodules).
- * @param {string} folder
- */
-export function asksForSubmodules(folder) {
-  const file = path.join(folder, "flake.nix");
-  return fs.existsSync(file) && /\b(submodules|lfs)\b/.test(fs.readFileSync(file, "utf8"));
 }
 
 /**

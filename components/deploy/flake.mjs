@@ -64,6 +64,15 @@ export function chosenRevision({ flake, kind }) {
 }
 
 /**
+ * Whether a flake asks Nix for its submodules or LFS objects (inputs.self.submodules).
+ * @param {string} folder
+ */
+export function asksForSubmodules(folder) {
+  const file = path.join(folder, "flake.nix");
+  return fs.existsSync(file) && /\b(submodules|lfs)\b/.test(fs.readFileSync(file, "utf8"));
+}
+
+/**
  * The attribute path of what a deployment installs, as nixos-rebuild writes it: so Nix's own evaluation cache has it
  * when nixos-rebuild asks.
  * @param {FlakeReference} flake
@@ -110,7 +119,8 @@ function addFile(add, root, file) {
   const stat = fs.lstatSync(full, { throwIfNoEntry: false });
   add(Buffer.from(file, "latin1"));
   if (stat === undefined) add("deleted");
-  else if (stat.isSymbolicLink()) add(Buffer.concat([Buffer.from("link "), fs.readlinkSync(full, { encoding: "buffer" })]));
+  else if (stat.isSymbolicLink())
+    add(Buffer.concat([Buffer.from("link "), fs.readlinkSync(full, { encoding: "buffer" })]));
   else if (stat.isFile()) {
     add(stat.mode & 0o100 ? "program" : "file");
     add(fs.readFileSync(full));

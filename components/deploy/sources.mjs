@@ -6,6 +6,7 @@ import { DeploymentError } from "./errors.mjs";
 import { chosenRevision } from "./flake.mjs";
 import { hasToken } from "./flakeSecrets.mjs";
 import { branchTip, revisionOf, sameFolder } from "./git.mjs";
+import { closedInputs, INPUTS_ADVICE, privateInputs } from "./inputs.mjs";
 import { refuseSecrets } from "./refuseSecrets.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -20,9 +21,29 @@ export async function checkSources({ settings, processes }) {
   if (folder === undefined) return "the flake is not a folder of this computer";
   refuseSecrets(settings.flake, settings.ageRecipient || undefined);
   checkRepository(folder, settings.repository);
-  if (settings.allowDirty) return "the folder is taken as it is";
+  const inputs = privateInputs(folder, machineOf(folder))
+    .map((text) => `; warning: ${text}. ${INPUTS_ADVICE}`)
+    .join("");
+  if (settings.allowDirty) return `the folder is taken as it is${inputs}`;
   await refuseUncommitted({ ...settings.flake, folder }, { ...settings, access: accessOf(settings) }, processes);
-  return `${folder} is what is committed`;
+  return `${folder} is what is committed${inputs}`;
+}
+
+/**
+ * Warnings about inputs that only this computer may read, of those whose servers have to be asked.
+ * @param {Pick<Deployment, "settings" | "processes">} deployment
+ */
+export async function closedInputWarnings({ settings, processes }) {
+  const { folder } = settings.flake;
+  if (folder === undefined) return [];
+  const found = await closedInputs(folder, machineOf(folder), processes);
+  return found.map((text) => `warning: ${text}. ${INPUTS_ADVICE}`);
+}
+
+/** @param {string} folder */
+function machineOf(folder) {
+  const { owner, name, access } = readRepository(folder);
+  return { repository: `${owner}/${name}`, access };
 }
 
 /**

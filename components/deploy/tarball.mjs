@@ -80,7 +80,7 @@ function* archiveEntries(archive) {
   // A name that is too long for its field stands in a record before the entry.
   /** @type {Map<string, string>} */
   let extended = new Map();
-  for (let at = 0; at + BLOCK <= archive.length && archive[at] !== 0; ) {
+  for (let at = 0; at + BLOCK <= archive.length && archive[at] !== 0;) {
     const header = archive.toString("latin1", at, at + BLOCK);
     const field = (/** @type {number} */ from, /** @type {number} */ length) =>
       header.slice(from, from + length).replace(/\0[^]*$/, "");
@@ -109,7 +109,7 @@ function* archiveEntries(archive) {
 function records(text) {
   /** @type {Map<string, string>} */
   const found = new Map();
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const length = parseInt(text.slice(at), 10);
     const [key = "", ...value] = text.slice(text.indexOf(" ", at) + 1, at + length - 1).split("=");
     found.set(key, value.join("="));

@@ -13,7 +13,7 @@ import { gitList } from "./git.mjs";
  */
 
 /** Nothing but an empty folder: what is left of a submodule where nobody fetches it. */
-const FOLDER = { mode: "folder", id: "" };
+export const FOLDER = { mode: "folder", id: "" };
 
 /**
  * Of a commit, by Git's own list.
