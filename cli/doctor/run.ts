@@ -9,6 +9,7 @@ import { checkGithubUser } from "../checks/githubUser";
 import { type GithubClient, githubClient } from "../checks/githubClient";
 import { checkHostKeys } from "../checks/hostKeys";
 import { textField } from "../checks/http";
+import { checkInputs } from "../checks/inputs";
 import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
@@ -62,6 +63,7 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
   section("This checkout", [
     checkConfiguration(project),
     await checkOrigin(around, repository.owner, repository.name),
+    ...(await checkInputs(around, repository)),
     checkWorkflows(around.folder, requiredChecks(project)),
   ]);
   section("Secrets", await secretsSection(around, stack));

@@ -84,7 +84,7 @@ function reason(source, machine) {
  * @param {Machine} machine
  */
 function isOwn(url, { repository }) {
-  const [, named = ""] = /github\.com(?::\d+)?[/:](.+?)(?:\.git)?(?:[?#].*)?$/i.exec(url) ?? [];
+  const [, named = ""] = /(?:^|@|\/\/)(?:www\.|ssh\.)?github\.com(?::\d+)?[/:](.+?)(?:\.git)?(?:[?#].*)?$/i.exec(url) ?? [];
   return named !== "" && named.toLowerCase() === repository.toLowerCase();
 }
 
