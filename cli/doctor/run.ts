@@ -64,7 +64,7 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
     checkConfiguration(project),
     await checkOrigin(around, repository.owner, repository.name),
     ...(await checkInputs(around, repository)),
-    checkWorkflows(around.folder, requiredChecks(project)),
+    checkWorkflows(around.folder, requiredChecks(project), repository.branch),
   ]);
   section("Secrets", await secretsSection(around, stack));
 
