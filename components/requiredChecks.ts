@@ -127,6 +127,7 @@ export function parsed(workflows: string[]): Workflow[] {
 }
 
 export interface Workflow {
+  name?: string;
   on?: unknown;
   jobs?: Record<string, Job | null>;
 }

@@ -1,4 +1,5 @@
 import { realpathSync } from "node:fs";
+import { pushCommand } from "../../components/nextStep";
 import { failed, note, ok, type Result, skipped } from "./result";
 import { failureOf, firstLine, type Surroundings } from "./surroundings";
 
@@ -21,13 +22,26 @@ export async function checkGit(around: Surroundings, branch: string): Promise<Re
   }
   return [
     ok("git", firstLine(version.stdout)),
-    ...currentBranch(firstLine((await git("symbolic-ref", "--quiet", "--short", "HEAD")).stdout), branch),
+    ...currentBranch(
+      firstLine((await git("symbolic-ref", "--quiet", "--short", "HEAD")).stdout),
+      branch,
+      (await git("for-each-ref", `refs/heads/${branch}`, `refs/remotes/*/${branch}`)).stdout !== "",
+    ),
     committed((await git("status", "--porcelain")).stdout),
   ];
 }
 
-function currentBranch(current: string, branch: string): Result[] {
+function currentBranch(current: string, branch: string, known: boolean): Result[] {
   if (current === branch) return [];
+  if (current !== "" && !known) {
+    return [
+      note(
+        "branch",
+        `${current} is checked out; the machine follows ${branch}, which git knows nowhere`,
+        `Rename it: git branch -m ${current} ${branch}. Or push it there: ${pushCommand(branch)}. Or let the machine follow ${current}: "branch" in nix/repository.json.`,
+      ),
+    ];
+  }
   return [
     note(
       "branch",
