@@ -394,6 +394,7 @@ describe("what is committed", function () {
   };
 
   for (const [what, { prepare, refused, env = () => ({}) }] of Object.entries(cases)) {
+    // Fault 180
     it(`${refused === undefined ? "is" : "is not"} ${what}, and so says each Nix`, async () => {
       prepare();
       assertVerdict(await verdict(undefined, env()), refused);
@@ -519,6 +520,7 @@ describe("what is committed", function () {
       },
     };
     for (const [what, { prepare, refused }] of Object.entries(tarball)) {
+      // Fault 185
       it(`${refused === undefined ? "is" : "is not"} ${what}`, async () => {
         access("token");
         prepare();

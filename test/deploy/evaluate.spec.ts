@@ -345,6 +345,7 @@ describe("the evaluation cache", () => {
   }
 
   for (const name of ["nix-trixie", "nix-sid"]) {
+    // Fault 186
     it(`sees a new commit of a submodule that a real Nix reads (${name})`, async function () {
       const cache = process.env["XDG_CACHE_HOME"] || path.join(process.env["HOME"] ?? "", ".cache");
       const bin = path.join(cache, "pulumi-nixos", name, "bin");
