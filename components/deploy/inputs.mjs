@@ -84,7 +84,8 @@ function reason(source, machine) {
  * @param {Machine} machine
  */
 function isOwn(url, { repository }) {
-  const [, named = ""] = /(?:^|@|\/\/)(?:www\.|ssh\.)?github\.com(?::\d+)?[/:](.+?)(?:\.git)?(?:[?#].*)?$/i.exec(url) ?? [];
+  const [, named = ""] =
+    /(?:^|@|\/\/)(?:www\.|ssh\.)?github\.com(?::\d+)?[/:](.+?)(?:\.git)?(?:[?#].*)?$/i.exec(url) ?? [];
   return named !== "" && named.toLowerCase() === repository.toLowerCase();
 }
 
