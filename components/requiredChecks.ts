@@ -119,7 +119,7 @@ export function parsed(workflows: string[]): Workflow[] {
   return workflows.flatMap((text) => {
     try {
       const workflow = yaml.parse(text) as unknown;
-      return typeof workflow === "object" && workflow !== null ? [workflow as Workflow] : [];
+      return typeof workflow === "object" && workflow !== null ? [workflow] : [];
     } catch {
       return [];
     }
@@ -135,7 +135,7 @@ export interface Workflow {
 interface Job {
   name?: string;
   uses?: string;
-  if?: unknown;
+  if?: string | boolean | null;
   strategy?: { matrix?: unknown };
 }
 
@@ -197,7 +197,7 @@ function matrixRows(matrix: unknown): Record<string, string>[] | undefined {
  * Whether a job's condition is plainly false on every pull request: a constant, or a comparison that cannot hold. GitHub
  * counts a job that was skipped for it as passed, so that a required check of its name would guard nothing.
  */
-function neverRuns(condition: unknown, branch: string): boolean {
+function neverRuns(condition: Job["if"], branch: string): boolean {
   if (condition === undefined || condition === null) return false;
   const text = String(condition)
     .replace(/^\s*\$\{\{([^]*)\}\}\s*$/, "$1")

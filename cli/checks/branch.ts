@@ -10,8 +10,8 @@ import type { Surroundings } from "./surroundings";
 const SHOWN = 10;
 
 /** The branch that is checked out; empty when none is. */
-export async function checkedOutBranch({ run, folder }: Surroundings): Promise<string> {
-  const { stdout, code } = await run("git", ["-C", folder, "symbolic-ref", "--quiet", "--short", "HEAD"]);
+export async function checkedOutBranch(around: Surroundings): Promise<string> {
+  const { stdout, code } = await around.run("git", ["-C", around.folder, "symbolic-ref", "--quiet", "--short", "HEAD"]);
   return code === 0 ? stdout.trim() : "";
 }
 
