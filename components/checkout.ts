@@ -12,11 +12,18 @@ import type { CheckoutFacts } from "./nextStep";
  * @param repositoryJson the text of its nix/repository.json, checked
  */
 export function readCheckout(folder: string, repositoryJson: string): CheckoutFacts {
-  const { owner, name, access } = JSON.parse(repositoryJson) as { owner: string; name: string; access: string };
+  const { owner, name, branch, access } = JSON.parse(repositoryJson) as Record<string, string>;
+  const remote = isOrigin(folder, `${owner}/${name}`) ? remoteBranches(folder) : [];
+  const pushed = remote.some((ref) => ref === `origin/${branch}` || ref.startsWith("pull/"));
+  const others = remote.filter((ref) => ref !== "origin/HEAD").map((ref) => ref.replace("origin/", ""));
+  const current = git(folder, "symbolic-ref", "--quiet", "--short", "HEAD");
+  const elsewhere = current !== "" && current !== branch;
   return {
-    access,
+    access: access ?? "",
     secretsFile: existsSync(path.join(folder, "nix", "secrets.yaml")),
-    pushed: isOrigin(folder, `${owner}/${name}`) && hasRemoteBranch(folder),
+    pushed,
+    ...(!pushed && (elsewhere || others.length > 0) ? { follows: branch } : {}),
+    ...(!pushed && others.length > 0 ? { others } : {}),
   };
 }
 
@@ -26,9 +33,11 @@ function isOrigin(folder: string, repository: string): boolean {
   return new RegExp(`[:/]${repository.replaceAll(".", "\\.")}$`, "i").test(url);
 }
 
-/** CI checks out a pull request under another name than a branch. */
-function hasRemoteBranch(folder: string): boolean {
-  return git(folder, "for-each-ref", "--count=1", "refs/remotes/origin", "refs/remotes/pull") !== "";
+/** A few of the branches that git remembers; CI checks out a pull request under another name than a branch. */
+function remoteBranches(folder: string): string[] {
+  const list = git(folder, "for-each-ref", "--format=%(refname)", "refs/remotes/origin", "refs/remotes/pull");
+  const names = list.split("\n").filter((ref) => ref !== "");
+  return names.map((ref) => ref.replace("refs/remotes/", ""));
 }
 
 /** Empty when there is no git, no repository or no such thing. */

@@ -101,7 +101,9 @@ export function stackConfig(
   const problems = [
     ...unknownKeys(config, `${project}:`),
     ...own.problems,
-    ...(own.problems.length === 0 ? checksProblems(own.values, `${project}:`, workflows) : []),
+    ...(own.problems.length === 0
+      ? checksProblems(own.values, `${project}:`, workflows, repositoryFile.value?.branch)
+      : []),
     ...ownerIdProblems(own.values, `${project}:`),
     ...providerProblems(config, repositoryFile.value?.owner),
     ...repositoryFile.problems,
@@ -174,12 +176,18 @@ export function encryptedKeys(environment: NodeJS.ProcessEnv): string[] {
 }
 
 /** A branch that waits for a check which nobody reports is locked for ever; here it costs nothing to find out. */
-function checksProblems(values: Record<string, unknown>, namespace: string, workflows: string[]): string[] {
+function checksProblems(
+  values: Record<string, unknown>,
+  namespace: string,
+  workflows: string[],
+  branch?: string,
+): string[] {
   const { ci = "github-actions", protection = "branch", requiredChecks = REQUIRED_CHECKS } = values;
   return unreportedChecks(`${namespace}requiredChecks`, requiredChecks as string[], {
     ci: ci as string,
     protection: protection as string,
     workflows,
+    branch,
   });
 }
 

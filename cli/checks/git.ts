@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import { githubRepository } from "../../components/deploy/revision.mjs";
 import { gitTrouble } from "../../components/deploy/trouble.mjs";
+import { pushCommand } from "../../components/nextStep";
 import { failed, note, ok, type Result, skipped } from "./result";
 import { failureOf, firstLine, type Ran, type Surroundings } from "./surroundings";
 
@@ -31,7 +32,11 @@ export async function checkGit(around: Surroundings, branch: string): Promise<Re
   }
   return [
     ok("git", firstLine(version.stdout)),
-    ...currentBranch(await git("symbolic-ref", "--quiet", "--short", "HEAD"), branch),
+    ...currentBranch(
+      await git("symbolic-ref", "--quiet", "--short", "HEAD"),
+      branch,
+      (await git("for-each-ref", `refs/heads/${branch}`, `refs/remotes/*/${branch}`)).stdout !== "",
+    ),
     committed(await git("status", "--porcelain")),
   ];
 }
@@ -41,10 +46,19 @@ function unanswered(subject: string, ran: Ran): Result {
   return failed(subject, failureOf("git", ran), "Run this again.");
 }
 
-function currentBranch(ran: Ran, branch: string): Result[] {
+function currentBranch(ran: Ran, branch: string, known: boolean): Result[] {
   if (ran.timedOut) return [unanswered("branch", ran)];
   const current = firstLine(ran.stdout);
   if (current === branch) return [];
+  if (current !== "" && !known) {
+    return [
+      note(
+        "branch",
+        `${current} is checked out; the machine follows ${branch}, which git knows nowhere`,
+        `Rename it: git branch -m ${current} ${branch}. Or push it there: ${pushCommand(branch)}. Or let the machine follow ${current}: "branch" in nix/repository.json.`,
+      ),
+    ];
+  }
   return [
     note(
       "branch",

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
-import { parse } from "yaml";
+import { isJob, notRun, reportedNames } from "../../components/requiredChecks";
+import { readWorkflows } from "../../components/workflows";
 import { branchRevision, type GithubClient, githubTrouble } from "./githubClient";
 import { field, textField } from "./http";
 import { failed, note, ok, type Result, skipped } from "./result";
@@ -8,13 +7,20 @@ import { failed, note, ok, type Result, skipped } from "./result";
 const FOLDER = ".github/workflows";
 const WAY_OUT = "A required check that nobody reports locks the branch: see docs/trouble/locked-branch.md.";
 
-/** Whether the workflows of this checkout have jobs of the required names. */
-export function checkWorkflows(folder: string, required: string[]): Result {
-  const jobs = jobNames(folder);
-  const missing = required.filter((name) => !jobs.includes(name));
+/** Whether the workflows of this checkout have jobs of the required names, on every pull request to the branch. */
+export function checkWorkflows(folder: string, required: string[], branch = "main"): Result {
+  const workflows = readWorkflows(folder);
+  const names = reportedNames(workflows, branch);
+  const missing = required.filter((name) => !names.some((one) => one.fits(name)));
   if (missing.length === 0) return ok("workflows", `${FOLDER} has jobs named ${required.map(quoted).join(" and ")}`);
+  const idle = missing.filter((name) => isJob(workflows, name));
+  const absent = missing.filter((name) => !idle.includes(name));
+  const found = [
+    ...(absent.length === 0 ? [] : [`no job in ${FOLDER} is named ${absent.map(quoted).join(" or ")}`]),
+    ...(idle.length === 0 ? [] : [`${idle.map(quoted).join(", ")}: ${notRun(branch)}`]),
+  ];
   // Another CI may report them, so this alone is no failure.
-  return note("workflows", `no job in ${FOLDER} is named ${missing.map(quoted).join(" or ")}`, WAY_OUT);
+  return note("workflows", found.join("; "), WAY_OUT);
 }
 
 /** Whether the required checks were ever reported: on the branch's newest commit. */
@@ -44,29 +50,6 @@ export async function checkReports(
         `${missing.map(quoted).join(" and ")}: not reported on the newest commit of ${branch}`,
         WAY_OUT,
       );
-}
-
-function jobNames(folder: string): string[] {
-  let files: string[];
-  try {
-    files = readdirSync(path.join(folder, FOLDER));
-  } catch {
-    return [];
-  }
-  return files
-    .filter((file) => /\.ya?ml$/.test(file))
-    .flatMap((file) => {
-      const jobs = field(safeParse(readFileSync(path.join(folder, FOLDER, file), "utf8")), "jobs");
-      return Object.entries(jobs ?? {}).map(([id, job]) => textField(job, "name") || id);
-    });
-}
-
-function safeParse(text: string): unknown {
-  try {
-    return parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function list(value: unknown): unknown[] {

@@ -2,12 +2,14 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { REQUIRED_CHECKS } from "../../components/repositoryNames";
+import { checkBranch, checkWorkflowBranches } from "../checks/branch";
 import { checkConfiguration } from "../checks/configuration";
 import { checkOrigin } from "../checks/git";
 import { checkGithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
 import { branchRevision, type GithubClient, githubClient } from "../checks/githubClient";
 import { checkHostKeys } from "../checks/hostKeys";
+import { checkInputs } from "../checks/inputs";
 import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
@@ -63,7 +65,9 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
     ...selection(stackName, doubt),
     checkConfiguration(project),
     await checkOrigin(around, repository.owner, repository.name),
-    checkWorkflows(around.folder, requiredChecks(project)),
+    ...(await checkInputs(around, repository)),
+    checkWorkflows(around.folder, requiredChecks(project), repository.branch),
+    ...checkWorkflowBranches(around.folder, repository.branch),
   ]);
   section("Secrets", await secretsSection(around, stack));
 
@@ -113,8 +117,9 @@ async function githubSection(around: Surroundings, client: GithubClient, project
   const required = account.repository?.exists
     ? [await checkReports(client, `${owner}/${name}`, branch, requiredChecks(project))]
     : [];
+  const pushed = account.repository?.exists ? [await checkBranch(client, `${owner}/${name}`, branch)] : [];
   const off = setting(project, "protection") === "off";
-  return [...user.results, ...account.results, ...(off ? [] : required), hostKeys];
+  return [...user.results, ...account.results, ...pushed, ...(off ? [] : required), hostKeys];
 }
 
 async function machineSection(

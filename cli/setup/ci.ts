@@ -23,8 +23,8 @@ export function unreported(project: Project, { ci, protection }: Answers): Resul
   const key = `${project.name}:requiredChecks`;
   const required = (setting(project, "requiredChecks") as string[] | undefined) ?? REQUIRED_CHECKS;
   const workflows = readWorkflows(project.folder);
-  return unreportedChecks(key, required, { ci, protection, workflows }).map((problem) =>
-    failed("required checks", problem, remedy(ci, `In ${project.stackFile} set ${key} to`)),
+  return unreportedChecks(key, required, { ci, protection, workflows, branch: project.repository.branch }).map(
+    (problem) => failed("required checks", problem, remedy(ci, `In ${project.stackFile} set ${key} to`)),
   );
 }
 

@@ -1,4 +1,5 @@
 import { problemList } from "../../components/errors";
+import { checkWorkflowBranches, pushTo } from "../checks/branch";
 import { checkGithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
 import { githubClient } from "../checks/githubClient";
@@ -54,6 +55,7 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
     if (found.length > 0) ui.say(printed(found));
   };
   show(await firstChecks(around, project, flags, ui));
+  show(checkWorkflowBranches(around.folder, project.repository.branch));
   const client = await githubClient(around);
   const user = await checkGithubUser(client);
   show(user.results);
@@ -78,7 +80,7 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
 
   // With the closing lines and not here: they say what the first update needs.
   results.push(...unreported(project, answers));
-  return farewell(results, answers, ui);
+  return farewell(results, answers, await pushTo(around, project.repository.branch), ui);
 }
 
 /** The files of another stack than the one that is selected must not be written because the CLI could not tell. */
@@ -149,7 +151,7 @@ const TOKEN_STEPS = [
   "npx pulumi up",
 ];
 
-function farewell(results: Result[], answers: Answers, ui: Ui): number {
+function farewell(results: Result[], answers: Answers, push: string, ui: Ui): number {
   const bad = results.filter(({ outcome }) => outcome === "failed");
   ui.say(`\n${counted(results)}`);
   if (bad.length > 0) {
@@ -158,6 +160,6 @@ function farewell(results: Result[], answers: Answers, ui: Ui): number {
   }
   // The token reaches the machine by a second update: without it the machine cannot see a push.
   const token = answers.access === "token" ? TOKEN_STEPS : [];
-  ui.say(["Next:", "npx pulumi up", ...token, "git push -u origin HEAD"].join("\n  "));
+  ui.say(["Next:", "npx pulumi up", ...token, push].join("\n  "));
   return WRITTEN;
 }

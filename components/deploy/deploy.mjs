@@ -13,7 +13,7 @@ import { isPlainPath, PrivateFolder } from "./privateFolder.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
 import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
-import { checkSources, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
+import { checkSources, closedInputWarnings, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
 import { writeSshFiles } from "./ssh.mjs";
 import { armGuard, confirmSwitch, refuseRefusedToken, switchSystem } from "./switch.mjs";
 import { harmless } from "./text.mjs";
@@ -35,6 +35,7 @@ async function deploy(deployment) {
     );
   // Asked while the machine is waited for.
   const following = followedRevision(deployment).catch(() => ({ revision: "-", warning: undefined }));
+  const closed = closedInputWarnings(deployment).catch(() => []);
   const seen = await log.phase("wait", async (say) => {
     const answers = await waitForMachine(deployment);
     say("the machine is ready");
@@ -47,6 +48,7 @@ async function deploy(deployment) {
 
   const { revision, warning } = await following;
   if (warning !== undefined) log.progress(warning);
+  for (const line of await closed) log.progress(line);
   const held = await log.phase("hold", async (say) => {
     const answers = await holdMachine(deployment, wanted);
     say("no other deployment, no automatic upgrade");

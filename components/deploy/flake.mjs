@@ -36,6 +36,43 @@ function locate(flake) {
 }
 
 /**
+ * The folder that Nix reads whole: that of a path:, from which "dir" leads to the flake.
+ * @param {FlakeReference} flake
+ */
+export function rootOf({ flake, folder }) {
+  const inner = optionsOf({ flake }).get("dir");
+  return folder === undefined || inner === null ? folder : path.join(folder, path.relative(path.join("/", inner), "/"));
+}
+
+/**
+ * What stands behind the question mark of a reference.
+ * @param {Pick<FlakeReference, "flake">} flake
+ */
+export function optionsOf({ flake }) {
+  return new URLSearchParams(flake.split("?")[1] ?? "");
+}
+
+/**
+ * The revision that Nix takes instead of the work tree, as git resolves it; undefined when it takes the work tree.
+ * @param {Pick<FlakeReference, "flake" | "kind">} flake
+ */
+export function chosenRevision({ flake, kind }) {
+  const options = optionsOf({ flake });
+  const ref = options.get("ref");
+  if (kind === "path") return undefined;
+  return options.get("rev") ?? (ref === null || /^(refs\/|HEAD$)/.test(ref) ? ref : `refs/heads/${ref}`) ?? undefined;
+}
+
+/**
+ * Whether a flake asks Nix for its submodules or LFS objects (inputs.self.submodules).
+ * @param {string} folder
+ */
+export function asksForSubmodules(folder) {
+  const file = path.join(folder, "flake.nix");
+  return fs.existsSync(file) && /\b(submodules|lfs)\b/.test(fs.readFileSync(file, "utf8"));
+}
+
+/**
  * The attribute path of what a deployment installs, as nixos-rebuild writes it: so Nix's own evaluation cache has it
  * when nixos-rebuild asks.
  * @param {FlakeReference} flake
@@ -46,9 +83,9 @@ export function derivationAttribute({ flake, attribute }) {
 
 /**
  * A hash of what Nix sees of a flake: names, contents, executable bits and links. Of a folder (path:…) everything in
- * it, of a Git repository the tracked files as they are now.
+ * it, of a Git repository the tracked files as they are now and the tree of the last commit.
  * @param {FlakeReference & { folder: string }} flake
- * @param {(folder: string) => Promise<{ root: string, files: string[] }>} trackedFiles
+ * @param {(folder: string) => Promise<{ root: string, files: string[], tree?: string }>} trackedFiles
  */
 export async function contentHash(flake, trackedFiles) {
   if (!fs.existsSync(path.join(flake.folder, "flake.nix"))) {
@@ -56,13 +93,18 @@ export async function contentHash(flake, trackedFiles) {
       advice: [`The flake reference is ${JSON.stringify(flake.reference)}, relative to ${process.cwd()}.`],
     });
   }
-  const { root, files } =
-    flake.kind === "path" ? { root: flake.folder, files: allFiles(flake.folder) } : await trackedFiles(flake.folder);
+  const whole = rootOf(flake) ?? flake.folder;
+  const {
+    root,
+    files,
+    tree = "",
+  } = flake.kind === "path" ? { root: whole, files: allFiles(whole) } : await trackedFiles(flake.folder);
   const hash = createHash("sha256");
   // Two lists of fields never look the same: each field stands with its length.
   const add = (/** @type {string | Buffer} */ field) => hash.update(`${Buffer.byteLength(field)}:`).update(field);
   add(path.relative(root, flake.folder));
   add(flake.attribute);
+  if (tree !== "") add(tree);
   for (const file of files.sort()) addFile(add, root, file);
   return hash.digest("hex");
 }
@@ -73,11 +115,12 @@ export async function contentHash(flake, trackedFiles) {
  * @param {string} file
  */
 function addFile(add, root, file) {
-  const full = path.join(root, file);
+  const full = fileIn(root, file);
   const stat = fs.lstatSync(full, { throwIfNoEntry: false });
-  add(file);
+  add(Buffer.from(file, "latin1"));
   if (stat === undefined) add("deleted");
-  else if (stat.isSymbolicLink()) add(`link ${fs.readlinkSync(full)}`);
+  else if (stat.isSymbolicLink())
+    add(Buffer.concat([Buffer.from("link "), fs.readlinkSync(full, { encoding: "buffer" })]));
   else if (stat.isFile()) {
     add(stat.mode & 0o100 ? "program" : "file");
     add(fs.readFileSync(full));
@@ -85,13 +128,25 @@ function addFile(add, root, file) {
 }
 
 /**
+ * The names below a folder, those of folders with a slash at their end. Names are bytes: one character for each.
  * @param {string} folder
- * @param {string} [inner]
+ * @param {{ inner?: string, enter?: (inner: string) => boolean }} [options] `enter`: whether a folder is looked into
  * @returns {string[]}
  */
-function allFiles(folder, inner = "") {
-  return fs.readdirSync(path.join(folder, inner), { withFileTypes: true }).flatMap((entry) => {
+export function allFiles(folder, { inner = "", enter = () => true } = {}) {
+  const entries = fs.readdirSync(fileIn(folder, inner), { withFileTypes: true, encoding: "latin1" });
+  return entries.flatMap((entry) => {
     const file = path.join(inner, entry.name);
-    return entry.isDirectory() ? [`${file}/`, ...allFiles(folder, file)] : [file];
+    if (!entry.isDirectory()) return [file];
+    return [`${file}/`, ...(enter(file) ? allFiles(folder, { inner: file, enter }) : [])];
   });
+}
+
+/**
+ * The path of a name that is one character for each byte.
+ * @param {string} folder
+ * @param {string} name
+ */
+export function fileIn(folder, name) {
+  return Buffer.concat([Buffer.from(path.join(folder, "/")), Buffer.from(name, "latin1")]);
 }

@@ -2,8 +2,23 @@
 import { DeploymentError } from "./errors.mjs";
 import { githubRepository, revisionIn } from "./revision.mjs";
 import { gitTrouble } from "./trouble.mjs";
+import { withoutRepository } from "./process.mjs";
 
 /** @typedef {import("./process.mjs").Processes} Processes */
+
+/**
+ * The environment in which git asks nothing, changes nothing, and takes the folder's own repository as it was fetched.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function gitEnvironment(env) {
+  return {
+    ...withoutRepository(env),
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_NO_REPLACE_OBJECTS: "1",
+    LC_ALL: "C",
+  };
+}
 
 /**
  * Runs git in a folder, without questions.
@@ -13,7 +28,7 @@ import { gitTrouble } from "./trouble.mjs";
  * @param {number} [timeoutSeconds]
  */
 export async function git(folder, args, processes, timeoutSeconds) {
-  const env = { ...processes.env, GIT_TERMINAL_PROMPT: "0", GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" };
+  const env = gitEnvironment(processes.env);
   const result = await processes.run("git", ["-C", folder, ...args], { env, timeoutSeconds });
   if (result.code === 0) return result;
   // Whatever was asked: the answer would be taken for "no repository" or "no commit".
@@ -25,40 +40,41 @@ export async function git(folder, args, processes, timeoutSeconds) {
 }
 
 /**
- * The files that Nix sees of a Git repository: those that Git tracks, in its whole work tree.
+ * What git prints as a list that ends each item with a zero byte. Names are bytes: one character for each.
+ * @param {string} folder
+ * @param {string[]} args
+ * @param {Processes} processes
+ * @param {string} [input]
+ */
+export async function gitList(folder, args, processes, input) {
+  const env = gitEnvironment(processes.env);
+  const result = await processes.run("git", ["-C", folder, ...args], { env, input, bytes: true });
+  if (result.code === 0) return result.stdout.split("\0").slice(0, -1);
+  throw new DeploymentError(`git ${args[0]} failed in ${folder}: ${result.stderr.trim()}`);
+}
+
+/**
+ * The files that Nix sees of a Git repository: those that Git tracks, in its whole work tree, and with `submodules`
+ * those of its submodules; and the tree of the last commit, which Nix takes instead while nothing is changed.
  * @param {string} folder in the work tree
  * @param {Processes} processes
+ * @param {{ submodules?: boolean }} [options]
  */
-export async function trackedFiles(folder, processes) {
+export async function trackedFiles(folder, processes, { submodules = false } = {}) {
   const top = await git(folder, ["rev-parse", "--show-toplevel"], processes);
   if (top.code !== 0) {
     throw new DeploymentError(`${JSON.stringify(folder)} is not in a Git repository.`, {
+      details: top.stderr.trim(),
       advice: ['Write the flake as "path:…", or run git init.'],
     });
   }
   const root = top.stdout.replace(/\n$/, "");
-  const list = await git(root, ["ls-files", "-z", "--cached"], processes);
-  return { root, files: [...new Set(list.stdout.split("\0").filter((file) => file !== ""))] };
-}
-
-/**
- * What a folder has that its last commit has not: one line each, such as "changed: nix/machine.nix". Undefined when
- * that cannot be told.
- * @param {string} folder
- * @param {boolean} ignoredToo whether files that Git ignores count
- * @param {Processes} processes
- */
-export async function differences(folder, ignoredToo, processes) {
-  const args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all"];
-  const result = await git(folder, [...args, `--ignored=${ignoredToo ? "matching" : "no"}`, "--", "."], processes);
-  if (result.code !== 0) return undefined;
-  return result.stdout
-    .split("\0")
-    .filter((entry) => entry !== "")
-    .map((entry) => {
-      const [status, file] = [entry.slice(0, 2), entry.slice(3)];
-      return `${status === "??" ? "untracked" : status === "!!" ? "ignored by Git" : "changed"}: ${file}`;
-    });
+  const args = ["ls-files", "-z", "--cached", ...(submodules ? ["--recurse-submodules"] : [])];
+  const [files, tree] = await Promise.all([
+    gitList(root, args, processes),
+    git(root, ["rev-parse", "--verify", "--quiet", "HEAD^{tree}"], processes),
+  ]);
+  return { root, files: [...new Set(files)], tree: tree.stdout.trim() };
 }
 
 /**
@@ -118,6 +134,9 @@ async function remoteOf(folder, repository, processes) {
  * @param {Processes} processes
  */
 export async function sameFolder(folder, one, other, processes) {
-  const result = await git(folder, ["diff", "--quiet", one, other, "--", "."], processes);
-  return result.code === 0;
+  // The trees' ids: a comparison by git diff leaves out what attributes and settings tell it to.
+  const trees = await Promise.all(
+    [one, other].map((revision) => git(folder, ["rev-parse", "--verify", "--quiet", `${revision}:./`], processes)),
+  );
+  return trees.every(({ code, stdout }) => code === 0 && stdout === trees[0]?.stdout);
 }

@@ -2,15 +2,16 @@
 import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError } from "./errors.mjs";
-import { contentHash, derivationAttribute } from "./flake.mjs";
-import { refuseSecrets } from "./sources.mjs";
-import { trackedFiles } from "./git.mjs";
+import { isCovered, nixSettings } from "./evaluationKey.mjs";
+import { asksForSubmodules, chosenRevision, contentHash, derivationAttribute, optionsOf } from "./flake.mjs";
+import { refuseSecrets } from "./refuseSecrets.mjs";
+import { git, trackedFiles } from "./git.mjs";
 import { cacheFolder } from "./log.mjs";
 import { inTurn } from "./turns.mjs";
 import { endedBy, gitTrouble } from "./trouble.mjs";
 
 /** Changes when what is hashed, or what is stored, changes. */
-const CACHE_FORMAT = "1";
+const CACHE_FORMAT = "2";
 
 const FEATURES = ["--extra-experimental-features", "nix-command flakes"];
 
@@ -95,7 +96,22 @@ export async function hashOnly(flake, processes) {
 async function sourcesHash(flake, processes) {
   const { folder } = flake;
   if (folder === undefined) return undefined;
-  return contentHash({ ...flake, folder }, (at) => trackedFiles(at, processes));
+  return contentHash({ ...flake, folder }, (at) => filesOf(flake, at, processes));
+}
+
+/**
+ * @param {FlakeReference} flake of a Git repository
+ * @param {string} folder
+ * @param {import("./process.mjs").Processes} processes
+ */
+async function filesOf(flake, folder, processes) {
+  const submodules = optionsOf(flake).has("submodules") || asksForSubmodules(folder);
+  const tracked = await trackedFiles(folder, processes, { submodules });
+  const revision = chosenRevision(flake);
+  if (revision === undefined) return tracked;
+  // Nix takes that revision, whatever lies in the work tree.
+  const tree = await git(folder, ["rev-parse", "--verify", "--quiet", `${revision}^{tree}`], processes);
+  return tree.code === 0 ? { root: tracked.root, files: [], tree: tree.stdout.trim() } : tracked;
 }
 
 /**
@@ -110,16 +126,22 @@ export async function evaluatedBefore(flake, processes, env) {
 }
 
 /**
- * Where the result for these sources is kept; undefined when the flake is not on this computer.
+ * Where the result for these sources is kept; undefined when the flake is not on this computer, or reads more than
+ * its sources.
  * @param {FlakeReference} flake
  * @param {import("./process.mjs").Processes} processes
  * @param {NodeJS.ProcessEnv} env
  */
 async function cacheFile(flake, processes, env) {
-  if (flake.folder === undefined) return undefined;
+  const { folder } = flake;
+  if (folder === undefined || !isCovered({ ...flake, folder })) return undefined;
   const [nix, sources] = await Promise.all([processes.run("nix", ["--version"]), sourcesHash(flake, processes)]);
   const version = nix.stdout.trim().replaceAll(/[^A-Za-z0-9.]+/g, "-");
-  return path.join(ownCacheFolder(env), "evaluations", `${CACHE_FORMAT}-${version}-${flake.kind}-${sources}`);
+  return path.join(
+    ownCacheFolder(env),
+    "evaluations",
+    `${CACHE_FORMAT}-${version}-${flake.kind}-${nixSettings(processes.env)}-${sources}`,
+  );
 }
 
 /** @param {NodeJS.ProcessEnv} env */

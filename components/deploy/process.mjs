@@ -13,6 +13,7 @@ import { ProgramMissing } from "./errors.mjs";
  * @property {boolean} [keepInput] leave standard input open after `input`, until the program ends
  * @property {number} [timeoutSeconds] end it after this time; no limit without
  * @property {boolean} [afterStop] start it though everything was stopped: cleaning up
+ * @property {boolean} [bytes] what it prints is no text: each byte becomes one character, and the log leaves it out
  */
 
 /** How long a program may take to end in order, before it is asked more harshly: on a busy computer, too. */
@@ -49,7 +50,8 @@ export class Processes {
    * @returns {Promise<Result>}
    */
   run(program, args, options = {}) {
-    const { env = this.env, starts, input = "", keepInput = false, timeoutSeconds, afterStop = false } = options;
+    const { env = this.env, starts, input = "", keepInput = false, timeoutSeconds } = options;
+    const { afterStop = false, bytes = false } = options;
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
     return new Promise((resolve, reject) => {
@@ -79,7 +81,7 @@ export class Processes {
               void running.end();
             }, timeoutSeconds * 1000);
 
-      child.stdout.setEncoding("utf8").on("data", (chunk) => (stdout += chunk));
+      child.stdout.setEncoding(bytes ? "latin1" : "utf8").on("data", (chunk) => (stdout += chunk));
       child.stderr.setEncoding("utf8").on("data", (chunk) => (stderr += chunk));
       // A program that ends without reading its input closes the pipe; its exit code says what went wrong.
       child.stdin.on("error", () => {});
@@ -97,7 +99,7 @@ export class Processes {
       child.once("exit", () => child.stdin.destroy());
       child.once("close", (code, signal) => {
         forget();
-        for (const line of `${stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
+        for (const line of `${bytes ? "" : stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
         // One that was ended has not done what it was to do, whatever it makes of that.
         resolve({ code: timedOut ? null : code, signal, stdout, stderr, timedOut });
@@ -177,8 +179,12 @@ const SAFETY_SWITCHES = [
  * @param {NodeJS.ProcessEnv} env
  */
 export function plainEnvironment(env) {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(DEPLOY|EVALUATE|PULUMI)_/.test(name) && !SAFETY_SWITCHES.includes(name)),
+  return withoutRepository(
+    Object.fromEntries(
+      Object.entries(env).filter(
+        ([name]) => !/^(DEPLOY|EVALUATE|PULUMI)_/.test(name) && !SAFETY_SWITCHES.includes(name),
+      ),
+    ),
   );
 }
 
@@ -221,4 +227,16 @@ export function environmentFor(program, env, started = program) {
   const isKept = (/** @type {string} */ variable) =>
     own.some((variables) => variables.test(variable)) || !SECRETS.some((secret) => secret.test(variable));
   return Object.fromEntries(Object.entries(env).filter(([variable]) => isKept(variable)));
+}
+
+/** What makes git take another repository, index or history than the folder's own; a git hook sets some of them. */
+const OTHER_REPOSITORY =
+  /^GIT_(DIR|WORK_TREE|IMPLICIT_WORK_TREE|COMMON_DIR|INDEX_FILE|INDEX_VERSION|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX|GRAFT_FILE|SHALLOW_FILE|REPLACE_REF_BASE|NO_REPLACE_OBJECTS|ATTR_SOURCE|DEFAULT_HASH|EXTERNAL_DIFF|DIFF_OPTS|(LITERAL|GLOB|NOGLOB|ICASE)_PATHSPECS)$/;
+
+/**
+ * The environment in which git, and what starts it, takes the repository of the folder that it is told.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function withoutRepository(env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !OTHER_REPOSITORY.test(name)));
 }

@@ -1,26 +1,15 @@
 // @ts-check
 import fs from "node:fs";
 import path from "node:path";
-import { DeploymentError, ProgramMissing } from "./errors.mjs";
-import { hasToken, readableNames, secretsProblems } from "./flakeSecrets.mjs";
-import { branchTip, differences, revisionOf, sameFolder } from "./git.mjs";
+import { refuseUncommitted } from "./committed.mjs";
+import { DeploymentError } from "./errors.mjs";
+import { chosenRevision } from "./flake.mjs";
+import { hasToken, readableNames } from "./flakeSecrets.mjs";
+import { branchTip, revisionOf, sameFolder } from "./git.mjs";
+import { closedInputs, INPUTS_ADVICE, privateInputs } from "./inputs.mjs";
+import { refuseSecrets } from "./refuseSecrets.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
-
-const SHOWN_DIFFERENCES = 10;
-
-/**
- * Refuses keys and plain secrets in the flake's folder.
- * @param {import("./flake.mjs").FlakeReference} flake
- * @param {string} [machineRecipient]
- */
-export function refuseSecrets({ folder }, machineRecipient) {
-  if (folder === undefined || !fs.existsSync(folder)) return;
-  const problems = secretsProblems(folder, machineRecipient);
-  if (problems.length > 0) {
-    throw new DeploymentError(`The flake's folder ${folder} cannot be deployed: ${problems.join("\n")}`);
-  }
-}
 
 /**
  * Values of the flake's SOPS files that are left in plain text because their names end in `_unencrypted`.
@@ -40,37 +29,29 @@ export async function checkSources({ settings, processes }) {
   if (folder === undefined) return "the flake is not a folder of this computer";
   refuseSecrets(settings.flake, settings.ageRecipient || undefined);
   checkRepository(folder, settings.repository);
-  if (settings.allowDirty) return "the folder is taken as it is";
-  await refuseDifferences(folder, settings, processes);
-  return `${folder} is what is committed`;
+  const inputs = privateInputs(folder, machineOf(folder))
+    .map((text) => `; warning: ${text}. ${INPUTS_ADVICE}`)
+    .join("");
+  if (settings.allowDirty) return `the folder is taken as it is${inputs}`;
+  await refuseUncommitted({ ...settings.flake, folder }, { ...settings, access: accessOf(settings) }, processes);
+  return `${folder} is what is committed${inputs}`;
 }
 
 /**
- * @param {string} folder
- * @param {import("./settings.mjs").Settings} settings
- * @param {import("./process.mjs").Processes} processes
+ * Warnings about inputs that only this computer may read, of those whose servers have to be asked.
+ * @param {Pick<Deployment, "settings" | "processes">} deployment
  */
-async function refuseDifferences(folder, settings, processes) {
-  const advice = ["Commit them, or remove them, or set allowDirty to install the folder as it is."];
-  const found = await differences(folder, settings.flake.kind === "path", processes).catch((error) => {
-    if (error instanceof ProgramMissing) return undefined;
-    throw error;
-  });
-  if (found === undefined || (await revisionOf(folder, "HEAD", processes)) === undefined) {
-    throw new DeploymentError(
-      `It cannot be told whether ${folder} is committed: Git is missing, or there is no commit.`,
-      { advice },
-    );
-  }
-  if (found.length === 0) return;
-  const rest = found.length > SHOWN_DIFFERENCES ? [`and ${found.length - SHOWN_DIFFERENCES} more`] : [];
-  throw new DeploymentError(
-    `The flake's folder ${folder} differs from the last commit, which is what the machine will follow.`,
-    {
-      details: [...found.slice(0, SHOWN_DIFFERENCES), ...rest].join("\n"),
-      advice,
-    },
-  );
+export async function closedInputWarnings({ settings, processes }) {
+  const { folder } = settings.flake;
+  if (folder === undefined) return [];
+  const found = await closedInputs(folder, machineOf(folder), processes);
+  return found.map((text) => `warning: ${text}. ${INPUTS_ADVICE}`);
+}
+
+/** @param {string} folder */
+function machineOf(folder) {
+  const { owner, name, access } = readRepository(folder);
+  return { repository: `${owner}/${name}`, access };
 }
 
 /**
@@ -152,7 +133,7 @@ export async function followedRevision({ settings, processes }) {
   const { folder } = settings.flake;
   const { owner, name, branch } = folder === undefined ? { owner: "", name: "", branch: "" } : readRepository(folder);
   if (folder === undefined || owner === "" || branch === "") return { revision: "-" };
-  const head = await revisionOf(folder, "HEAD", processes).catch(() => undefined);
+  const head = await revisionOf(folder, chosenRevision(settings.flake) ?? "HEAD", processes).catch(() => undefined);
   // Outside of a repository there is nothing to compare with.
   if (head === undefined) return { revision: "-" };
   let tip;

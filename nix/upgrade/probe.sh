@@ -15,7 +15,7 @@ answer=$(nixos-upgrade-remote)
 boot=$((NOW - $(cut -d . -f 1 /proc/uptime)))
 
 probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPGRADE_FRESH_SECONDS" \
-  --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg system "$(current_system)" \
+  --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg system "$(current_system)" --arg branch "$UPGRADE_BRANCH" \
   --argjson probe "$probe" --argjson state "$state" --argjson answer "$answer" '
   def minutes: ($now - .) / 60 | floor | "\(.) minutes";
   ([$probe.begun // $now, $boot] | max) as $begun
@@ -25,9 +25,13 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
      elif $running == $answer.revision then null
      else [$probe.behindSince // $now, $begun] | max end) as $behind
   | ([$state.check // $begun, $begun] | max) as $check
+  | (if $answer.state == "waiting" then [$probe.waitingSince // $now, $begun] | max
+     elif $answer.state == "ok" then null
+     else $probe.waitingSince end) as $waiting
   | (if $answer.state == "ok" then $answer.tokenExpires else $probe.tokenExpires end) as $expires
   | {
-      begun: $begun, contact: $contact, behindSince: $behind, tokenExpires: $expires, at: $now,
+      begun: $begun, contact: $contact, behindSince: $behind, waitingSince: $waiting,
+      tokenExpires: $expires, at: $now,
       problems: [
         if $behind and $now - $behind > $fresh then {
           summary: "This machine does not run the newest revision of its repository.",
@@ -36,6 +40,13 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
         if $now - $contact > $fresh then {
           summary: "This machine cannot read its repository.",
           message: "The repository could not be read for \($contact | minutes): \($answer.message)"
+        } else empty end,
+        # What is there says whether somebody pushed to another name, such as the one that git has chosen.
+        if $answer.state == "waiting" and $now - $waiting > $fresh then {
+          summary: "The branch that this machine follows is not there.",
+          message: ("The repository has no branch \($branch), for \($waiting | minutes). "
+            + ($answer.branches // [] | if length == 0 then "Push to it: git push -u origin HEAD:\($branch)"
+               else "It has: \(join(", ")). Push to \($branch): git push origin \(first):\($branch); or write another \"branch\" into nix/repository.json." end))
         } else empty end,
         # One that is at work asks again when it is done.
         if $answer.state == "ok" and $state.phase == null and $now - $check > $fresh then {

@@ -220,3 +220,176 @@ END
     }
   });
 });
+
+// Whether an evaluation may be remembered: a real Git, and the recorder in the place of Nix unless it is said otherwise.
+describe("the evaluation cache", () => {
+  let folder: string;
+  let project: string;
+  beforeEach(() => {
+    folder = fs.realpathSync(fs.mkdtempSync("/tmp/cache-"));
+    project = path.join(folder, "project");
+    fs.mkdirSync(path.join(project, "nix"), { recursive: true });
+    fs.writeFileSync(path.join(project, "nix/flake.nix"), "{ outputs = _: { }; }");
+    writeProgram(
+      path.join(folder, "bin"),
+      "nix",
+      `if [ "$1" = --version ]; then echo "nix (Nix) 2.34.0"; exit; fi
+       echo x >>"$HOME/calls"; printf /nix/store/%032d-x.drv $(wc -l <"$HOME/calls")`,
+    );
+  });
+  afterEach(() => {
+    const store = path.join(folder, "store");
+    if (fs.existsSync(store)) execFileSync("chmod", ["-R", "u+w", store]);
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  const env = (): NodeJS.ProcessEnv => ({
+    HOME: folder,
+    PATH: `${path.join(folder, "bin")}:/usr/bin:/bin`,
+    GIT_CONFIG_SYSTEM: "/dev/null",
+  });
+  const git = (at: string, ...args: string[]) =>
+    execFileSync(
+      "git",
+      [
+        "-C",
+        at,
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.invalid",
+        "-c",
+        "protocol.file.allow=always",
+        ...args,
+      ],
+      { env: env(), stdio: "pipe", encoding: "utf8" },
+    ).trim();
+  const commit = (at = project) => {
+    git(at, "add", "--all");
+    git(at, "commit", "--quiet", "--allow-empty", "--message", "x");
+  };
+  const evaluated = async (flake: string, more: NodeJS.ProcessEnv = {}) => {
+    const { code, stdout, stderr } = await runProgram("evaluate.mjs", project, {
+      ...env(),
+      EVALUATE_FLAKE: `${flake}#default`,
+      ...more,
+    });
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  const lock = (locked: object) =>
+    fs.writeFileSync(
+      path.join(project, "nix/flake.lock"),
+      JSON.stringify({ nodes: { root: { inputs: { x: "x" } }, x: { locked } }, root: "root", version: 7 }),
+    );
+
+  const pinned = { type: "github", owner: "a", repo: "b", rev: "0".repeat(40), narHash: "sha256-x" };
+  const remembered: Record<string, [string, () => void]> = {
+    "a folder": ["path:./nix", () => {}],
+    "pinned inputs": ["path:./nix", () => lock(pinned)],
+    "an input that is a folder of the flake": ["path:./nix", () => lock({ type: "path", path: "./sub" })],
+    "a Git repository": ["git+file:.?dir=nix", () => {}],
+  };
+  const forgotten: Record<string, [string, () => void]> = {
+    "an input that is a folder of this computer": [
+      "path:./nix",
+      () => lock({ type: "path", path: "/srv/shared", narHash: "sha256-x" }),
+    ],
+    "an input without a pinned content": ["path:./nix", () => lock({ type: "git", url: "file:///srv/shared" })],
+    "a lock file that is none": ["path:./nix", () => fs.writeFileSync(path.join(project, "nix/flake.lock"), "x")],
+    submodules: ["git+file:.?submodules=1&dir=nix", () => {}],
+    "LFS objects": ["git+file:.?dir=nix&lfs=1", () => {}],
+    "a branch": ["git+file:.?ref=main&dir=nix", () => {}],
+    "submodules that the flake itself asks for": [
+      "git+file:.?dir=nix",
+      () =>
+        fs.writeFileSync(path.join(project, "nix/flake.nix"), "{ inputs.self.submodules = true; outputs = _: { }; }"),
+    ],
+  };
+  for (const [expected, cases] of [
+    [true, remembered],
+    [false, forgotten],
+  ] as const) {
+    for (const [what, [flake, prepare]] of Object.entries(cases)) {
+      it(`${expected ? "remembers" : "remembers nothing of"} ${what}`, async () => {
+        git(project, "init", "--quiet", "--initial-branch=main");
+        prepare();
+        commit();
+        assert.equal((await evaluated(flake)) === (await evaluated(flake)), expected);
+      });
+    }
+  }
+
+  const changes: Record<string, [string, () => NodeJS.ProcessEnv]> = {
+    "a setting in Nix's own variable": ["path:./nix", () => ({ NIX_CONFIG: "allow-import-from-derivation = false" })],
+    "a setting in a file that nix.conf includes": [
+      "path:./nix",
+      () => {
+        fs.writeFileSync(path.join(folder, ".config/nix/more.conf"), "store = /elsewhere");
+        return {};
+      },
+    ],
+    "a file beside the flake, for a path that leads further in": [
+      "path:.?dir=nix",
+      () => {
+        fs.writeFileSync(path.join(project, "shared"), "changed");
+        return {};
+      },
+    ],
+    "a commit of what the work tree had already": [
+      "git+file:.?dir=nix",
+      () => {
+        commit();
+        return {};
+      },
+    ],
+  };
+  for (const [what, [flake, change]] of Object.entries(changes)) {
+    it(`evaluates again after ${what}`, async () => {
+      git(project, "init", "--quiet", "--initial-branch=main");
+      fs.mkdirSync(path.join(folder, ".config/nix"), { recursive: true });
+      fs.writeFileSync(path.join(folder, ".config/nix/nix.conf"), "!include more.conf\n");
+      commit();
+      fs.writeFileSync(path.join(project, "README.md"), "changed");
+      git(project, "add", "README.md");
+      const before = await evaluated(flake);
+      assert.notEqual(await evaluated(flake, change()), before);
+    });
+  }
+
+  for (const name of ["nix-trixie", "nix-sid"]) {
+    // Fault 186
+    it(`sees a new commit of a submodule that a real Nix reads (${name})`, async function () {
+      const cache = process.env["XDG_CACHE_HOME"] || path.join(process.env["HOME"] ?? "", ".cache");
+      const bin = path.join(cache, "pulumi-nixos", name, "bin");
+      requireOrSkip(this, "nix", fs.existsSync(bin), `run .ci/install-nix.sh for ${name}`);
+      const site = path.join(folder, "site");
+      fs.mkdirSync(site);
+      fs.writeFileSync(path.join(site, "motd"), "one");
+      git(site, "init", "--quiet", "--initial-branch=main");
+      commit(site);
+      fs.writeFileSync(
+        path.join(project, "nix/flake.nix"),
+        `{ outputs = _: { nixosConfigurations.default.config.system.build.toplevel = derivation {
+             name = "system"; system = "x86_64-linux"; builder = "/bin/sh"; motd = builtins.readFile ./site/motd; }; }; }`,
+      );
+      git(project, "init", "--quiet", "--initial-branch=main");
+      git(project, "submodule", "add", "--quiet", site, "nix/site");
+      commit();
+      const real = {
+        PATH: `${bin}:${process.env["PATH"]}`,
+        NIX_CONFIG: `store = ${path.join(folder, "store")}\nsandbox = false\nbuild-users-group =\nsubstituters =\n`,
+        ...{ GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "protocol.file.allow", GIT_CONFIG_VALUE_0: "always" },
+      };
+      const flake = `git+file://${project}?submodules=1&dir=nix`;
+      const hash = { EVALUATE_MODE: "hash" };
+      const [before, hashBefore] = [await evaluated(flake, real), await evaluated(flake, hash)];
+      fs.writeFileSync(path.join(project, "nix/site/motd"), "two");
+      assert.notEqual(await evaluated(flake, hash), hashBefore, "hash of a changed file of a submodule");
+      commit(path.join(project, "nix/site"));
+      commit();
+      assert.notEqual(await evaluated(flake, real), before);
+      assert.notEqual(await evaluated(flake, hash), hashBefore);
+    }).timeout(120_000);
+  }
+});

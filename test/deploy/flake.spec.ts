@@ -85,6 +85,14 @@ describe("the hash of a flake's content", () => {
     });
   }
 
+  it("changes with a file whose name is no text", async () => {
+    const name = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]);
+    fs.writeFileSync(name, "x");
+    const before = await hash();
+    fs.writeFileSync(name, "y");
+    assert.notEqual(await hash(), before);
+  });
+
   it("changes with the attribute", async () => {
     assert.notEqual(await hash("default"), await hash("other"));
   });

@@ -118,6 +118,16 @@ describe("the sources of a deployment", () => {
     assert.match(await refusal(), /Git is missing, or there is no commit/);
   });
 
+  // Fault 181
+  it("are accepted with a warning, when an input is a private repository that only this computer may read", async () => {
+    const locked = { type: "git", url: "ssh://git@github.com/acme/nix-secrets" };
+    write("nix/flake.lock", JSON.stringify({ nodes: { secrets: { locked }, root: {} }, root: "root", version: 7 }));
+    commit();
+    const expected = /; warning: the machine may not read the input "secrets", ssh:.*docs\/trouble\/private-input\.md/;
+    assert.match(await checkSources(deployment()), expected);
+    assert.match(await checkSources(deployment({ DEPLOY_ALLOW_DIRTY: "true" })), expected);
+  });
+
   it("list ten differences at most", async () => {
     for (let n = 0; n < 13; n++) write(`nix/${n}`, "");
     assert.match(await refusal(), /and 3 more/);

@@ -13,6 +13,17 @@ describe("nextStep", () => {
     assert.equal(step, "git push -u origin HEAD: the machine takes it within a minute, and follows from then on.");
   });
 
+  // Fault 182
+  it("names the machine's branch where another one is checked out, and those that are there instead", () => {
+    const facts = { access: "deploy-key", secretsFile: false, pushed: false, follows: "main" };
+    assert.match(nextStep(facts) ?? "", /^git push -u origin HEAD:main: the machine follows main\. It takes/);
+    assert.match(
+      nextStep({ ...facts, others: ["master", "x"] }) ?? "",
+      /^git push -u origin HEAD:main: the machine follows main, .* \(only "master", "x"\)\./,
+    );
+    assert.match(nextStep({ ...facts, others: Array(9).fill("x") as string[] }) ?? "", / and 4 more\)/);
+  });
+
   it("asks for the token first where the machine reads with one", () => {
     const step = nextStep({ access: "token", secretsFile: false, pushed: false });
     assert.equal(
@@ -67,6 +78,23 @@ describe("readCheckout", () => {
     repository("git@github.com:octo/server.git");
     git("update-ref", "refs/remotes/origin/main", "HEAD");
     assert.equal(readCheckout(folder, json).pushed, true);
+  });
+
+  it("is not pushed where git remembers other branches of the remote only, and names them", () => {
+    repository("git@github.com:octo/server.git");
+    git("branch", "--move", "master");
+    assert.equal(readCheckout(folder, json).follows, "main");
+    git("update-ref", "refs/remotes/origin/master", "HEAD");
+    git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/master");
+    const facts = readCheckout(folder, json);
+    assert.deepEqual([facts.pushed, facts.follows, facts.others], [false, "main", ["master"]]);
+    const master = JSON.stringify({ ...(JSON.parse(json) as object), branch: "master" });
+    assert.equal(readCheckout(folder, master).pushed, true);
+  });
+
+  it("names the branch before the first commit, too", () => {
+    git("init", "--initial-branch=master");
+    assert.match(nextStep(readCheckout(folder, json)) ?? "", /HEAD:main/);
   });
 
   it("is pushed where CI has checked out a pull request", () => {

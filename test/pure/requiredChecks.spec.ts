@@ -40,6 +40,32 @@ describe("unreportedChecks", () => {
     ["on:\n  pull_request:\n    paths-ignore: [docs/**]\n", false],
     ["on: {workflow_dispatch: }", false],
   ];
+  // Each of these is the rule of a page of GitHub's: "Workflow syntax", "Events that trigger workflows".
+  triggers.push(
+    ["on: {pull_request: {branches: [develop]}}", false],
+    ["on: {pull_request: {branches: main}}", true],
+    ["on: {pull_request: {branches: []}}", false],
+    ["on: {pull_request: {branches: ['**', '!main']}}", false],
+    ["on: {pull_request: {branches: ['!main', '**']}}", true],
+    ["on: {pull_request: {branches: ['!main']}}", false],
+    ["on: {pull_request: {branches: ['m*', '!ma*', 'main']}}", true],
+    ["on: {pull_request: {branches-ignore: [main]}}", false],
+    ["on: {pull_request: {branches-ignore: ['release/**']}}", true],
+    ["on: {pull_request: {branches: [main], branches-ignore: [x]}}", false],
+    ["on: {pull_request: {paths: ['**']}}", true],
+    ["on: {pull_request: {paths: ['**', '!docs/**']}}", false],
+    ["on: {pull_request: {paths: ['!docs/**', '**']}}", true],
+    ["on: {pull_request: {types: [opened, synchronize, reopened]}}", true],
+    ["on: {pull_request: {types: [labeled]}}", false],
+    ["on: {pull_request: {types: [opened]}}", false],
+    ["on: {pull_request: {types: synchronize}}", false],
+    ["on: pull_request_target", true],
+    ["on: {pull_request_target: {branches: [develop]}}", false],
+    ["on: {pull_request: {branches: [develop]}, pull_request_target: }", true],
+    ["on:\n  pull_request:\n    branches:\n      - develop\n", false],
+    ["on: merge_group", false],
+    ["on: {pull_request_review: {types: [submitted]}}", false],
+  );
   for (const [on, expected] of triggers) {
     it(`${expected ? "counts" : "does not count"} a job after ${JSON.stringify(on)}`, () => {
       assert.equal(reported("build", workflow(on, "  x:\n    name: build\n")), expected);
@@ -61,6 +87,65 @@ describe("unreportedChecks", () => {
     assert.equal(reported("x", matrix), false);
     const called = workflow(PULL_REQUESTS, "  x:\n    uses: ./.github/workflows/y.yml\n");
     assert.equal(reported("x / build", called), true);
+  });
+
+  it("tells the names of a plain matrix, and of the workflow of this repository that is called", () => {
+    const matrix = "    strategy: {matrix: {os: [linux, mac], node: [20]}}\n";
+    const appended = workflow(PULL_REQUESTS, `  x:\n${matrix}`);
+    assert.equal(reported("x (linux, 20)", appended), true);
+    assert.equal(reported("x (windows, 20)", appended), false);
+    const placed = workflow(PULL_REQUESTS, `  x:\n    name: on ${"${{ matrix.os }}"} for all\n${matrix}`);
+    assert.equal(reported("on mac for all", placed), true);
+    assert.equal(reported("on windows for all", placed), false);
+    const caller = workflow(PULL_REQUESTS, "  x:\n    uses: ./.github/workflows/y.yml\n");
+    const called = workflow("on: workflow_call", "  inner:\n    name: build\n");
+    assert.deepEqual(problems(["x / build"], "github-actions", [caller, called]), []);
+    assert.equal(problems(["x / lint"], "github-actions", [caller, called]).length, 1);
+    assert.equal(problems(["build"], "github-actions", [caller, called]).length, 1);
+    const foreign = workflow(PULL_REQUESTS, "  x:\n    uses: acme/ci/.github/workflows/y.yml@v1\n");
+    assert.deepEqual(problems(["x / lint"], "github-actions", [foreign, called]), []);
+  });
+
+  // GitHub counts a skipped job as passed: a required check of its name would guard nothing.
+  const conditions: [string, boolean][] = [
+    ["false", false],
+    ["${{ false }}", false],
+    ["github.event_name == 'push'", false],
+    ["${{ github.event_name != 'pull_request' }}", true],
+    ["github.ref == 'refs/heads/develop'", false],
+    ["github.base_ref == 'develop'", false],
+    ["vars.ON == 'yes' && github.event_name == 'push'", false],
+    ["github.base_ref == 'main'", true],
+    ["github.event_name == 'pull_request'", true],
+    ["github.event_name == 'push' || github.event_name == 'pull_request'", true],
+    ["vars.CACHE != ''", true],
+    ["true", true],
+  ];
+  for (const [condition, expected] of conditions) {
+    it(`${expected ? "counts" : "does not count"} a job if ${condition}`, () => {
+      const job = `  x:\n    name: build\n    if: "${condition}"\n`;
+      assert.equal(reported("build", workflow(PULL_REQUESTS, job)), expected);
+      assert.equal(
+        reported("build", workflow(PULL_REQUESTS, `  x:\n    if: "${condition}"\n    name: build\n`)),
+        expected,
+      );
+    });
+  }
+
+  // Fault 183
+  it("refuses a required check whose workflow leaves out the protected branch, and says why", () => {
+    const develop = workflow("on: {pull_request: {branches: [develop]}}", "  x:\n    name: build\n");
+    assert.match(
+      problems(["build"], "github-actions", [develop])[0]!,
+      /got "build"; .*"build": there is a job of that name, but it does not run on every pull request to main/,
+    );
+    const options = { ci: "github-actions", protection: "branch", workflows: [develop] };
+    assert.deepEqual(unreportedChecks("requiredChecks", ["build"], { ...options, branch: "develop" }), []);
+    const usual = {
+      ...options,
+      workflows: [workflow("on: {pull_request: {branches: [main]}}", "  x:\n    name: build\n")],
+    };
+    assert.equal(unreportedChecks("requiredChecks", ["build"], { ...usual, branch: "master" }).length, 1);
   });
 
   it("counts no job of a file that is not YAML, or has none", () => {

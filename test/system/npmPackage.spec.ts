@@ -100,7 +100,15 @@ describe("the npm package of the components", () => {
   describe("holds", () => {
     it("what the index needs, and nothing of the program, the plugin or the tests", () => {
       const sources = readdirSync(path.join(installed, "src")).map((file) => file.replace(/\.ts$/, ""));
-      const ofProgram = ["checkout", "nextStep", "repositoryFile", "requiredChecks", "stackConfig", "workflows"];
+      const ofProgram = [
+        "checkout",
+        "nextStep",
+        "repositoryFile",
+        "requiredChecks",
+        "stackConfig",
+        "workflows",
+        "workflowTriggers",
+      ];
       assert.deepEqual(
         sources.filter((name) => ofProgram.includes(name)),
         [],

@@ -125,7 +125,7 @@ describe("the workflows", () => {
     const named = jobs.flatMap(({ job }) =>
       job.steps.flatMap(({ run }) => run?.match(/\.github\/scripts\/\S+\.sh/g) ?? []),
     );
-    assert.equal(named.length, 4);
+    assert.equal(named.length, 5);
     for (const script of named) fs.accessSync(path.resolve(folder, "../..", script), fs.constants.X_OK);
   });
 });

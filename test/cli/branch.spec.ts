@@ -1,0 +1,93 @@
+/**
+ * What setup and doctor say of a branch that is not the machine's: a real git, the project's real workflows, a local
+ * server in GitHub's place. Cannot prove: that GitHub lists branches so.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { checkBranch, checkWorkflowBranches, pushTo } from "../../cli/checks/branch";
+import { checkGit } from "../../cli/checks/git";
+import { githubClient } from "../../cli/checks/githubClient";
+import { checkWorkflows } from "../../cli/checks/requiredChecks";
+import { printed } from "../../cli/checks/result";
+import { World } from "./world";
+
+describe("a branch that is not the machine's", () => {
+  let world: World;
+  beforeEach(async () => (world = await World.start()));
+  afterEach(() => world.stop());
+
+  const git = (...args: string[]) => execFileSync("git", ["-C", world.project, ...args], { stdio: "pipe" });
+
+  it("is noticed where it is checked out and the machine's is nowhere, with the ways out", async () => {
+    git("branch", "--move", "master");
+    const said = printed(await checkGit(world.surroundings(), "main"));
+    assert.match(said, /note {2}branch +master is checked out; the machine follows main, which git knows nowhere/);
+    assert.match(said, /git branch -m master main\. Or push it there: git push -u origin HEAD:main\./);
+    git("branch", "main");
+    assert.match(printed(await checkGit(world.surroundings(), "main")), /taken back by the machine's next upgrade/);
+  });
+
+  it("is where the push that setup advises goes", async () => {
+    assert.equal(await pushTo(world.surroundings(), "main"), "git push -u origin HEAD");
+    git("branch", "--move", "master");
+    assert.equal(await pushTo(world.surroundings(), "main"), "git push -u origin HEAD:main");
+  });
+
+  it("is named where GitHub has others only", async () => {
+    const at = "/repos/octo/server/branches";
+    const check = async () =>
+      printed([await checkBranch(await githubClient(world.surroundings()), "octo/server", "main")]);
+    world.replies.set(`${at}/main`, { status: 404, body: { message: "Branch not found" } });
+    world.replies.set(at, { body: [] });
+    assert.match(await check(), /skip {2}branch +nothing was pushed to octo\/server yet/);
+    world.replies.set(at, { body: [{ name: "master" }, { name: "x\u001b[31m" }] });
+    const said = await check();
+    assert.match(said, /FAIL {2}branch +octo\/server has no main, which the machine follows; it has master, x/);
+    assert.match(said, /git push origin master:main/);
+    assert.ok(!said.includes("\u001b"));
+    world.replies.set(`${at}/main`, { body: { name: "main" } });
+    assert.match(await check(), /ok {4}branch/);
+    // Where a branch was renamed, GitHub answers with its new name.
+    world.replies.set(`${at}/main`, { body: { name: "trunk" } });
+    assert.match(await check(), /FAIL/);
+  });
+
+  it("is what the workflows are written for", () => {
+    assert.deepEqual(checkWorkflowBranches(".", "main"), []);
+    const said = printed(checkWorkflowBranches(".", "master"));
+    for (const name of ["CI", "Cache", "Deploy", "Drift"]) assert.ok(said.includes(`"${name}"`), said);
+    assert.doesNotMatch(said, /Preview/);
+  });
+
+  it("is what a required check's workflow runs for", () => {
+    const required = ["Evaluate flake.nix"];
+    assert.equal(checkWorkflows(world.project, required, "master").outcome, "ok");
+    const file = path.join(world.project, ".github/workflows/ci.yml");
+    const text = fs.readFileSync(file, "utf8");
+    fs.writeFileSync(file, text.replace("pull_request:\n", "pull_request:\n    branches: [main]\n"));
+    assert.equal(checkWorkflows(world.project, required, "main").outcome, "ok");
+    assert.match(
+      printed([checkWorkflows(world.project, required, "master")]),
+      /does not run on every pull request to master/,
+    );
+  });
+
+  it("is warned of in the checks of a pull request", () => {
+    const copy = (from: string) => fs.cpSync(path.resolve(from), path.join(world.project, from), { recursive: true });
+    copy(".github");
+    const file = path.join(world.project, "nix/repository.json");
+    const warnings = (branch: string) => {
+      fs.writeFileSync(file, JSON.stringify({ branch }));
+      return execFileSync(path.join(world.project, ".github/scripts/branch.sh"), { encoding: "utf8" });
+    };
+    assert.equal(warnings("main"), "");
+    for (const name of ["ci", "cache", "deploy", "drift"]) {
+      assert.match(
+        warnings("master"),
+        new RegExp(`^::warning file=\\.github/workflows/${name}\\.yml::It runs for main, but .* follows master`, "m"),
+      );
+    }
+  });
+});
