@@ -12,7 +12,7 @@ import { findEngine } from "../rehearsal/drivers/findEngine";
 import { finished } from "../rehearsal/processes";
 import { ROOT } from "../rehearsal/project";
 import { closedEnvironment } from "../rehearsal/surroundings";
-import { requireOrSkip } from "../require";
+import { requireCommands, requireOrSkip } from "../require";
 import { exportRepository, rehearse, repositoryFiles } from "../support/template";
 
 describe("the engine: a project made by pulumi new", () => {
@@ -24,6 +24,7 @@ describe("the engine: a project made by pulumi new", () => {
     const search = await findEngine(ROOT, () => {});
     requireOrSkip(this, "engine", "cli" in search, "reason" in search ? search.reason : "");
     if (!("cli" in search)) return;
+    requireCommands(this, "git", "git");
     folder = realpathSync(mkdtempSync(path.join(tmpdir(), "template-")));
     project = path.join(folder, "my-server");
     mkdirSync(project);
