@@ -7,14 +7,16 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { parseDocument } from "yaml";
+import { requireCommands } from "../require";
 import { exportRepository, rehearse } from "../support/template";
 
 describe("a project made from the template", () => {
   let folder: string;
-  before(() => {
+  before(function () {
+    requireCommands(this, "git", "git");
     folder = realpathSync(mkdtempSync(path.join(tmpdir(), "template-")));
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => folder && rmSync(folder, { recursive: true, force: true }));
 
   it("rehearses under its own name", async () => {
     const project = path.join(folder, "my-server");

@@ -75,7 +75,7 @@ esac
     const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}\n`);
     writeFileSync(file("sshd_config"), lines.join(""));
     sshd = spawn(SSHD, ["-D", "-e", "-f", file("sshd_config")], { stdio: "ignore" });
-    await until("sshd", () => isOpen(port), 60);
+    await until("sshd", () => isOpen(port));
   });
   beforeEach(() => {
     place.settings["UPGRADE_REMOTE"] = `ssh://root@127.0.0.1:${port}/octocat/site`;
