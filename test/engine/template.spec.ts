@@ -11,6 +11,7 @@ import { engineEnvironment } from "../rehearsal/drivers/engineRun";
 import { finished } from "../rehearsal/processes";
 import { ROOT } from "../rehearsal/project";
 import { closedEnvironment } from "../rehearsal/surroundings";
+import { requireCommands } from "../require";
 import { requireEngine } from "../support/engine";
 import { exportRepository, rehearse, repositoryFiles } from "../support/template";
 
@@ -21,6 +22,7 @@ describe("the engine: a project made by pulumi new", () => {
 
   before(async function () {
     const cli = await requireEngine(this);
+    requireCommands(this, "git", "git");
     folder = realpathSync(mkdtempSync(path.join(tmpdir(), "template-")));
     project = path.join(folder, "my-server");
     mkdirSync(project);
