@@ -2,11 +2,13 @@
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { isStorePath, StrangeAnswer } from "./answers.mjs";
 import { DeploymentError } from "./errors.mjs";
 import { ConnectionFailed, quoted } from "./machine.mjs";
 import { evaluatedBefore, evaluateNow, outputOf, readable } from "./nix.mjs";
 import { buildOptions, machineDestination } from "./rebuild.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
+import { shortened } from "./text.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
 
@@ -54,7 +56,7 @@ async function buildOnMachine(deployment, derivation) {
   for (let attempt = 1; ; attempt++) {
     try {
       const answers = await machine.build(derivation, buildOptions(settings.extraArguments));
-      if (answers.has("built")) return answers.get("built");
+      if (answers.has("built")) return await asEvaluated(answers.get("built"), derivation, deployment);
       throw buildFailed(answers.stderr, deployment);
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error;
@@ -90,7 +92,7 @@ async function buildOnBuilder(deployment, derivation) {
   const words = ["nix-store", "--realise", derivation, ...buildOptions(settings.extraArguments)];
   const result = await processes.run("ssh", ["-F", deployment.sshConfig, "-T", builder, words.map(quoted).join(" ")]);
   if (result.code !== 0) throw buildFailed(result.stderr, deployment);
-  const system = (await outputOf(derivation, processes)) ?? result.stdout.trim();
+  const system = await asEvaluated(result.stdout.trim(), derivation, deployment);
   await retried(deployment, "nix", [
     ...[
       "--extra-experimental-features",
@@ -101,6 +103,20 @@ async function buildOnBuilder(deployment, derivation) {
     ...["--from", `ssh://${builder}`, "--to", `ssh://${machineDestination(settings.host)}`, system],
   ]);
   return system;
+}
+
+/**
+ * What another computer says that it built: what the derivation makes, where this computer can tell, and a path of the
+ * store in any case.
+ * @param {string} built
+ * @param {string} derivation
+ * @param {Pick<Deployment, "processes">} deployment
+ */
+async function asEvaluated(built, derivation, { processes }) {
+  if (!isStorePath(built)) throw new StrangeAnswer("what it says that it built is no path of the Nix store.");
+  const expected = await outputOf(derivation, processes);
+  if (expected === undefined || expected === built) return built;
+  throw new StrangeAnswer(`it says that it built ${built}, but ${derivation} makes ${expected}.`);
 }
 
 /**
@@ -122,7 +138,7 @@ function copy(deployment, args) {
  */
 async function retried(deployment, program, args) {
   for (let attempt = 1; ; attempt++) {
-    const result = await deployment.processes.run(program, args, { env: deployment.nixEnvironment });
+    const result = await deployment.processes.run(program, args, { env: deployment.nixEnvironment, talk: true });
     if (result.code === 0) return;
     if (FULL_DISK.test(result.stderr) || sshTrouble(result.stderr) === undefined) throw copyFailed(result.stderr);
     await pauseOrGiveUp(deployment, attempt, copyFailed(result.stderr));
@@ -142,7 +158,7 @@ async function pauseOrGiveUp({ processes, log }, attempt, error) {
 
 /** @param {string} stderr */
 function copyFailed(stderr) {
-  const cause = stderr.split("\n").find((line) => FULL_DISK.test(line)) ?? lastWords(stderr);
+  const cause = shortened(stderr.split("\n").find((line) => FULL_DISK.test(line)) ?? lastWords(stderr), 500);
   return new DeploymentError(`The build could not be copied: ${cause.trim()}`, { advice: fullDiskAdvice(stderr) });
 }
 
@@ -166,7 +182,7 @@ export function buildErrorLine(message) {
   const lines = message.split("\n").map((line) => line.trim());
   const errors = lines.filter((line) => /^error:\s*\S/.test(line));
   const first = errors.find((line) => FULL_DISK.test(line)) ?? errors[0] ?? lastWords(message);
-  return `The build failed: ${first.replace(/^error:\s*/, "")}`;
+  return `The build failed: ${shortened(first, 500).replace(/^error:\s*/, "")}`;
 }
 
 /** @param {string} message */

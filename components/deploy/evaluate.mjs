@@ -3,9 +3,10 @@
 // flake's files. Runs in every preview and update, and changes nothing but Nix's store and a cache.
 import process from "node:process";
 import { DeploymentError, Interrupted } from "./errors.mjs";
-import { parseFlakeReference } from "./flake.mjs";
+import { FLAKE_REFERENCE, parseFlakeReference } from "./flake.mjs";
 import { evaluate, hashOnly } from "./nix.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
+import { harmless } from "./text.mjs";
 
 /** @param {NodeJS.ProcessEnv} env */
 function readSettings(env) {
@@ -13,7 +14,7 @@ function readSettings(env) {
   const mode = env.EVALUATE_MODE || "nix";
   const cache = env.EVALUATE_CACHE || "true";
   const problems = [
-    /^[^#\s]+#[A-Za-z_][A-Za-z0-9_-]*$/.test(reference) ||
+    FLAKE_REFERENCE.test(reference) ||
       `EVALUATE_FLAKE: got ${JSON.stringify(reference)}; allowed: "<flake>#<attribute>".`,
     ["nix", "hash"].includes(mode) || `EVALUATE_MODE: got ${JSON.stringify(mode)}; allowed: "nix", "hash".`,
     ["true", "false"].includes(cache) || `EVALUATE_CACHE: got ${JSON.stringify(cache)}; allowed: "true", "false".`,
@@ -33,6 +34,7 @@ try {
     mode === "hash" ? await hashOnly(flake, processes) : await evaluate(flake, processes, { cache, env: process.env });
   process.stdout.write(`${result}\n`);
 } catch (error) {
-  process.stderr.write(`${error instanceof DeploymentError ? error.text() : String(error)}\n`);
+  // Nix repeats what a flake says, and a flake may say anything.
+  process.stderr.write(`${harmless(error instanceof DeploymentError ? error.text() : String(error))}\n`);
   process.exitCode = error instanceof DeploymentError ? error.exitCode : 1;
 }

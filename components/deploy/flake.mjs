@@ -5,6 +5,12 @@ import path from "node:path";
 import { DeploymentError } from "./errors.mjs";
 
 /**
+ * What is taken as a flake and a system of it. An attribute may be a name with dots, such as `web.example.com`: it stands
+ * in quotes wherever Nix reads it.
+ */
+export const FLAKE_REFERENCE = /^[^#\s]+#[A-Za-z_][A-Za-z0-9_.-]*$/;
+
+/**
  * The parts of "<flake>#<attribute>".
  * @typedef {object} FlakeReference
  * @property {string} reference the whole, as Nix takes it

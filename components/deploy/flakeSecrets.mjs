@@ -40,7 +40,7 @@ export function secretsProblems(flakeFolder, machineRecipient) {
 export function recipientsOf(text) {
   const { sopsBlock } = partsOf(text);
   return sopsBlock.flatMap((line) => {
-    const match = /^\s+(?:- )?recipient: (.+?)\s*$/.exec(line);
+    const match = /^\s+(?:- )?recipient: (.+)$/.exec(line.trimEnd());
     return match?.[1] === undefined ? [] : [match[1].replace(/^(["'])(.*)\1$/, "$2")];
   });
 }
@@ -132,16 +132,18 @@ function partsOf(text) {
 
 /** A name is readable in a SOPS file; a value is not, unless it is empty or its name says that it is left as it is. */
 const ENCRYPTED_LINES = [
-  /^\s*(---)?\s*$/,
-  /^\s*#ENC\[AES256_GCM,.*\]$/,
-  /^\s*(- )*([^:]+:)?\s*(""|''|null|\[\]|\{\})?$/,
-  /^\s*(- )*([^:]+:)?\s*ENC\[AES256_GCM,.*\]$/,
-  /^\s*(- )*[^:]+_unencrypted:.*$/,
+  /^(---)?$/,
+  /^#ENC\[AES256_GCM,.*\]$/,
+  /^([^:]+:)?\s*(""|''|null|\[\]|\{\})?$/,
+  /^([^:]+:)?\s*ENC\[AES256_GCM,.*\]$/,
+  /^[^:]+_unencrypted:.*$/,
 ];
 
 /** @param {string} line */
 function isEncrypted(line) {
-  return ENCRYPTED_LINES.some((pattern) => pattern.test(line));
+  // The marks of lists apart, or the patterns below could divide a long line between them in too many ways.
+  const text = line.trim().replace(/^(?:-(?: |$))+/, "");
+  return ENCRYPTED_LINES.some((pattern) => pattern.test(text));
 }
 
 /**

@@ -1,6 +1,7 @@
 // @ts-check
 import { spawn } from "node:child_process";
-import { ProgramMissing } from "./errors.mjs";
+import { OutputTooLong, ProgramMissing } from "./errors.mjs";
+import { Excerpt } from "./text.mjs";
 
 /**
  * How a program ended and what it said.
@@ -12,7 +13,15 @@ import { ProgramMissing } from "./errors.mjs";
  * @property {boolean} [keepInput] leave standard input open after `input`, until the program ends
  * @property {number} [timeoutSeconds] end it after this time; no limit without
  * @property {boolean} [afterStop] start it though everything was stopped: cleaning up
+ * @property {number} [mostOutput] end it when it has printed more characters than this: an answer is whole or none
+ * @property {boolean} [talk] what it prints is for people, as standard error always is: beginning and end are kept
+ * @property {number} [mostTalk] end it when it has said more than this
  */
+
+/** Far more than any program here answers: `git ls-files` of a large repository, a preview of a thousand resources. */
+const MOST_OUTPUT = 64 * 2 ** 20;
+/** More than the largest builds say. Only a program that never stops says more. */
+const MOST_TALK = 2 ** 30;
 
 /** How long a program may take to end in order before it is ended for good. */
 const PATIENCE_SECONDS = 3;
@@ -47,13 +56,16 @@ export class Processes {
    */
   run(program, args, options = {}) {
     const { env = this.env, input = "", keepInput = false, timeoutSeconds, afterStop = false } = options;
+    const { mostOutput = MOST_OUTPUT, talk = false, mostTalk = MOST_TALK } = options;
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, { env, stdio: "pipe", detached: true });
       const ended = new Promise((done) => child.once("close", done));
-      let stdout = "";
-      let stderr = "";
+      let output = "";
+      const said = { stdout: new Excerpt(), stderr: new Excerpt() };
+      /** @type {Error | undefined} */
+      let excess;
       let timedOut = false;
 
       const running = {
@@ -76,8 +88,25 @@ export class Processes {
               void running.end();
             }, timeoutSeconds * 1000);
 
-      child.stdout.setEncoding("utf8").on("data", (chunk) => (stdout += chunk));
-      child.stderr.setEncoding("utf8").on("data", (chunk) => (stderr += chunk));
+      const endFor = (/** @type {number} */ limit) => {
+        if (excess !== undefined) return;
+        excess = new OutputTooLong(program, limit);
+        void running.end();
+      };
+      const listen = (/** @type {Excerpt} */ excerpt) => (/** @type {string} */ chunk) => {
+        excerpt.add(chunk);
+        if (excerpt.length > mostTalk) endFor(mostTalk);
+      };
+      child.stderr.setEncoding("utf8").on("data", listen(said.stderr));
+      child.stdout.setEncoding("utf8").on(
+        "data",
+        talk
+          ? listen(said.stdout)
+          : (chunk) => {
+              if (output.length + chunk.length <= mostOutput) output += chunk;
+              else endFor(mostOutput);
+            },
+      );
       // A program that ends without reading its input closes the pipe; its exit code says what went wrong.
       child.stdin.on("error", () => {});
       child.stdin.write(input);
@@ -94,9 +123,12 @@ export class Processes {
       child.once("exit", () => child.stdin.destroy());
       child.once("close", (code, signal) => {
         forget();
+        const stdout = talk ? said.stdout.text() : output;
+        const stderr = said.stderr.text();
         for (const line of `${stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
-        resolve({ code, stdout, stderr, timedOut });
+        if (excess === undefined) resolve({ code, stdout, stderr, timedOut });
+        else reject(excess);
       });
     });
   }

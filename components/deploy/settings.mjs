@@ -1,6 +1,6 @@
 // @ts-check
 import { DeploymentError } from "./errors.mjs";
-import { parseFlakeReference } from "./flake.mjs";
+import { FLAKE_REFERENCE, parseFlakeReference } from "./flake.mjs";
 import { publicKeyOf } from "./publicKey.mjs";
 
 /**
@@ -8,7 +8,7 @@ import { publicKeyOf } from "./publicKey.mjs";
  * @typedef {ReturnType<typeof readSettings>} Settings
  */
 
-const HOST = /^[A-Za-z0-9][A-Za-z0-9.-]*$|^[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*$/;
+const HOST = /^[A-Za-z0-9][A-Za-z0-9.-]*$|^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*$/;
 const PUBLIC_KEY = /^(ssh-[a-z0-9-]+|ecdsa-[a-z0-9-]+) [A-Za-z0-9+/]+=*( .*)?$/;
 // user@host, host, or a name of the user's own ssh configuration. Never an option.
 const DESTINATION = /^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/;
@@ -90,12 +90,7 @@ export function readSettings(env) {
       "an unencrypted private key in OpenSSH form",
     );
 
-  const reference = text(
-    "DEPLOY_FLAKE",
-    /^[^#\s]+#[A-Za-z_][A-Za-z0-9_-]*$/,
-    '"<flake>#<attribute>"',
-    "path:./nix#default",
-  );
+  const reference = text("DEPLOY_FLAKE", FLAKE_REFERENCE, '"<flake>#<attribute>"', "path:./nix#default");
   const settings = {
     host: text("DEPLOY_HOST", HOST, "a DNS name or an IP address"),
     port: number("DEPLOY_PORT", 22, 1, 65535),
