@@ -25,7 +25,7 @@ export const flakeRef: Check<string> = (property, value) => {
   if (attribute === "") return refused("Empty flake attribute paths not supported.");
   if (flake === "") return refused('The flake is missing before the #: write "path:./nix#…".');
   if (flake.startsWith("-")) return refused("It starts with -, which would be taken for an option.");
-  const illegal = /[^A-Za-z0-9._~:/?=&%+@,-]/u.exec(flake)?.[0] ?? /[^A-Za-z0-9_-]/u.exec(attribute)?.[0];
+  const illegal = /[^A-Za-z0-9._~:/?=&%+@,-]/u.exec(flake)?.[0] ?? /[^A-Za-z0-9_.-]/u.exec(attribute)?.[0];
   if (illegal !== undefined) return refused(`The character ${shown(illegal)} is not allowed in it.`);
   if (!/^[A-Za-z_]/.test(attribute)) return refused("The attribute must start with a letter or _.");
   return [];

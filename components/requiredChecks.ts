@@ -1,6 +1,7 @@
 import type { parse } from "yaml";
 import { oneOf } from "./checks";
 import { problem, shown } from "./errors";
+import { isDeepYaml } from "./nesting";
 
 /** The systems that can report the required checks; `other` is one that runs cli/ci/checks.sh. */
 export const ciSystem = oneOf(["github-actions", "garnix", "hydra", "other", "none"]);
@@ -58,7 +59,7 @@ function reporter(ci: string, workflows: string[]): Reporter {
 
 const GARNIX =
   /^(Evaluate flake\.nix|All Garnix checks|(app|check|darwinConfig|devShell|homeConfig|nixosConfig|package) .+)$/;
-const HYDRA = /^(ci|continuous-integration)\/hydra:.+:.+:.+$/;
+const HYDRA = /^(ci|continuous-integration)\/hydra:[^:]+:[^:]+:.+$/;
 
 /**
  * Whether a workflow in the usual layout reports a name. Sufficient and not necessary: it spares most previews the
@@ -82,6 +83,7 @@ export function reportedNames(workflows: string[]): Reported[] {
   const yaml = require("yaml") as { parse: typeof parse };
   return workflows.flatMap((text) => {
     let workflow: Workflow;
+    if (isDeepYaml(text)) return [];
     try {
       workflow = (yaml.parse(text) ?? {}) as Workflow;
     } catch {
@@ -117,8 +119,32 @@ function runsOnEveryPullRequest(on: unknown): boolean {
 function reportedName(id: string, { name, uses, strategy }: Job): Reported {
   const own = String(name ?? id);
   const suffix = uses !== undefined ? " / *" : strategy?.matrix !== undefined && name === undefined ? " (*)" : "";
-  const pattern = own.replace(/\$\{\{.*?\}\}/g, "*") + suffix;
-  const parts = pattern.split("*").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  const whole = new RegExp(`^${parts.join(".+")}$`);
-  return { name: pattern, fits: (wanted) => whole.test(wanted) };
+  const pattern = withoutExpressions(own) + suffix;
+  return { name: pattern, fits: (wanted) => fits(pattern, wanted) };
+}
+
+function withoutExpressions(name: string): string {
+  let [result, at] = ["", 0];
+  for (;;) {
+    const start = name.indexOf("${{", at);
+    const end = start === -1 ? -1 : name.indexOf("}}", start);
+    if (end === -1) return result + name.slice(at);
+    result += `${name.slice(at, start)}*`;
+    at = end + 2;
+  }
+}
+
+/** Whether a text fits a pattern in which every * is one character or more. As a regular expression it could take ages. */
+function fits(pattern: string, text: string): boolean {
+  const [first = "", ...others] = pattern.split("*");
+  const last = others.pop();
+  if (last === undefined) return text === pattern;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of others) {
+    const found = text.indexOf(part, at + 1);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return text.length - last.length > at && text.endsWith(last);
 }

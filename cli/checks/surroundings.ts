@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
-import { ProgramMissing } from "../../components/deploy/errors.mjs";
+import { OutputTooLong, ProgramMissing } from "../../components/deploy/errors.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 
 /** How a program ended and what it said. */
@@ -18,6 +18,8 @@ export interface RunOptions {
   /** More than the usual environment. */
   env?: NodeJS.ProcessEnv;
   timeoutSeconds?: number;
+  /** Characters of standard output after which it is ended. */
+  mostOutput?: number;
 }
 
 /** Everything that the checks look at outside of the project's files, so that tests can give them another world. */
@@ -54,9 +56,13 @@ export function realSurroundings(overrides: Partial<Surroundings> = {}): Surroun
           env: { ...env, GIT_TERMINAL_PROMPT: "0", PULUMI_SKIP_UPDATE_CHECK: "true", ...options.env },
           input: options.input,
           timeoutSeconds: options.timeoutSeconds ?? 20,
+          mostOutput: options.mostOutput,
         });
         return { found: true, ...result };
       } catch (error) {
+        if (error instanceof OutputTooLong) {
+          return { found: true, code: null, stdout: "", stderr: error.message, timedOut: false };
+        }
         if (!(error instanceof ProgramMissing)) throw error;
         return { found: false, code: null, stdout: "", stderr: "", timedOut: false };
       }

@@ -1,4 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, Scalar, type YAMLMap, YAMLSeq } from "yaml";
+import { isDeepYaml, TOO_DEEP } from "../../components/nesting";
 import { Refusal } from "./refusal";
 import { SECRETS_FILE, SOPS_CONFIG } from "./sops";
 
@@ -60,6 +61,7 @@ export function recipientsIn(text: string): string[] {
 }
 
 function parsed(text: string): Document {
+  if (isDeepYaml(text)) throw new Refusal(`${SOPS_CONFIG} is not what sops reads: ${TOO_DEEP}.`);
   const document = parseDocument(text);
   const error = document.errors[0];
   if (error !== undefined) throw new Refusal(`${SOPS_CONFIG} is not YAML: ${error.message}`);
