@@ -29,13 +29,8 @@ export function matching(pattern: RegExp, allowed: string, remedy?: string): Che
 /** Size of a root volume; the NixOS image's snapshot needs more than 4 GiB, and gp3 ends at 16384. */
 export const rootVolumeGiB = wholeNumber(8, 16384, "GiB");
 
-/** An AWS region that has the NixOS images. */
-export const awsRegion: Check<string> = (property, value) => {
-  const form = matching(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'an AWS region such as "us-east-1"')(property, value);
-  if (form.length > 0 || !/^(?:cn|us-gov|us-iso[a-z]*|eu-isoe|eusc)-/.test(value)) return form;
-  const remedy = "NixOS publishes no images in AWS's other partitions (China, GovCloud, sovereign clouds).";
-  return [problem(property, shown(value), 'a region of AWS\'s public partition such as "us-east-1"', remedy)];
-};
+/** An AWS region, of any partition. */
+export const awsRegion = matching(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'an AWS region such as "us-east-1"');
 
 /** Id of a VPC subnet. */
 export const subnetId = matching(

@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { AwsClient } from "aws4fetch";
-import { awsRegion } from "../../components/checks";
 import { ask, textField } from "./http";
 import { failed, ok, type Result } from "./result";
 import { failureOf, findProgram, type Surroundings } from "./surroundings";
@@ -14,8 +13,13 @@ import { failureOf, findProgram, type Surroundings } from "./surroundings";
  */
 export async function checkAws(around: Surroundings, region: string, profile: string): Promise<Result> {
   const { env } = around;
-  const [refused] = awsRegion("aws:region", region);
-  if (refused !== undefined) return failed("AWS", refused, "Set another: pulumi config set aws:region us-east-1");
+  if (OTHER_PARTITION.test(region)) {
+    return failed(
+      "AWS",
+      `${region} is in a partition of AWS (China, GovCloud, sovereign clouds) in which NixOS publishes no images`,
+      "Use a region of the public one: pulumi config set aws:region us-east-1",
+    );
+  }
   const accessKeyId = env["AWS_ACCESS_KEY_ID"] ?? "";
   const secretAccessKey = env["AWS_SECRET_ACCESS_KEY"] ?? "";
   if (profile !== "") return askProfile(around, profile, accessKeyId !== "" || secretAccessKey !== "");
@@ -26,6 +30,9 @@ export async function checkAws(around: Surroundings, region: string, profile: st
   if (findProgram(env, "aws") !== undefined && !half) return askCli(around, [], {}, "");
   return failed("AWS", `no credentials: ${lookedAt(env, half)}`, WAYS);
 }
+
+/** Its servers have names of their own, too. */
+const OTHER_PARTITION = /^(?:cn|us-gov|us-iso[a-z]*|eu-isoe|eusc)-/;
 
 const WAYS =
   "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or install the AWS CLI and run `aws configure` or `aws sso login`.";
@@ -66,7 +73,10 @@ async function askSts(around: Surroundings, region: string, keys: Keys): Promise
   if (answer.status === 200) {
     const result = (name: string) =>
       textField(answer.body, "GetCallerIdentityResponse", "GetCallerIdentityResult", name);
-    return ok("AWS", `${result("Arn") || "credentials accepted"} (keys of the environment${env["AWS_PROFILE"] ? ", which go before AWS_PROFILE" : ""})`);
+    return ok(
+      "AWS",
+      `${result("Arn") || "credentials accepted"} (keys of the environment${env["AWS_PROFILE"] ? ", which go before AWS_PROFILE" : ""})`,
+    );
   }
   if (answer.status === 0) {
     return failed(
@@ -107,12 +117,7 @@ async function askProfile(around: Surroundings, profile: string, hasKeys: boolea
   return askCli(around, ["--profile", profile], { ...keys, AWS_PROFILE: profile }, `, profile ${profile}${beside}`);
 }
 
-async function askCli(
-  around: Surroundings,
-  options: string[],
-  env: NodeJS.ProcessEnv,
-  whose: string,
-): Promise<Result> {
+async function askCli(around: Surroundings, options: string[], env: NodeJS.ProcessEnv, whose: string): Promise<Result> {
   const ran = await around.run("aws", ["sts", "get-caller-identity", "--output", "json", ...options], { env });
   if (ran.code === 0) {
     const arn = /"Arn": *"([^"]+)"/.exec(ran.stdout)?.[1];

@@ -20,7 +20,12 @@ export async function ask(
 ): Promise<Answer> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceSeconds * 1000) });
-    return { status: response.status, headers: response.headers, body: json(await boundedText(response, mostBytes)), trouble: "" };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: json(await boundedText(response, mostBytes)),
+      trouble: "",
+    };
   } catch (error) {
     return { status: 0, headers: new Headers(), body: undefined, trouble: troubleOf(error as Error, patienceSeconds) };
   }

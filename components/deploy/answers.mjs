@@ -17,7 +17,9 @@ const LEASE = /^(?:[0-9A-Za-z_-]{1,64} \d{1,12} [0-9A-Za-z._@ -]+)?$/;
 const STATE = /^[a-z-]{1,40}(?: [0-9A-Za-z-]{1,80})?$/;
 const TOKEN = /^[0-9A-Za-z_-]{0,64}$/;
 /** Where the links of a machine without NixOS end, which `readlink -f` prints all the same. */
-const SYSTEM = new RegExp(String.raw`^(?:${STORE_PATH}|\/run\/current-system|\/nix\/var\/nix\/profiles\/[a-z0-9-]{1,40})?$`);
+const SYSTEM = new RegExp(
+  String.raw`^(?:${STORE_PATH}|\/run\/current-system|\/nix\/var\/nix\/profiles\/[a-z0-9-]{1,40})?$`,
+);
 const UNIT_STATE = /^[a-z-]{0,20}$/;
 const NOTHING = /^$/;
 /** Only ever shown. */
@@ -77,7 +79,9 @@ export class StrangeAnswer extends DeploymentError {
   /** @param {string} what */
   constructor(what) {
     super(`The machine's answer cannot be used: ${what}`, {
-      advice: ["Is it the right machine, and does root's login shell there run what it is sent? Look before you go on."],
+      advice: [
+        "Is it the right machine, and does root's login shell there run what it is sent? Look before you go on.",
+      ],
     });
     this.name = "StrangeAnswer";
   }

@@ -37,8 +37,12 @@ export function makeOwnFolder(folder) {
 
 /** @param {string} folder */
 export function isOwnFolder(folder) {
-  const stat = fs.lstatSync(folder, { throwIfNoEntry: false });
-  return stat !== undefined && stat.isDirectory() && isOursAlone(stat);
+  try {
+    const stat = fs.lstatSync(folder);
+    return stat.isDirectory() && isOursAlone(stat);
+  } catch {
+    return false; // not there
+  }
 }
 
 /**

@@ -13,7 +13,7 @@ const ANSWERS: Record<string, string[]> = {
   "key-missing": [""],
   "key-empty": [""],
   "key-unreadable": [""],
-  key: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOP7", "ssh-rsa AAAAB3NzaC1yc2E= me@höst, the \"second\""],
+  key: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOP7", 'ssh-rsa AAAAB3NzaC1yc2E= me@höst, the "second"'],
   system: [STORE_PATH, "", "/run/current-system"],
   profile: [STORE_PATH, "", "/nix/var/nix/profiles/system"],
   previous: [STORE_PATH, ""],
@@ -45,13 +45,16 @@ describe("the answers of a machine", () => {
       .flatMap((file) => [...fs.readFileSync(path.join(folder, file), "utf8").matchAll(/\bsay ([a-z-]+)/g)])
       .map(([, name]) => name!);
     assert.ok(said.length > 20);
-    for (const name of said) assert.ok(name in ANSWERS, `say ${name}: answers.mjs needs its form, and this test a case`);
+    for (const name of said)
+      assert.ok(name in ANSWERS, `say ${name}: answers.mjs needs its form, and this test a case`);
   });
 
   for (const [name, values] of Object.entries(ANSWERS)) {
     for (const value of values) {
       it(`may be ${name} ${JSON.stringify(value)}`, () => {
-        assert.deepEqual(readAnswers("changes", `nixos-deploy ${name} ${value}\n`).lines, [{ name, value: value.trim() }]);
+        assert.deepEqual(readAnswers("changes", `nixos-deploy ${name} ${value}\n`).lines, [
+          { name, value: value.trim() },
+        ]);
       });
     }
   }
@@ -70,7 +73,14 @@ describe("the answers of a machine", () => {
 describe("a path of the store", () => {
   it("is nothing else", () => {
     assert.equal(isStorePath(STORE_PATH), true);
-    for (const other of ["", "/nix/store/x", `${STORE_PATH}/bin`, `${STORE_PATH}\n`, `${STORE_PATH} x`, `x${STORE_PATH}`])
+    for (const other of [
+      "",
+      "/nix/store/x",
+      `${STORE_PATH}/bin`,
+      `${STORE_PATH}\n`,
+      `${STORE_PATH} x`,
+      `x${STORE_PATH}`,
+    ])
       assert.equal(isStorePath(other), false, other);
   });
 });

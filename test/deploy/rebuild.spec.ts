@@ -110,12 +110,19 @@ describe("nixos-rebuild itself", () => {
       writeProgram(path.join(folder, "bin"), "nixos-rebuild", script);
       writeProgram(path.join(folder, "bin"), "nix", "echo 'error: does not provide attribute' >&2; exit 1");
       const error = await failureOf(() => find(`${path.join(folder, "bin")}:/bin`));
-      assert.match(error.message, /^The nixos-rebuild on PATH cannot be used \(.*--no-reexec.*\), and there is none as/);
+      assert.match(
+        error.message,
+        /^The nixos-rebuild on PATH cannot be used \(.*--no-reexec.*\), and there is none as/,
+      );
     });
   }
 
   it("is asked with the arguments of the switch and for its help, and does nothing", async () => {
-    const program = writeProgram(path.join(folder, "bin"), "nixos-rebuild", 'printf "%s\\n" "$@" >"$HOME/asked"; exit 16');
+    const program = writeProgram(
+      path.join(folder, "bin"),
+      "nixos-rebuild",
+      'printf "%s\\n" "$@" >"$HOME/asked"; exit 16',
+    );
     assert.equal(await find(`${path.join(folder, "bin")}:/bin`), program);
     const asked = fs.readFileSync(path.join(folder, "asked"), "utf8").trimEnd().split("\n");
     assert.deepEqual(asked, [...switchArguments(settings).slice(1), "--help"]);
@@ -123,7 +130,11 @@ describe("nixos-rebuild itself", () => {
 
   it("of the flake that does not know an argument of the user's is refused before anything is switched", async () => {
     writeProgram(path.join(folder, "bin"), "nix", offered);
-    writeProgram(path.join(folder, "flake"), "nixos-rebuild", "echo 'error: unrecognized arguments: --foo' >&2; exit 2");
+    writeProgram(
+      path.join(folder, "flake"),
+      "nixos-rebuild",
+      "echo 'error: unrecognized arguments: --foo' >&2; exit 2",
+    );
     const error = await failureOf(() => find(`${path.join(folder, "bin")}:/bin`));
     assert.match(error.message, /of the flake cannot be used: .*unrecognized arguments: --foo/);
   });

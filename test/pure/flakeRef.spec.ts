@@ -17,6 +17,7 @@ describe("flakeRef", () => {
     "github:octo/server/main?dir=nix#web-1",
     "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default",
     "./nix#_private",
+    "path:./nix#web.example.com",
   ]) {
     it(`takes ${value}`, () => assert.deepEqual(check(value), []));
   }
@@ -38,7 +39,7 @@ describe("flakeRef", () => {
     ["a letter outside ASCII", "path:./größe#default", 'The character "ö" is not allowed in it.'],
     ["an emoji, shown whole", "path:./🌱#default", 'The character "🌱" is not allowed in it.'],
     ["an option", "--help#default", "It starts with -, which would be taken for an option."],
-    ["a path of attributes", "path:./nix#a.b", 'The character "." is not allowed in it.'],
+    ["an attribute in quotes", 'path:./nix#"a.b"', 'The character "\\"" is not allowed in it.'],
     ["an attribute that is no name", "path:./nix#1", "The attribute must start with a letter or _."],
     ["a space in the attribute", "path:./nix#a b", 'The character " " is not allowed in it.'],
   ];
@@ -53,7 +54,7 @@ describe("flakeRef", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: "grapheme" }), likely), (text) => {
         if (check(text).length === 0)
-          assert.match(text, /^[A-Za-z0-9._~:/?=&%+@,][A-Za-z0-9._~:/?=&%+@,-]*#[A-Za-z_][\w-]*$/);
+          assert.match(text, /^[A-Za-z0-9._~:/?=&%+@,][A-Za-z0-9._~:/?=&%+@,-]*#[A-Za-z_][\w.-]*$/);
       }),
       { numRuns: 500 },
     );

@@ -46,9 +46,12 @@ describe("a text that is nested without end", () => {
     const whole = [lists(depth), maps(depth), "[".repeat(depth), '{"a":'.repeat(depth)];
     // Fault 157
     it(`is no preview, and no error (${depth} levels)`, () => {
-      const steps = whole.map((json) => `${before(json)}"newState":{"inputs":{"p":1}},"detailedDiff":{"p":{"kind":"update"}}}]}`);
+      const steps = whole.map(
+        (json) => `${before(json)}"newState":{"inputs":{"p":1}},"detailedDiff":{"p":{"kind":"update"}}}]}`,
+      );
       const events = whole.map(
-        (json) => `{"sequence":1,"resourcePreEvent":{"metadata":{"op":"create","urn":"${URN}","new":{"inputs":{"p":${json}}}}}}\n`,
+        (json) =>
+          `{"sequence":1,"resourcePreEvent":{"metadata":{"op":"create","urn":"${URN}","new":{"inputs":{"p":${json}}}}}}\n`,
       );
       for (const text of [...whole, ...steps, ...events]) {
         const preview = readPreview(text, { exitCode: 0, log: "" });
@@ -60,7 +63,13 @@ describe("a text that is nested without end", () => {
     it(`is a problem like any other elsewhere (${depth} levels)`, () => {
       const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nesting-"));
       fs.mkdirSync(path.join(folder, ".github/workflows"), { recursive: true });
-      const yaml = [...whole, `on: ${lists(depth)}`, `jobs: ${maps(depth)}`, `${"- ".repeat(depth)}x`, `${"? ".repeat(depth)}x`];
+      const yaml = [
+        ...whole,
+        `on: ${lists(depth)}`,
+        `jobs: ${maps(depth)}`,
+        `${"- ".repeat(depth)}x`,
+        `${"? ".repeat(depth)}x`,
+      ];
       if (depth <= 3000) yaml.push(`jobs:\n${blocks(depth)}`);
       for (const text of yaml) {
         assert.deepEqual(reportedNames([text]), []);
@@ -91,7 +100,14 @@ describe("a text that is nested without end", () => {
     assert.equal(isDeepJson(JSON.stringify({ a: "[".repeat(1000), b: Array(1000).fill([{}]), c: '\\"[' })), false);
     assert.equal(isDeepJson(lists(200)), false);
     assert.equal(isDeepYaml(Array(1000).fill("- [a, {b: c}]\n  - x: 1").join("\n")), false);
-    assert.equal(isDeepYaml(`run: |\n${Array(500).fill(`${" ".repeat(300)}[[ -e x ]] && y\n\n  - -`).join("\n")}`), false);
+    assert.equal(
+      isDeepYaml(
+        `run: |\n${Array(500)
+          .fill(`${" ".repeat(300)}[[ -e x ]] && y\n\n  - -`)
+          .join("\n")}`,
+      ),
+      false,
+    );
     const workflows = path.resolve(".github/workflows");
     for (const file of fs.readdirSync(workflows))
       assert.equal(isDeepYaml(fs.readFileSync(path.join(workflows, file), "utf8")), false, file);
@@ -115,7 +131,10 @@ describe("a line without end", () => {
     readPreview: (text) => readPreview(text, { exitCode: 1, log: text }),
     "the message of a preview": usefulLines,
     secretsProblems: (text) => {
-      fs.writeFileSync(path.join(folder, "secrets.yaml"), `a: ENC[AES256_GCM,x]\n${text}\nsops:\n  mac: ENC[AES256_GCM,x]\n`);
+      fs.writeFileSync(
+        path.join(folder, "secrets.yaml"),
+        `a: ENC[AES256_GCM,x]\n${text}\nsops:\n  mac: ENC[AES256_GCM,x]\n`,
+      );
       return secretsProblems(folder);
     },
     recipientsOf: (text) => recipientsOf(`sops:\n  - recipient: ${text}`),
@@ -128,7 +147,8 @@ describe("a line without end", () => {
     sshTrouble,
     publicKeyOf,
     readAnswers: (text) => readAnswers("changes", text),
-    readFacts: (text) => machineReport(readFacts(`secrets\t${text}\nfailed-units\t${text}\nstate\t{${text}}`).facts, settings),
+    readFacts: (text) =>
+      machineReport(readFacts(`secrets\t${text}\nfailed-units\t${text}\nstate\t{${text}}`).facts, settings),
     readSettings: (text) => {
       try {
         readSettings({ DEPLOY_HOST: text, DEPLOY_FLAKE: text, DEPLOY_BUILD_ON: text, DEPLOY_DERIVATION: text });
@@ -142,14 +162,40 @@ describe("a line without end", () => {
     flakeRef: (text) => flakeRef("p", text),
     x86InstanceType: (text) => x86InstanceType("p", text),
     parseRepositoryFile: (text) => parseRepositoryFile(text),
-    reportedNames: (text) => reportedNames([`on: pull_request\njobs:\n  a:\n    name: ${JSON.stringify(text)}`])[0]?.fits(text),
+    reportedNames: (text) =>
+      reportedNames([`on: pull_request\njobs:\n  a:\n    name: ${JSON.stringify(text)}`])[0]?.fits(text),
     "a check of Hydra": (text) =>
       unreportedChecks("p", [`ci/hydra:${text}`], { ci: "hydra", protection: "branch", workflows: [] }),
     isRecent: (text) => isRecent({ found: true, code: 0, stdout: text, stderr: "", timedOut: false }),
     githubRepository,
     pinnedKeys,
   };
-  const repeated = [" ", "\t", "\n", ":", "- ", "-", "a", "1", "*", "a.", "${{", "(", ") ", "at (", "/", "=", "\\", '"', "]", ":1", "error:", "-----BEGIN PRIVATE KEY-----", "\u001b[", "_"];
+  const repeated = [
+    " ",
+    "\t",
+    "\n",
+    ":",
+    "- ",
+    "-",
+    "a",
+    "1",
+    "*",
+    "a.",
+    "${{",
+    "(",
+    ") ",
+    "at (",
+    "/",
+    "=",
+    "\\",
+    '"',
+    "]",
+    ":1",
+    "error:",
+    "-----BEGIN PRIVATE KEY-----",
+    "\u001b[",
+    "_",
+  ];
 
   for (const [name, read] of Object.entries(readers)) {
     // Fault 158
@@ -172,7 +218,10 @@ describe("a line without end", () => {
           // A square would take more than a second. What is quick is not compared: it is noise.
           if (long < 150) continue;
           const ratio = long / Math.max(least(15_000), 1);
-          assert.ok(ratio < 10, `${JSON.stringify(part)} … ${JSON.stringify(end)}: ${long} ms, ${ratio} times as long as a quarter`);
+          assert.ok(
+            ratio < 10,
+            `${JSON.stringify(part)} … ${JSON.stringify(end)}: ${long} ms, ${ratio} times as long as a quarter`,
+          );
         }
       }
     });

@@ -101,12 +101,7 @@ describe("a hostile machine", function () {
     ["nothing at all", () => asked.probe(), [], /it lacks "probed" after "probe"/],
     ["no word of the lease", () => asked.hold("-"), ["guard none"], /it lacks "holding" or "held"/],
     ["another deployment's lease", () => asked.hold("-"), ["holding 0123456789abcdef01234567"], /another deployment/],
-    [
-      "a build of another place",
-      () => asked.build(DERIVATION, []),
-      [`built /nix/store/x' ; reboot; '`],
-      /"built" is/,
-    ],
+    ["a build of another place", () => asked.build(DERIVATION, []), [`built /nix/store/x' ; reboot; '`], /"built" is/],
     ["a way back that is none", () => asked.arm(STORE_PATH, "-", readSettings(env)), ["armed /"], /"armed" is/],
     [
       "a unit that a shell would run",
