@@ -253,13 +253,13 @@ describe("checks", () => {
       assert.ok(!all(user.results).includes(TOKEN));
     });
 
-    // Fault 160
     for (const url of [
       "https://github.example.com/api/v3",
       "https://api.acme.ghe.com",
       "https://api.github.com.example.com",
       "x",
     ]) {
+      // Fault 160
       it(`asks no other server than github.com, where the machine's repository is: ${url}`, async () => {
         const other = await client({ GITHUB_BASE_URL: url });
         const user = await checkGithubUser(other);

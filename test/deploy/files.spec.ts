@@ -140,7 +140,6 @@ describe("a file that decides what is installed", () => {
     assert.equal(makeOwnFolder(path.join(base, "folder")), false);
   });
 
-  // Fault 155
   it("is not taken from another user", function () {
     requireOrSkip(this, "namespaces", process.getuid?.() === 0, "only root can give a file to another user");
     fs.chownSync(file, 65534, 65534);

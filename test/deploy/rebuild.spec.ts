@@ -87,7 +87,7 @@ describe("nixos-rebuild itself", () => {
   });
 
   /**
-   * Programs that are older than --no-reexec (NixOS 25.11). Read in nixpkgs and not run: the shell script of 25.05
+   * Programs that are older than --no-reexec. Read in nixpkgs and not run: the shell script of 25.05
    * (pkgs/os-specific/linux/nixos-rebuild/nixos-rebuild.sh), which refuses the first word that it does not know, and
    * the first nixos-rebuild-ng, whose argparse does.
    */

@@ -238,7 +238,6 @@ describe("stackConfig", () => {
     });
   }
 
-  // Fault 160
   for (const url of [
     "https://github.example.com/api/v3",
     "https://api.acme.ghe.com/",

@@ -67,7 +67,6 @@ describe("a hostile machine", function () {
     return fs.readFileSync(path.join(logs, fs.readdirSync(logs).sort().at(-1)!), "utf8");
   };
 
-  // Fault 150
   for (const [how, script] of [
     ["in lines", "yes 'nixos-deploy system /nix/store/x'"],
     ["in one line", "tr '\\0' x </dev/zero"],
@@ -75,6 +74,7 @@ describe("a hostile machine", function () {
     ["on standard error", "cat /dev/zero >&2"],
     ["on both", "yes y & yes n >&2"],
   ] as const) {
+    // Fault 150
     it(`that never stops talking, ${how}, is cut off`, async () => {
       machine.does(script);
       const error = await failureOf(() => asked.probe());
@@ -117,8 +117,8 @@ describe("a hostile machine", function () {
     ],
     ["a token that is none", () => asked.hold("-"), ["guard-token ';reboot;'"], /"guard-token" is/],
   ];
-  // Fault 151
   for (const [what, ask, lines, expected] of hostile) {
+    // Fault 151
     it(`that answers ${what} is refused`, async () => {
       machine.answers(...lines.map((line) => `nixos-deploy ${line}`));
       const error = await failureOf(ask);

@@ -68,7 +68,6 @@ describe("driftReport", () => {
 describe("problemOf the machine", () => {
   const problem = (more: object) => problemOf(status(more), NEWEST, NOW);
 
-  // Fault 153
   it("takes nothing for a status that has not its form, and repeats no more than a line of it", () => {
     for (const more of [
       { staleAfter: "" },
@@ -84,6 +83,7 @@ describe("problemOf the machine", () => {
     assert.doesNotMatch(said, /[\u0000-\u001f]/);
   });
 
+  // Fault 163
   it("reads no answer without end, follows nobody elsewhere, and reads no JSON without end", async () => {
     let asked = 0;
     const server = createServer((request, response) => {
