@@ -61,8 +61,20 @@ let
   lines = text: map shortened (filter isString (split "\n" text));
   # For the same reason; what a line is shows at its ends.
   shortened =
-    line:
+    whole:
     let
+      # Nor can it decide in time which pattern takes which part of a long run of spaces.
+      line = builtins.foldl' (text: run: builtins.replaceStrings [ run ] [ " " ] text) whole [
+        "\t"
+        "\r"
+        "        "
+        "        "
+        "        "
+        "        "
+        "  "
+        "  "
+        "  "
+      ];
       length = builtins.stringLength line;
     in
     if length < 2000 then

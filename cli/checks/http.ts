@@ -39,9 +39,9 @@ export async function boundedText(response: Response, most = MOST_BYTES): Promis
   let [text, bytes] = ["", 0];
   // Leaving the loop ends the connection.
   for await (const chunk of response.body ?? []) {
-    bytes += (chunk as Uint8Array).length;
+    bytes += chunk.length;
     if (bytes > most) throw new AnswerTooLong(`the answer is longer than ${most.toLocaleString("en-US")} bytes`);
-    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 }

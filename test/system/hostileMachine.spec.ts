@@ -10,7 +10,7 @@ import { realSurroundings } from "../../cli/checks/surroundings";
 import { commandOnMachine, ConnectionFailed, Machine } from "../../components/deploy/machine.mjs";
 import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
-import { type Settings, readSettings } from "../../components/deploy/settings.mjs";
+import { readSettings } from "../../components/deploy/settings.mjs";
 import { writeSshFiles } from "../../components/deploy/ssh.mjs";
 import { failureOf, runProgram, temporaryFolder } from "../deploy/support";
 import { requireOrSkip } from "../require";
@@ -55,7 +55,7 @@ describe("a hostile machine", function () {
   beforeEach(() => {
     heard = 0;
     privateFolder = new PrivateFolder({ XDG_RUNTIME_DIR: folder });
-    const config = writeSshFiles(readSettings(env) as Settings, privateFolder);
+    const config = writeSshFiles(readSettings(env), privateFolder);
     const processes = new Processes({ PATH: env["PATH"] }, (line: string) => void (heard += line.length));
     asked = new Machine(processes, "127.0.0.1", config);
   });
