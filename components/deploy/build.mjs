@@ -112,7 +112,7 @@ async function buildOnBuilder(deployment, derivation) {
  * @param {string} derivation
  * @param {Pick<Deployment, "processes">} deployment
  */
-async function asEvaluated(built, derivation, { processes }) {
+export async function asEvaluated(built, derivation, { processes }) {
   if (!isStorePath(built)) throw new StrangeAnswer("what it says that it built is no path of the Nix store.");
   const expected = await outputOf(derivation, processes);
   if (expected === undefined || expected === built) return built;

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { isStorePath, readAnswers } from "../../components/deploy/answers.mjs";
-import { programFolder } from "./support";
+import { asEvaluated } from "../../components/deploy/build.mjs";
+import { Processes } from "../../components/deploy/process.mjs";
+import { failureOf, programFolder, temporaryFolder, writeProgram } from "./support";
 
 const STORE_PATH = `/nix/store/${"a".repeat(32)}-nixos-system-26.05`;
 
@@ -67,6 +69,32 @@ describe("the answers of a machine", () => {
     const many = "nixos-deploy change x\n".repeat(6000);
     assert.throws(() => readAnswers("changes", many), /more than 5000 lines/);
     assert.throws(() => readAnswers("changes", `nixos-deploy change ${"x".repeat(30_000)}\n`), /"change" is/);
+  });
+});
+
+describe("what a machine or a builder says that it built", () => {
+  const OTHER = STORE_PATH.replace("nixos-system", "backdoor");
+  /** On a computer whose store has the derivation, and whose Nix knows what it makes. */
+  const accepted = async (built: string) => {
+    const folder = temporaryFolder();
+    try {
+      const derivation = path.join(folder, "x.drv");
+      fs.writeFileSync(derivation, "");
+      writeProgram(folder, "nix-store", `echo ${STORE_PATH}`);
+      return await asEvaluated(built, derivation, { processes: new Processes({ PATH: `${folder}:/usr/bin:/bin` }) });
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
+  };
+
+  it("is what was evaluated, and nothing else", async () => {
+    assert.equal(await accepted(STORE_PATH), STORE_PATH);
+    assert.match(
+      (await failureOf(() => accepted(OTHER))).message,
+      /it says that it built .*backdoor.*, but .*x\.drv makes/,
+    );
+    for (const other of ["", "/etc/passwd", `${STORE_PATH}\n${OTHER}`, `${STORE_PATH} --option x`])
+      assert.match((await failureOf(() => accepted(other))).message, /is no path of the Nix store/);
   });
 });
 

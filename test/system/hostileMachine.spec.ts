@@ -8,7 +8,7 @@ import { checkMachine } from "../../cli/checks/machine";
 import { printed } from "../../cli/checks/result";
 import { realSurroundings } from "../../cli/checks/surroundings";
 import { commandOnMachine, ConnectionFailed, Machine } from "../../components/deploy/machine.mjs";
-import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
+import { hostName, PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { writeSshFiles } from "../../components/deploy/ssh.mjs";
@@ -166,6 +166,17 @@ describe("a hostile machine", function () {
     assert.doesNotMatch(stderr, OBEYED);
     assert.doesNotMatch(log(), OBEYED);
     assert.match(log(), /title/);
+  });
+
+  it("that says for ever that a dead deployment has it is given up in time", async () => {
+    const answers = [`key ${machine.login.publicKey}`, `system ${STORE_PATH}`, "probed "].map(
+      (line) => `echo 'nixos-deploy ${line}'`,
+    );
+    const held = `echo "nixos-deploy held t$RANDOM 1790000000 me@${hostName()} process 4194305"`;
+    machine.does(`case $(cat) in *"{ 'probe'"*) ${answers.join("; ")} ;; *"{ 'hold'"*) ${held} ;; esac`);
+    const { code, stderr } = await deploys();
+    assert.equal(code, 1);
+    assert.match(stderr, /^The machine is not free: another deployment is under way: me@\S+ process 4194305\.$/m);
   });
 
   it("cannot put a line of its own among those of a deployment", async () => {
