@@ -42,7 +42,8 @@ export function problemOf({ status, trouble, body }: Answer, revision: string, n
   const state = textField(body, "state");
   const running = textField(body, "revision");
   const staleAfter = Date.parse(textField(body, "staleAfter"));
-  if (!/^[a-z-]{1,40}$/.test(state) || !/^[0-9a-f]{0,64}$/.test(running) || Number.isNaN(staleAfter)) return "The machine answers /status.json with something else than its status.";
+  if (!/^[a-z-]{1,40}$/.test(state) || !/^[0-9a-f]{0,64}$/.test(running) || Number.isNaN(staleAfter))
+    return "The machine answers /status.json with something else than its status.";
   if (staleAfter < now.getTime()) {
     return `The machine has stopped writing its status; the last one is of ${said(textField(body, "written"))}.`;
   }
