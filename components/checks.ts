@@ -33,6 +33,9 @@ export function matching(pattern: RegExp, allowed: string, remedy?: string): Che
 /** Size of a root volume; the NixOS image's snapshot needs more than 4 GiB, and gp3 ends at 16384. */
 export const rootVolumeGiB = wholeNumber(8, 16384, "GiB");
 
+/** An AWS region, of any partition. */
+export const awsRegion = matching(/^[a-z]{2,4}(-[a-z]+)+-\d$/, 'an AWS region such as "us-east-1"');
+
 /** Id of a VPC subnet. */
 export const subnetId = matching(
   /^subnet-([0-9a-f]{8}|[0-9a-f]{17})$/,

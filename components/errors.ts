@@ -13,11 +13,19 @@ const OBEYED = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** A value as a message shows it: quoted and escaped, so that a newline or a control character is visible. */
 export function shown(value: unknown): string {
-  const text = (JSON.stringify(value) ?? "undefined").replaceAll(
+  const text = (asJson(value) ?? "undefined").replaceAll(
     OBEYED,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
   return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
+}
+
+function asJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return "a value that cannot be shown"; // nested too deep, or within itself
+  }
 }
 
 /** The text that presents several problems at once. */

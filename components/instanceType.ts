@@ -3,6 +3,9 @@ import { type Check, problem, shown } from "./errors";
 // The attributes end in words with digits for some: u7i-12tb, p6-b200. A family can hold a size: u-6tb1.
 const FORM = /^([a-z]+-?[a-z0-9]*?)(\d+)([a-z]*(?:-[a-z0-9]+)*)\.([a-z0-9-]+)$/;
 
+/** The parts of a name can be divided in many ways, and a text without end in too many. */
+const LONGEST = 40;
+
 /**
  * An EC2 instance type whose processor is x86_64, which the NixOS image and `nixosConfigurations.default` are for.
  *
@@ -11,7 +14,7 @@ const FORM = /^([a-z]+-?[a-z0-9]*?)(\d+)([a-z]*(?:-[a-z0-9]+)*)\.([a-z0-9-]+)$/;
  * and `mac` machines do not run this image.
  */
 export const x86InstanceType: Check<string> = (property, value) => {
-  const parts = typeof value === "string" ? FORM.exec(value) : null;
+  const parts = typeof value === "string" && value.length <= LONGEST ? FORM.exec(value) : null;
   if (parts === null) {
     return [problem(property, shown(value), 'an x86_64 EC2 instance type such as "t3.small" or "m7i.large"')];
   }

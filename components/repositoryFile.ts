@@ -1,5 +1,6 @@
 import * as checks from "./checks";
 import { problem, shown } from "./errors";
+import { parseJson } from "./nesting";
 import { branchName, ownerName, repositoryName } from "./repositoryNames";
 
 /** nix/repository.json: the repository that the machine follows, read by this program and by the flake. */
@@ -19,7 +20,7 @@ const FIELDS = { owner: ownerName, name: repositoryName, branch: branchName, acc
 export function parseRepositoryFile(json: string): { value?: RepositoryFile; problems: string[] } {
   let content: unknown;
   try {
-    content = JSON.parse(json);
+    content = parseJson(json);
   } catch (error) {
     // Node repeats a part of the text, with whatever control characters it has.
     const reason = (error as Error).message.replaceAll(/[\p{Cc}\u2028-\u202e\u2066-\u2069\ufeff]+/gu, " ");

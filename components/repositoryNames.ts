@@ -4,9 +4,9 @@ import { type Check, problem, shown } from "./errors";
 /** The two checks of the book, which .github/workflows/ci.yml reports as job names. */
 export const REQUIRED_CHECKS = ["Evaluate flake.nix", "nixosConfig default"];
 
-/** A GitHub user or organization. */
+/** A GitHub user or organization; a user whom an enterprise manages has its short code at the end, `octocat_acme`. */
 export const ownerName: Check<string> = matching(
-  /^(?!.*--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?$/,
+  /^(?=.{1,39}$)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:_[A-Za-z0-9]{3,8})?$/,
   "a GitHub user or organization: 1 to 39 letters, digits and single hyphens, none at an end",
 );
 

@@ -1,6 +1,7 @@
 import type { parse } from "yaml";
 import { oneOf } from "./checks";
 import { problem, shown } from "./errors";
+import { isDeepYaml } from "./nesting";
 import { runsOnPullRequests } from "./workflowTriggers";
 
 /** The systems that can report the required checks; `other` is one that runs cli/ci/checks.sh. */
@@ -80,7 +81,7 @@ function reporter(ci: string, workflows: string[], branch: string): Reporter {
 
 const GARNIX =
   /^(Evaluate flake\.nix|All Garnix checks|(app|check|darwinConfig|devShell|homeConfig|nixosConfig|package) .+)$/;
-const HYDRA = /^(ci|continuous-integration)\/hydra:.+:.+:.+$/;
+const HYDRA = /^(ci|continuous-integration)\/hydra:[^:]+:[^:]+:.+$/;
 
 /**
  * Whether a workflow in the usual layout reports a name. Sufficient and not necessary: it spares most previews the
@@ -108,7 +109,7 @@ export function reportedNames(workflows: string[], branch = "main"): Reported[] 
   return read
     .filter(({ on }) => runsOnPullRequests(on, branch))
     .flatMap((workflow) => jobNames(workflow, called, branch))
-    .map((name) => ({ name, fits: matcher(name) }));
+    .map((name) => ({ name, fits: (wanted: string) => fits(name, wanted) }));
 }
 
 /** The workflows that can be read; GitHub runs no other. */
@@ -117,6 +118,7 @@ export function parsed(workflows: string[]): Workflow[] {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import cannot be late and in time
   const yaml = require("yaml") as { parse: typeof parse };
   return workflows.flatMap((text) => {
+    if (isDeepYaml(text)) return [];
     try {
       const workflow = yaml.parse(text) as unknown;
       return typeof workflow === "object" && workflow !== null ? [workflow] : [];
@@ -176,7 +178,7 @@ function ownNames(id: string, { name, strategy }: Job): string[] {
   });
 }
 
-const EXPRESSION = /\$\{\{(.*?)\}\}/g;
+const EXPRESSION = /\$\{\{([^{}]*)\}\}/g;
 
 /** The combinations of a matrix; undefined where they cannot be told: expressions, objects, include and exclude. */
 function matrixRows(matrix: unknown): Record<string, string>[] | undefined {
@@ -200,7 +202,8 @@ function matrixRows(matrix: unknown): Record<string, string>[] | undefined {
 function neverRuns(condition: Job["if"], branch: string): boolean {
   if (condition === undefined || condition === null) return false;
   const text = String(condition)
-    .replace(/^\s*\$\{\{([^]*)\}\}\s*$/, "$1")
+    .trim()
+    .replace(/^\$\{\{([^]*)\}\}$/, "$1")
     .trim();
   if (/[|()]/.test(text)) return false;
   return text.split("&&").some((part) => {
@@ -224,8 +227,17 @@ function valuesOnPullRequest(branch: string): Record<string, string[]> {
   };
 }
 
-function matcher(pattern: string): (wanted: string) => boolean {
-  const parts = pattern.split("*").map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  const whole = new RegExp(`^${parts.join(".+")}$`);
-  return (wanted) => whole.test(wanted);
+/** Whether a text fits a pattern in which every * is one character or more. As a regular expression it could take ages. */
+function fits(pattern: string, text: string): boolean {
+  const [first = "", ...others] = pattern.split("*");
+  const last = others.pop();
+  if (last === undefined) return text === pattern;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of others) {
+    const found = text.indexOf(part, at + 1);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return text.length - last.length > at && text.endsWith(last);
 }

@@ -5,12 +5,14 @@ import { cidrOf } from "./cidr";
 import type { ContinuousDeploymentArgs } from "./continuousDeployment";
 import { RULES } from "./deploy/rules.cjs";
 import { type Check, problem, problemList, shown } from "./errors";
+import { githubServer } from "./githubServer";
 import { githubToken } from "./githubToken";
 import { x86InstanceType } from "./instanceType";
 import { amiId, nixosRelease } from "./nixosAmi";
 import { keyGenerationNumbers } from "./keyGenerations";
 import { ed25519PrivateKey } from "./openssh";
 import { ciSystem, unreportedChecks } from "./requiredChecks";
+import { parseJson } from "./nesting";
 import { parseRepositoryFile } from "./repositoryFile";
 import { REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
 
@@ -88,6 +90,7 @@ export const CONFIG_KEYS = {
  * @param repositoryJson the text of nix/repository.json
  * @param workflows the texts of .github/workflows, which report the required checks
  * @param encrypted the keys that the stack's configuration has encrypted, with their namespace
+ * @param environment which the providers read too
  */
 export function stackConfig(
   config: Record<string, string>,
@@ -95,6 +98,7 @@ export function stackConfig(
   repositoryJson: string,
   workflows: string[],
   encrypted: string[],
+  environment: NodeJS.ProcessEnv = process.env,
 ): ContinuousDeploymentArgs {
   const repositoryFile = parseRepositoryFile(repositoryJson);
   const own = readOwnKeys(config, `${project}:`, encrypted);
@@ -105,7 +109,7 @@ export function stackConfig(
       ? checksProblems(own.values, `${project}:`, workflows, repositoryFile.value?.branch)
       : []),
     ...ownerIdProblems(own.values, `${project}:`),
-    ...providerProblems(config, repositoryFile.value?.owner),
+    ...providerProblems(config, repositoryFile.value?.owner, environment),
     ...repositoryFile.problems,
   ];
   if (problems.length > 0 || repositoryFile.value === undefined) {
@@ -247,7 +251,7 @@ function decode(raw: string, kind: Kind): unknown {
   if (kind === "string") return raw;
   let value: unknown;
   try {
-    value = JSON.parse(raw);
+    value = parseJson(raw);
   } catch {
     return undefined;
   }
@@ -256,13 +260,18 @@ function decode(raw: string, kind: Kind): unknown {
 }
 
 /** What the providers would find out only after the first resources exist. */
-function providerProblems(config: Record<string, string>, owner: string | undefined): string[] {
+function providerProblems(
+  config: Record<string, string>,
+  owner: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): string[] {
   const region = config["aws:region"];
   const token = config["github:token"];
   const providerOwner = config["github:owner"];
-  const form = checks.matching(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as "us-east-1"');
   return [
-    ...(region === undefined ? [] : form("aws:region", region)),
+    ...(region === undefined ? [] : checks.awsRegion("aws:region", region)),
+    ...githubServer("github:baseUrl", config["github:baseUrl"]),
+    ...githubServer("GITHUB_BASE_URL", environment["GITHUB_BASE_URL"]),
     ...(token === undefined ? [] : githubToken("github:token", token)),
     ...(providerOwner === undefined || owner === undefined || owner === "" || providerOwner === owner
       ? []

@@ -7,20 +7,32 @@ import { failed, ok, type Result } from "./result";
 import { failureOf, findProgram, type Surroundings } from "./surroundings";
 
 /**
- * Asks AWS whose credentials these are. Keys in the environment are tried directly; everything else that AWS knows
+ * Asks AWS whose credentials these are, of those that the provider will use: a profile of the stack's configuration goes
+ * before keys in the environment, and these before AWS_PROFILE. Keys are tried directly; everything else that AWS knows
  * (profiles, single sign-on, roles) is the AWS CLI's business.
  */
 export async function checkAws(around: Surroundings, region: string, profile: string): Promise<Result> {
   const { env } = around;
+  if (OTHER_PARTITION.test(region)) {
+    return failed(
+      "AWS",
+      `${region} is in a partition of AWS (China, GovCloud, sovereign clouds) in which NixOS publishes no images`,
+      "Use a region of the public one: pulumi config set aws:region us-east-1",
+    );
+  }
   const accessKeyId = env["AWS_ACCESS_KEY_ID"] ?? "";
   const secretAccessKey = env["AWS_SECRET_ACCESS_KEY"] ?? "";
+  if (profile !== "") return askProfile(around, profile, accessKeyId !== "" || secretAccessKey !== "");
   if (accessKeyId !== "" && secretAccessKey !== "") {
     return askSts(around, region, { accessKeyId, secretAccessKey, sessionToken: env["AWS_SESSION_TOKEN"] });
   }
   const half = accessKeyId !== "" || secretAccessKey !== "";
-  if (findProgram(env, "aws") !== undefined && !half) return askCli(around, profile);
+  if (findProgram(env, "aws") !== undefined && !half) return askCli(around, [], {}, "");
   return failed("AWS", `no credentials: ${lookedAt(env, half)}`, WAYS);
 }
+
+/** Its servers have names of their own, too. */
+const OTHER_PARTITION = /^(?:cn|us-gov|us-iso[a-z]*|eu-isoe|eusc)-/;
 
 const WAYS =
   "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or install the AWS CLI and run `aws configure` or `aws sso login`.";
@@ -61,7 +73,10 @@ async function askSts(around: Surroundings, region: string, keys: Keys): Promise
   if (answer.status === 200) {
     const result = (name: string) =>
       textField(answer.body, "GetCallerIdentityResponse", "GetCallerIdentityResult", name);
-    return ok("AWS", `${result("Arn") || "credentials accepted"} (keys of the environment)`);
+    return ok(
+      "AWS",
+      `${result("Arn") || "credentials accepted"} (keys of the environment${env["AWS_PROFILE"] ? ", which go before AWS_PROFILE" : ""})`,
+    );
   }
   if (answer.status === 0) {
     return failed(
@@ -88,13 +103,25 @@ function remedyFor(code: string, status: number): string {
   return status >= 500 ? "That is a fault at AWS: try again in a few minutes." : WAYS;
 }
 
-async function askCli(around: Surroundings, profile: string): Promise<Result> {
-  const args = ["sts", "get-caller-identity", "--output", "json"];
-  const env = profile === "" ? {} : { AWS_PROFILE: profile };
-  const ran = await around.run("aws", args, { env });
+/** The CLI takes keys in the environment before a profile, where the provider does not: they are kept from it. */
+async function askProfile(around: Surroundings, profile: string, hasKeys: boolean): Promise<Result> {
+  const beside = hasKeys ? "; the keys in the environment are another identity, and not used" : "";
+  if (findProgram(around.env, "aws") === undefined) {
+    return failed(
+      "AWS",
+      `the profile ${profile} of the stack's configuration can be tried only with the AWS CLI, which is not there${beside}`,
+      "Install the AWS CLI, or use the keys of the environment: pulumi config rm aws:profile",
+    );
+  }
+  const keys = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined };
+  return askCli(around, ["--profile", profile], { ...keys, AWS_PROFILE: profile }, `, profile ${profile}${beside}`);
+}
+
+async function askCli(around: Surroundings, options: string[], env: NodeJS.ProcessEnv, whose: string): Promise<Result> {
+  const ran = await around.run("aws", ["sts", "get-caller-identity", "--output", "json", ...options], { env });
   if (ran.code === 0) {
     const arn = /"Arn": *"([^"]+)"/.exec(ran.stdout)?.[1];
-    return ok("AWS", `${arn ?? "credentials accepted"} (AWS CLI${profile === "" ? "" : `, profile ${profile}`})`);
+    return ok("AWS", `${arn ?? "credentials accepted"} (AWS CLI${whose})`);
   }
-  return failed("AWS", failureOf("aws", ran), WAYS);
+  return failed("AWS", `${failureOf("aws", ran)}${whose === "" ? "" : ` (AWS CLI${whose})`}`, WAYS);
 }

@@ -1,5 +1,6 @@
 import { type BranchAnswer, revisionFrom } from "../../components/deploy/revision.mjs";
 import { type GithubTrouble, githubTrouble as troubleOf } from "./githubTrouble";
+import { githubServer } from "../../components/githubServer";
 import { type Answer, ask, textField } from "./http";
 import type { Surroundings } from "./surroundings";
 
@@ -7,6 +8,8 @@ import type { Surroundings } from "./surroundings";
 export interface GithubClient {
   /** Where the token is from, in words; empty without one. */
   source: string;
+  /** Why nothing is asked: the provider would talk to another server than github.com. Empty: it would not. */
+  refusal: string;
   get(path: string): Promise<Answer>;
 }
 
@@ -22,8 +25,9 @@ export async function githubClient(around: Surroundings): Promise<GithubClient> 
     token = gh.code === 0 ? gh.stdout.trim() : "";
     source = token === "" ? "" : "the GitHub CLI";
   }
-  // The provider's own variable, for GitHub Enterprise Server.
-  const base = (env["GITHUB_BASE_URL"] ?? "https://api.github.com").replace(/\/$/, "");
+  // The provider's own variable. An emulator may be named in it.
+  const base = (env["GITHUB_BASE_URL"] || "https://api.github.com").replace(/\/$/, "");
+  const refusal = githubServer("GITHUB_BASE_URL", env["GITHUB_BASE_URL"])[0] ?? "";
   const headers = {
     accept: "application/vnd.github+json",
     "user-agent": "pulumi-nixos",
@@ -34,7 +38,11 @@ export async function githubClient(around: Surroundings): Promise<GithubClient> 
   const usable = /^[\x21-\x7e]*$/.test(token);
   return {
     source: usable ? source : "",
-    get: (path) => ask(`${base}${path}`, { headers: usable ? headers : {} }, around.patienceSeconds),
+    refusal,
+    get: (path) =>
+      refusal === ""
+        ? ask(`${base}${path}`, { headers: usable ? headers : {} }, around.patienceSeconds)
+        : Promise.resolve({ status: 0, headers: new Headers(), body: undefined, trouble: refusal }),
   };
 }
 

@@ -21,7 +21,7 @@ export async function checkGithubOwner(
   name: string,
 ): Promise<GithubOwner> {
   const facts: GithubOwner = { plan: "unknown", deployKeys: "unknown", results: [] };
-  if (user.login === "") return facts;
+  if (user.login === "" && user.app !== true) return facts;
   const account = await client.get(`/users/${owner}`);
   if (account.status !== 200) {
     const { found, remedy } = githubTrouble(account);
@@ -29,8 +29,8 @@ export async function checkGithubOwner(
     return facts;
   }
   if (textField(account.body, "type") === "Organization") await checkOrganization(client, owner, facts);
-  else checkPerson(user, owner, facts);
-  await checkRepository(client, owner, name, facts);
+  else if (user.app !== true) checkPerson(user, owner, facts);
+  await checkRepository(client, user, owner, name, facts);
   return facts;
 }
 
@@ -101,7 +101,13 @@ function deployKeysResult(deployKeys: GithubOwner["deployKeys"], owner: string):
   }
 }
 
-async function checkRepository(client: GithubClient, owner: string, name: string, facts: GithubOwner): Promise<void> {
+async function checkRepository(
+  client: GithubClient,
+  user: GithubUser,
+  owner: string,
+  name: string,
+  facts: GithubOwner,
+): Promise<void> {
   const answer = await client.get(`/repos/${owner}/${name}`);
   if (answer.status === 404) {
     facts.repository = { exists: false, visibility: "" };
@@ -133,7 +139,8 @@ async function checkRepository(client: GithubClient, owner: string, name: string
           `${owner}/${name} is archived: nothing can be pushed`,
           `Unarchive it: https://github.com/${owner}/${name}/settings`,
         )
-      : field(answer.body, "permissions", "admin") === false
+      : // GitHub shows an app the permissions of a user, which it is not.
+        field(answer.body, "permissions", "admin") === false && user.app !== true
         ? failed("repository", `the token may not administer ${owner}/${name}`, TOKEN_NEEDS)
         : ok("repository", `${owner}/${name} is there (${facts.repository.visibility || "visibility unknown"})`),
   );

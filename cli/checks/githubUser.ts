@@ -7,6 +7,8 @@ import { failed, note, ok, type Result } from "./result";
 export interface GithubUser {
   /** Empty when GitHub did not say. */
   login: string;
+  /** The token is a GitHub App's (GITHUB_TOKEN of Actions is one), which acts as no user. */
+  app?: boolean;
   plan: Plan;
   results: Result[];
 }
@@ -17,6 +19,9 @@ export type Plan = "free" | "paid" | "unknown";
 /** Whether the token works, what it may do and when it ends. */
 export async function checkGithubUser(client: GithubClient): Promise<GithubUser> {
   const unknown = { login: "", plan: "unknown" as const };
+  if (client.refusal !== "") {
+    return { ...unknown, results: [failed("GitHub", client.refusal, "Unset it, and use a repository of github.com.")] };
+  }
   if (client.source === "") {
     return {
       ...unknown,
@@ -31,6 +36,9 @@ export async function checkGithubUser(client: GithubClient): Promise<GithubUser>
   }
   const answer = await client.get("/user");
   const login = textField(answer.body, "login");
+  if (answer.status === 403 && /not accessible by integration/i.test(textField(answer.body, "message"))) {
+    return checkApp(client);
+  }
   if (answer.status !== 200 || login === "") {
     const { found, remedy } = githubTrouble(answer);
     return { ...unknown, results: [failed("GitHub", `${found}; token from ${client.source}`, remedy)] };
@@ -41,6 +49,21 @@ export async function checkGithubUser(client: GithubClient): Promise<GithubUser>
     results: [ok("GitHub", `${login} (token from ${client.source})`), checkScopes(answer), ...checkEnd(answer)],
   };
 }
+
+/** An App's token has no user, scopes or plan, and GitHub does not tell it what it may do. */
+async function checkApp(client: GithubClient): Promise<GithubUser> {
+  const unknown = { login: "", plan: "unknown" as const };
+  const answer = await client.get("/installation/repositories?per_page=1");
+  if (answer.status !== 200) {
+    const { found, remedy } = githubTrouble(answer);
+    return { ...unknown, results: [failed("GitHub", `${found}; a GitHub App's token from ${client.source}`, remedy)] };
+  }
+  const found = `a GitHub App's token (from ${client.source}); it does not tell what it may do`;
+  return { ...unknown, app: true, results: [note("GitHub", found, APP_NEEDS)] };
+}
+
+const APP_NEEDS =
+  "The app must be installed for this owner, with Administration: read and write and Contents: read. The token of a workflow (secrets.GITHUB_TOKEN) can never administer a repository.";
 
 export function planOf(body: unknown): Plan {
   const name = textField(body, "plan", "name");

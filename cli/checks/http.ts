@@ -1,3 +1,5 @@
+import { parseJson } from "../../components/nesting";
+
 /** What a server answered; `status` 0 means that it did not, and `trouble` says why. */
 export interface Answer {
   status: number;
@@ -6,19 +8,47 @@ export interface Answer {
   trouble: string;
 }
 
-/** One request, bounded in time, whose failure is a result. The answer is JSON, or `body` is undefined. */
-export async function ask(url: string, init: RequestInit, patienceSeconds: number): Promise<Answer> {
+/** More than any page of GitHub's. */
+const MOST_BYTES = 32 * 2 ** 20;
+
+/** One request, bounded in time and size, whose failure is a result. The answer is JSON, or `body` is undefined. */
+export async function ask(
+  url: string,
+  init: RequestInit,
+  patienceSeconds: number,
+  mostBytes = MOST_BYTES,
+): Promise<Answer> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceSeconds * 1000) });
-    return { status: response.status, headers: response.headers, body: json(await response.text()), trouble: "" };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: json(await boundedText(response, mostBytes)),
+      trouble: "",
+    };
   } catch (error) {
     return { status: 0, headers: new Headers(), body: undefined, trouble: troubleOf(error as Error, patienceSeconds) };
   }
 }
 
+class AnswerTooLong extends Error {}
+
+/** The text of an answer; one that goes on without end is an error, and not kept. */
+export async function boundedText(response: Response, most = MOST_BYTES): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", 0];
+  // Leaving the loop ends the connection.
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > most) throw new AnswerTooLong(`the answer is longer than ${most.toLocaleString("en-US")} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
 function json(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }
@@ -26,6 +56,7 @@ function json(text: string): unknown {
 
 function troubleOf(error: Error, patienceSeconds: number): string {
   if (error.name === "TimeoutError") return `no answer within ${patienceSeconds} s`;
+  if (error instanceof AnswerTooLong) return error.message;
   // fetch wraps what the network said.
   const cause = error.cause instanceof Error ? error.cause : error;
   return "code" in cause ? `no connection (${String(cause.code)})` : `no connection (${cause.message})`;

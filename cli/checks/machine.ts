@@ -1,11 +1,16 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
+import { shortened } from "../../components/deploy/text.mjs";
 import type { Settings } from "../../components/deploy/settings.mjs";
 import { lastWords, type SshTrouble, sshTrouble, writeSshFiles } from "../../components/deploy/ssh.mjs";
-import { type Expected, machineReport, parseFacts } from "./machineReport";
+import { readFacts, strangeAnswers } from "./machineFacts";
+import { type Expected, machineReport } from "./machineReport";
 import { failed, type Result } from "./result";
 import type { Surroundings } from "./surroundings";
+
+/** All that machine.sh says fits in a part of this. */
+const MOST_ANSWERED = 2 ** 20;
 
 /** How to reach a machine. */
 export interface Address {
@@ -26,9 +31,11 @@ export async function checkMachine(around: Surroundings, address: Address, expec
     const ran = await around.run("ssh", ["-F", config, address.host, "bash", "-s"], {
       input: readFileSync(path.join(__dirname, "machine.sh"), "utf8"),
       timeoutSeconds: 120,
+      mostOutput: MOST_ANSWERED,
     });
     if (ran.code !== 0) return [unreachable(address, ran.stderr, ran.timedOut)];
-    return machineReport(parseFacts(ran.stdout), expected);
+    const { facts, strange } = readFacts(ran.stdout);
+    return [...strangeAnswers(strange), ...machineReport(facts, expected)];
   } finally {
     folder.remove();
   }
@@ -49,6 +56,6 @@ const REMEDIES: Record<SshTrouble, string> = {
 
 function unreachable({ host, port }: Address, stderr: string, timedOut: boolean): Result {
   const trouble = timedOut ? "silent" : (sshTrouble(stderr) ?? "other");
-  const words = timedOut ? "no end within 2 minutes" : lastWords(stderr) || "ssh failed without a word";
+  const words = timedOut ? "no end within 2 minutes" : shortened(lastWords(stderr), 500) || "ssh failed without a word";
   return failed("login", `root@${host}, port ${port}: ${words}`, REMEDIES[trouble]);
 }

@@ -1,9 +1,9 @@
 import { ageRecipient } from "../../components/age";
+import { shortened, visible } from "../../components/deploy/text.mjs";
+import { parseJson } from "../../components/nesting";
 import { field, textField } from "./http";
+import type { MachineFacts } from "./machineFacts";
 import { failed, note, ok, type Result, skipped } from "./result";
-
-/** What machine.sh said, by name. */
-export type MachineFacts = Record<string, string>;
 
 /** What the machine is compared with. */
 export interface Expected {
@@ -15,15 +15,6 @@ export interface Expected {
   revision: string;
   /** Whether this checkout has nix/secrets.yaml. */
   secretsFile: boolean;
-}
-
-export function parseFacts(stdout: string): MachineFacts {
-  const pairs = stdout
-    .split("\n")
-    .map((line) => /^([a-z-]+)\t(.*)$/.exec(line))
-    .filter((match) => match !== null)
-    .map(([, name, value]) => [name, value!.trim()]);
-  return Object.fromEntries(pairs) as MachineFacts;
 }
 
 /** The verification of a machine, one result for each thing that can be wrong by itself. */
@@ -102,7 +93,7 @@ function readable(facts: MachineFacts): Result {
     return skipped("repository", "the machine has no probe yet: the first deployment brings it");
   }
   const problems = field(probe, "problems");
-  const messages = Array.isArray(problems) ? problems.map((problem) => textField(problem, "message")) : [];
+  const messages = Array.isArray(problems) ? problems.slice(0, 10).map((problem) => words(problem, "message")) : [];
   const [contact, at] = [field(probe, "contact"), field(probe, "at")];
   // What it wrote the last time says nothing of today.
   if (typeof at === "number" && at < Number(facts["asked"] ?? at)) {
@@ -113,7 +104,7 @@ function readable(facts: MachineFacts): Result {
     );
   }
   if (typeof at !== "number" || contact !== at) {
-    const why = textField(json(facts["state"]), "error", "message");
+    const why = words(json(facts["state"]), "error", "message");
     return failed(
       "repository",
       `the machine cannot read it${why === "" ? "" : `: ${why}`}`,
@@ -133,13 +124,13 @@ function lastUpgrade(facts: MachineFacts): Result {
   if (error !== null && error !== undefined) {
     return failed(
       "last upgrade",
-      `${textField(error, "message")} (${ago(field(error, "since"), facts)})`,
+      `${words(error, "message")} (${ago(field(error, "since"), facts)})`,
       "docs/trouble/failed-upgrade.md",
     );
   }
   if (field(state, "waiting") === true)
     return note("last upgrade", "waiting for the first push", "git push -u origin HEAD");
-  const phase = textField(state, "phase");
+  const phase = words(state, "phase");
   if (phase !== "") return note("last upgrade", `one is at work (${phase})`);
   const success = field(state, "success");
   return typeof success === "number"
@@ -209,12 +200,17 @@ function ago(time: unknown, facts: MachineFacts): string {
 
 function json(text: string | undefined): unknown {
   try {
-    return JSON.parse(text ?? "");
+    return parseJson(text ?? "");
   } catch {
     return undefined;
   }
 }
 
+/** Words that the machine chose: one line, in bounds. */
+function words(body: unknown, ...names: string[]): string {
+  return visible(shortened(textField(body, ...names), 300));
+}
+
 function short(revision: string): string {
-  return revision.slice(0, 10);
+  return visible(revision.slice(0, 10));
 }

@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
-import { ProgramMissing } from "../../components/deploy/errors.mjs";
+import { OutputTooLong, ProgramMissing } from "../../components/deploy/errors.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { endedBy } from "../../components/deploy/trouble.mjs";
 
@@ -23,6 +23,8 @@ export interface RunOptions {
   /** The program that it starts, which needs its own secrets. */
   starts?: string;
   timeoutSeconds?: number;
+  /** Characters of standard output after which it is ended. */
+  mostOutput?: number;
 }
 
 /**
@@ -66,9 +68,13 @@ export function realSurroundings(overrides: Partial<Surroundings> = {}): Surroun
           starts: options.starts,
           input: options.input,
           timeoutSeconds: options.timeoutSeconds ?? PROGRAM_SECONDS,
+          mostOutput: options.mostOutput,
         });
         return { found: true, ...result };
       } catch (error) {
+        if (error instanceof OutputTooLong) {
+          return { found: true, code: null, stdout: "", stderr: error.message, timedOut: false };
+        }
         if (!(error instanceof ProgramMissing)) throw error;
         return { found: false, code: null, stdout: "", stderr: "", timedOut: false };
       }

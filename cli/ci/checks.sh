@@ -35,7 +35,7 @@ evaluate() {
 }
 
 build() {
-  nix_command build --no-link --print-build-logs "$flake#nixosConfigurations.$attribute.config.system.build.toplevel"
+  nix_command build --no-link --print-build-logs "$flake#nixosConfigurations.\"$attribute\".config.system.build.toplevel"
 }
 
 failed=0

@@ -79,7 +79,7 @@ function readOptions(argv: string[]) {
 function trackerOf(env: NodeJS.ProcessEnv): Tracker | undefined {
   const { GITHUB_TOKEN: token, GITHUB_REPOSITORY: repository } = env;
   if (!token || !repository) return undefined;
-  return { api: (env["GITHUB_API_URL"] ?? "https://api.github.com").replace(/\/+$/, ""), repository, token };
+  return { api: (env["GITHUB_API_URL"] ?? "https://api.github.com").replace(/(?<!\/)\/+$/, ""), repository, token };
 }
 
 main(process.argv.slice(2), process.env).then(

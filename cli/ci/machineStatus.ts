@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { shortened, visible } from "../../components/deploy/text.mjs";
 import { type Answer, ask, field, textField } from "../checks/http";
 
+/** Its status has a few hundred bytes. */
+const MOST_BYTES = 64 * 1024;
+
 /** Asks the machine what it says of itself. */
-export async function askMachine(url: string): Promise<Answer> {
-  return ask(new URL("/status.json", url).href, {}, 15);
+export async function askMachine(url: string, patienceSeconds = 15): Promise<Answer> {
+  // A machine that sends its visitors elsewhere is not to have this computer ask there.
+  return ask(new URL("/status.json", url).href, { redirect: "manual" }, patienceSeconds, MOST_BYTES);
 }
 
 /**
@@ -34,12 +39,20 @@ const ON_ITS_WAY = ["upgrading", "held", "waiting", "starting"];
 export function problemOf({ status, trouble, body }: Answer, revision: string, now: Date): string | undefined {
   if (status === 0) return `The machine does not answer: ${trouble}.`;
   if (status !== 200) return `The machine answers /status.json with status ${status}.`;
-  const [state, summary, running] = ["state", "summary", "revision"].map((name) => textField(body, name));
-  if (state === "") return "The machine answers /status.json with something else than its status.";
-  if (Date.parse(textField(body, "staleAfter")) < now.getTime()) {
-    return `The machine has stopped writing its status; the last one is of ${textField(body, "written")}.`;
+  const state = textField(body, "state");
+  const running = textField(body, "revision");
+  const staleAfter = Date.parse(textField(body, "staleAfter"));
+  if (!/^[a-z-]{1,40}$/.test(state) || !/^[0-9a-f]{0,64}$/.test(running) || Number.isNaN(staleAfter))
+    return "The machine answers /status.json with something else than its status.";
+  if (staleAfter < now.getTime()) {
+    return `The machine has stopped writing its status; the last one is of ${said(textField(body, "written"))}.`;
   }
-  if (field(body, "healthy") !== true) return `The machine says: ${summary}`;
-  if (running === revision || ON_ITS_WAY.includes(state!)) return undefined;
+  if (field(body, "healthy") !== true) return `The machine says: ${said(textField(body, "summary"))}`;
+  if (running === revision || ON_ITS_WAY.includes(state)) return undefined;
   return `The machine runs ${running || "a revision that it does not know"}, and main is at ${revision}.`;
+}
+
+/** Words of the machine, in one line and in bounds: whoever has the machine chooses them. */
+function said(text: string): string {
+  return visible(shortened(text, 300));
 }

@@ -106,5 +106,5 @@ export function readPackage(root: string): Package {
 
 /** Lines of a source are broken for its width. */
 function oneLine(text: string): string {
-  return text.replaceAll(/\s*\n\s*/g, " ");
+  return text.replaceAll(/(?<!\s)\s*\n\s*/g, " ");
 }

@@ -3,7 +3,6 @@ import { visible, withoutColours, withoutSecrets } from "../render/safeText";
 /** Lines that tell a reader of a pull request nothing: the engine's wrapping, and the stack of the program. */
 const NOISE = [
   /^(?:error: \[runtime\] )?Running program .* failed with an unhandled exception:$/,
-  /^\s+at .*(\(.*\)|:\d+:\d+|<anonymous>)\s*\{?$/,
   /^\s*promise: Promise \{/,
   /^\s*\[Circular \*\d+\]/,
   /^\}$/,
@@ -15,23 +14,30 @@ const PREFIXES = /^\s*(?:error: |warning: |<ref \*\d+> |(?:Unhandled)?Error: |Ru
 
 /** A message as lines of text: no colours, no secrets, nothing invisible, no empty lines at both ends. */
 export function messageLines(message: string): string[] {
-  return withoutColours(withoutSecrets(message))
-    .replaceAll("\t", "    ")
-    .split(/\r?\n/)
-    .map((line) => visible(line.trimEnd()))
-    .join("\n")
-    .replace(/^\n+|\n+$/g, "")
-    .split("\n");
+  const lines = withoutColours(withoutSecrets(message)).replaceAll("\t", "    ").split(/\r?\n/);
+  return withoutEmptyEnds(lines.map((line) => visible(line.trimEnd())));
+}
+
+/** At least one line, as of an empty text. */
+function withoutEmptyEnds(lines: string[]): string[] {
+  const first = lines.findIndex((line) => line !== "");
+  let end = lines.length;
+  while (end > 0 && lines[end - 1] === "") end--;
+  return first === -1 ? [""] : lines.slice(first, end);
+}
+
+/** A line of a stack trace: "    at f (file.js:1:2)", "    at file.js:1:2 {". */
+function isStackLine(line: string): boolean {
+  return /^\s+at /.test(line) && /(?:\)|:\d+:\d+|<anonymous>)$/.test(line.replace(/\{$/, "").trimEnd());
 }
 
 /** What a person needs of an error: its own words first, without the stack of the program that met it. */
 export function usefulLines(message: string): string[] {
   const lines = messageLines(message)
-    .filter((line) => !NOISE.some((pattern) => pattern.test(line)))
+    .filter((line) => !isStackLine(line) && !NOISE.some((pattern) => pattern.test(line)))
     .map((line, at) => (at === 0 ? line.replace(PREFIXES, "") : line));
-  const useful = lines
+  const useful = withoutEmptyEnds(lines)
     .join("\n")
-    .replace(/^\n+|\n+$/g, "")
     .replace(/\n{3,}/g, "\n\n");
   return useful === "" ? messageLines(message) : useful.split("\n");
 }

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseJson } from "../../components/nesting";
 import { githubTrouble } from "../checks/githubTrouble";
+import { boundedText } from "../checks/http";
 
 /** Where a comment goes. */
 export interface Target {
@@ -196,12 +198,12 @@ class Github {
   }
 
   private async checked(response: Response, doing: string): Promise<unknown> {
-    const text = await response.text().catch((error: unknown) => {
+    const text = await boundedText(response).catch((error: unknown) => {
       throw new Refusal(`the answer of ${this.target.api} broke off: ${reasonOf(error)}.`, 0);
     });
     if (response.ok) {
       try {
-        return text === "" ? {} : (JSON.parse(text) as unknown);
+        return text === "" ? {} : parseJson(text);
       } catch {
         throw new Refusal(`${doing}: GitHub answered ${response.status}, but not with JSON.`, 0);
       }
@@ -246,7 +248,7 @@ function commentOf({ id, body, user }: RawComment): Comment {
 
 function messageOf(text: string): string {
   try {
-    const { message } = JSON.parse(text) as { message?: unknown };
+    const { message } = parseJson(text) as { message?: unknown };
     return typeof message === "string" ? message.slice(0, 300) : "";
   } catch {
     return "";

@@ -1,3 +1,4 @@
+import { parseJson } from "../../components/nesting";
 import { partsOfUrn } from "../render/change";
 import { readDigest } from "./digest";
 import { readEvents } from "./events";
@@ -47,7 +48,7 @@ function readReport(text: string): Reading {
 
 function parsed(json: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(json);
+    const value = parseJson(json);
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

@@ -71,7 +71,7 @@ export function keyFileProblems(around: Pick<Surroundings, "env" | "platform">):
 function recipientsIn(text: string, place: string): string[] {
   const found: string[] = [];
   let comment: string | undefined;
-  for (const line of text.split(/\s*\n\s*/)) {
+  for (const line of text.split("\n").map((one) => one.trim())) {
     comment = /^#.*\b(age1[a-z0-9]+)/.exec(line)?.[1] ?? comment;
     if (line.startsWith("AGE-SECRET-KEY-1")) found.push(recipientOf(line, place));
     else if (/^AGE-(PLUGIN|SECRET-KEY-PQ)-/.test(line) && comment !== undefined) found.push(comment);

@@ -39,7 +39,10 @@ export async function init(place: Workplace, options: InitOptions): Promise<void
 async function machineRecipients({ stack }: Workplace, { recipient: given }: InitOptions): Promise<Recipient[]> {
   if (given !== undefined) {
     const texts = given.flatMap((text) => (text === "-" ? [] : [text]));
-    if (given.includes("-")) texts.push(...(await standardInput()).split(/\s*\n\s*/).filter((line) => line !== ""));
+    if (given.includes("-")) {
+      const lines = (await standardInput()).split("\n").map((line) => line.trim());
+      texts.push(...lines.filter((line) => line !== ""));
+    }
     const problems = texts.flatMap((text) => x25519Recipient("recipient", text));
     if (texts.length === 0) problems.push("No recipient came from standard input.");
     if (problems.length > 0) throw new Refusal(problems);

@@ -1,6 +1,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { recipientsOf } from "../../components/deploy/flakeSecrets.mjs";
+import { textField } from "../checks/http";
+import { askMachine } from "../ci/machineStatus";
 import { changedLines } from "./changes";
 import { encryptFor } from "./init";
 import { Refusal } from "./refusal";
@@ -173,12 +175,12 @@ async function isInstalled(place: Workplace, keys: StackKeys, options: RotateOpt
 
 async function runningRevision({ around }: Workplace, url: string): Promise<string | undefined> {
   try {
-    const answer = await fetch(`${url}/status.json`, { signal: AbortSignal.timeout(around.patienceSeconds * 1000) });
-    const { revision } = (await answer.json()) as { revision?: unknown };
+    const { body } = await askMachine(url, around.patienceSeconds);
+    const revision = textField(body, "revision");
     // It becomes an argument of git, and the page comes over plain HTTP.
-    return typeof revision === "string" && /^[0-9a-f]{40,64}$/.test(revision) ? revision : undefined;
+    return /^[0-9a-f]{40,64}$/.test(revision) ? revision : undefined;
   } catch {
-    return undefined;
+    return undefined; // no address
   }
 }
 

@@ -187,7 +187,7 @@ export function sopsVersion(around: Surroundings): Promise<Ran> {
 
 /** Whether it is one that this program can drive. */
 export function isRecent({ code, stdout }: Ran): boolean {
-  const match = code === 0 ? /(\d+)\.(\d+)/.exec(stdout) : null;
+  const match = code === 0 ? /\b(\d+)\.(\d+)/.exec(stdout) : null;
   if (match === null) return false;
   const [major, minor] = [Number(match[1]), Number(match[2])];
   return major > OLDEST[0]! || (major === OLDEST[0] && minor >= OLDEST[1]!);

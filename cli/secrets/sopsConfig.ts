@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, Scalar, type YAMLMap, YAMLSeq } from "yaml";
 import { type Access, accessFor } from "../../components/deploy/sopsFile.mjs";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
+import { isDeepYaml, TOO_DEEP } from "../../components/nesting";
 import { Refusal } from "./refusal";
 
 /** Someone who can open the secrets. */
@@ -102,6 +103,7 @@ export function readableRule(text: string): { number: number; key: string; value
 }
 
 function parsed(text: string): Document {
+  if (isDeepYaml(text)) throw new Refusal(`${SOPS_CONFIG} is not what sops reads: ${TOO_DEEP}.`);
   const document = parseDocument(text);
   const error = document.errors[0];
   if (error !== undefined) throw new Refusal(`${SOPS_CONFIG} is not YAML: ${error.message}`);

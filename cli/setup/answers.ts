@@ -28,8 +28,6 @@ export interface Answers {
 
 export const EVERYONE = ["0.0.0.0/0", "::/0"];
 
-const region = checks.matching(/^[a-z]{2}(-[a-z]+)+-\d$/, 'an AWS region such as "us-east-1"');
-
 /** A network of either family, in the form of the one that it looks like. */
 export const network: Check<string> = (property, value) =>
   cidrOf(value.includes(":") ? "ipv6" : "ipv4")(property, value);
@@ -42,7 +40,7 @@ export const ANSWER_CHECKS: { [Name in keyof Answers]: Check<Answers[Name]> } = 
   visibility: checks.visibility,
   protection: checks.protection,
   access: checks.accessKind,
-  region,
+  region: checks.awsRegion,
   instanceType: x86InstanceType,
   ssh: (property, networks) =>
     networks.length === 0

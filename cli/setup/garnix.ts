@@ -1,4 +1,5 @@
 import { isMap, isSeq, parseDocument } from "yaml";
+import { isDeepYaml, TOO_DEEP } from "../../components/nesting";
 import { Refusal } from "./ui";
 
 export const GARNIX_FILE = "garnix.yaml";
@@ -16,6 +17,7 @@ builds:
  */
 export function changeGarnixYaml(text: string): string {
   if (text.trim() === "") return FRESH;
+  if (isDeepYaml(text)) throw new Refusal(`${GARNIX_FILE}: ${TOO_DEEP}.`);
   const document = parseDocument(text);
   const [error] = document.errors;
   if (error !== undefined) throw new Refusal(`${GARNIX_FILE}: is not YAML: ${error.message}`);

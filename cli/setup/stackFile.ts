@@ -1,10 +1,12 @@
 import { Document, isMap, parse, parseDocument } from "yaml";
+import { isDeepYaml, TOO_DEEP } from "../../components/nesting";
 
 /** The configuration of a stack, keys with their namespace, as Pulumi.<stack>.yaml writes it. */
 export type StackSettings = Record<string, unknown>;
 
 /** Reads a stack's file; throws an error for people when it is not what Pulumi would read. */
 export function readStackFile(text: string, file: string): StackSettings {
+  if (isDeepYaml(text)) throw new Error(`${file}: ${TOO_DEEP}.`);
   const document = parseDocument(text);
   const [error] = document.errors;
   if (error !== undefined) throw new Error(`${file}: is not YAML: ${error.message}`);
@@ -36,6 +38,7 @@ export function changeStackFile(text: string, changes: StackSettings): string {
 
 /** The project's name and the defaults of its configuration, from Pulumi.yaml. */
 export function readProject(text: string): { name: string; defaults: StackSettings } {
+  if (isDeepYaml(text)) throw new Error(`Pulumi.yaml: ${TOO_DEEP}.`);
   const project = parse(text) as { name: string; config?: Record<string, { default?: unknown } | undefined> };
   const defaults = Object.entries(project.config ?? {}).map(([key, schema]) => [
     `${project.name}:${key}`,

@@ -2,11 +2,13 @@
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { isStorePath, StrangeAnswer } from "./answers.mjs";
 import { DeploymentError } from "./errors.mjs";
 import { ConnectionFailed, quoted } from "./machine.mjs";
 import { evaluatedBefore, evaluateNow, outputOf, readable } from "./nix.mjs";
 import { buildOptions, machineDestination } from "./rebuild.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
+import { shortened } from "./text.mjs";
 import { endedBy, gitTrouble } from "./trouble.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -55,7 +57,7 @@ async function buildOnMachine(deployment, derivation) {
   for (let attempt = 1; ; attempt++) {
     try {
       const answers = await machine.build(derivation, buildOptions(settings.extraArguments));
-      if (answers.has("built")) return answers.get("built");
+      if (answers.has("built")) return await asEvaluated(answers.get("built"), derivation, deployment);
       throw buildFailed(answers.stderr, deployment);
     } catch (error) {
       if (!(error instanceof ConnectionFailed)) throw error;
@@ -91,7 +93,7 @@ async function buildOnBuilder(deployment, derivation) {
   const command = ["nix-store", "--realise", derivation, ...buildOptions(settings.extraArguments)];
   const result = await processes.run("ssh", ["-F", deployment.sshConfig, "-T", builder, command.map(quoted).join(" ")]);
   if (result.code !== 0) throw buildFailed(words(result), deployment);
-  const system = (await outputOf(derivation, processes)) ?? result.stdout.trim();
+  const system = await asEvaluated(result.stdout.trim(), derivation, deployment);
   await retried(deployment, "nix", [
     ...[
       "--extra-experimental-features",
@@ -102,6 +104,20 @@ async function buildOnBuilder(deployment, derivation) {
     ...["--from", `ssh://${builder}`, "--to", `ssh://${machineDestination(settings.host)}`, system],
   ]);
   return system;
+}
+
+/**
+ * What another computer says that it built: what the derivation makes, where this computer can tell, and a path of the
+ * store in any case.
+ * @param {string} built
+ * @param {string} derivation
+ * @param {Pick<Deployment, "processes">} deployment
+ */
+export async function asEvaluated(built, derivation, { processes }) {
+  if (!isStorePath(built)) throw new StrangeAnswer("what it says that it built is no path of the Nix store.");
+  const expected = await outputOf(derivation, processes);
+  if (expected === undefined || expected === built) return built;
+  throw new StrangeAnswer(`it says that it built ${built}, but ${derivation} makes ${expected}.`);
 }
 
 /**
@@ -123,7 +139,7 @@ function copy(deployment, args) {
  */
 async function retried(deployment, program, args) {
   for (let attempt = 1; ; attempt++) {
-    const result = await deployment.processes.run(program, args, { env: deployment.nixEnvironment });
+    const result = await deployment.processes.run(program, args, { env: deployment.nixEnvironment, talk: true });
     if (result.code === 0) return;
     if (FULL_DISK.test(result.stderr) || sshTrouble(result.stderr) === undefined) throw copyFailed(result);
     await pauseOrGiveUp(deployment, attempt, copyFailed(result));
@@ -157,7 +173,7 @@ export function copyFailed(result) {
       },
     );
   }
-  const cause = stderr.split("\n").find((line) => FULL_DISK.test(line)) ?? lastWords(stderr);
+  const cause = shortened(stderr.split("\n").find((line) => FULL_DISK.test(line)) ?? lastWords(stderr), 500);
   // What Nix says, too, when something is printed before the word that it waits for.
   const greeting = /failed to start SSH connection/.test(cause)
     ? ["If `ssh root@HOST true` prints anything, that is the reason: root's startup files must print nothing there."]
@@ -195,7 +211,7 @@ export function buildErrorLine(message) {
   const lines = message.split("\n").map((line) => line.trim());
   const errors = lines.filter((line) => /^error:\s*\S/.test(line));
   const first = errors.find((line) => FULL_DISK.test(line)) ?? errors[0] ?? lastWords(message);
-  return `The build failed: ${first.replace(/^error:\s*/, "")}`;
+  return `The build failed: ${shortened(first, 500).replace(/^error:\s*/, "")}`;
 }
 
 /** @param {string} message */

@@ -7,7 +7,7 @@ import { buildSystem } from "./build.mjs";
 import { DeploymentError, Interrupted, messageOf } from "./errors.mjs";
 import { holdMachine } from "./hold.mjs";
 import { Log } from "./log.mjs";
-import { Machine } from "./machine.mjs";
+import { commandOnMachine, Machine } from "./machine.mjs";
 import { outputOf } from "./nix.mjs";
 import { isPlainPath, PrivateFolder } from "./privateFolder.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
@@ -163,7 +163,8 @@ function reportFailedUnits({ settings, log }, system, { exitCode, failedUnits })
   if (settings.allowFailedUnits) return log.progress(`warning: ${message}`);
   throw new DeploymentError(message, {
     advice: [
-      `Look: ssh root@${settings.host} systemctl status ${failedUnits.join(" ")}`,
+      // Some names begin with a hyphen (`-.mount`), some hold a backslash.
+      `Look: ${commandOnMachine(settings.host, ["systemctl", "status", "--", ...failedUnits])}`,
       "The system stays. Set allowFailedUnits to accept it as it is.",
     ],
     exitCode: 4,
@@ -179,7 +180,7 @@ function prepare(env) {
     const sshConfig = writeSshFiles(settings, folder);
     // nixos-rebuild puts its own temporary folder into the options of ssh.
     const temporary = isPlainPath(os.tmpdir()) ? {} : { TMPDIR: "/tmp" };
-    const processes = new Processes({ ...plainEnvironment(env), ...temporary }, log.write);
+    const processes = new Processes({ ...plainEnvironment(env), ...temporary }, log.heard);
     const machine = new Machine(processes, settings.host, sshConfig);
     // The connection that nixos-rebuild would keep for a minute outlives it when it is killed.
     const nixEnvironment = { ...processes.env, NIX_SSHOPTS: `-F ${sshConfig} -o ControlMaster=no -o ControlPath=none` };
@@ -242,7 +243,7 @@ async function main() {
       await cleanUp(deployment);
     }
     const log = deployment?.log.path;
-    process.stderr.write(`${harmless(deployment?.log.scrub(text) ?? text)}\n${log ? `Full log: ${log}\n` : ""}`);
+    process.stderr.write(`${deployment?.log.shown(text) ?? harmless(text)}\n${log ? `Full log: ${log}\n` : ""}`);
     deployment?.log.write(text);
     process.exitCode = exitCodeOf(error);
   }

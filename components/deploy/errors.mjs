@@ -1,4 +1,9 @@
 // @ts-check
+import { shortened, shortenedLines } from "./text.mjs";
+
+/** How much of another program's words stands in an error: its cause is in there, and the rest is in the log. */
+const SHOWN_LINES = 200;
+const SHOWN_CHARACTERS = 2000;
 
 /** A failure that people can act on: printed without a stack. */
 export class DeploymentError extends Error {
@@ -17,8 +22,21 @@ export class DeploymentError extends Error {
 
   /** The whole text. Its first line says what is wrong. */
   text() {
-    const details = this.details.trim() === "" ? [] : this.details.trimEnd().split("\n");
-    return [this.message, ...details.map((line) => `  ${line}`), ...this.advice].join("\n");
+    const words = this.details.trim() === "" ? [] : this.details.trimEnd().split("\n");
+    const details = shortenedLines(words, SHOWN_LINES).map((line) => `  ${shortened(line, SHOWN_CHARACTERS)}`);
+    return [shortened(this.message, 10 * SHOWN_CHARACTERS), ...details, ...this.advice].join("\n");
+  }
+}
+
+/** A program that went on printing, and was ended. */
+export class OutputTooLong extends DeploymentError {
+  /**
+   * @param {string} program
+   * @param {number} limit characters
+   */
+  constructor(program, limit) {
+    const size = limit >= 2 ** 20 ? `${Math.round(limit / 2 ** 20)} MiB` : `${Math.ceil(limit / 1024)} KiB`;
+    super(`${program} printed more than ${size}, and was ended.`);
   }
 }
 

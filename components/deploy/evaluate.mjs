@@ -6,15 +6,20 @@ import { DeploymentError, Interrupted } from "./errors.mjs";
 import { parseFlakeReference } from "./flake.mjs";
 import { evaluate, hashOnly } from "./nix.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
+import rules from "./rules.cjs";
+import { harmless } from "./text.mjs";
+
+const { DEFAULTS, RULES } = rules;
 
 /** @param {NodeJS.ProcessEnv} env */
 function readSettings(env) {
-  const reference = env.EVALUATE_FLAKE || "path:./nix#default";
+  const reference = env.EVALUATE_FLAKE || DEFAULTS.flake;
   const mode = env.EVALUATE_MODE || "nix";
   const cache = env.EVALUATE_CACHE || "true";
+  const refusal = RULES.flake(reference);
   const problems = [
-    /^[^#\s]+#[A-Za-z_][A-Za-z0-9_-]*$/.test(reference) ||
-      `EVALUATE_FLAKE: got ${JSON.stringify(reference)}; allowed: "<flake>#<attribute>".`,
+    refusal === undefined ||
+      `EVALUATE_FLAKE: got ${JSON.stringify(reference)}; allowed: ${refusal.allowed}. ${refusal.remedy ?? ""}`.trim(),
     ["nix", "hash"].includes(mode) || `EVALUATE_MODE: got ${JSON.stringify(mode)}; allowed: "nix", "hash".`,
     ["true", "false"].includes(cache) || `EVALUATE_CACHE: got ${JSON.stringify(cache)}; allowed: "true", "false".`,
   ].filter((problem) => problem !== true);
@@ -33,6 +38,7 @@ try {
     mode === "hash" ? await hashOnly(flake, processes) : await evaluate(flake, processes, { cache, env: process.env });
   process.stdout.write(`${result}\n`);
 } catch (error) {
-  process.stderr.write(`${error instanceof DeploymentError ? error.text() : String(error)}\n`);
+  // Nix repeats what a flake says, and a flake may say anything.
+  process.stderr.write(`${harmless(error instanceof DeploymentError ? error.text() : String(error))}\n`);
   process.exitCode = error instanceof DeploymentError ? error.exitCode : 1;
 }

@@ -23,7 +23,8 @@ export async function holdMachine(deployment, wanted) {
     deployment.holding = true;
     const answers = await machine.hold(deadToken);
     const lease = answers.get("held");
-    if (lease !== "" && isDead(lease)) {
+    // In bounds: a machine that is not ours may always name another one.
+    if (lease !== "" && isDead(lease) && Date.now() < deadline) {
       deadToken = lease.split(" ")[0] ?? "-";
       continue;
     }

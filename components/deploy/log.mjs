@@ -2,10 +2,14 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { makeOwnFolder } from "./ownFiles.mjs";
 import { harmless, inSeconds, oldAndNew, shortened, shortenedLines } from "./text.mjs";
 
 const KEPT_LOGS = 20;
 const SHOWN_PACKAGES = 10;
+/** Of what other programs say. What this program says itself always has its place. */
+const MOST_HEARD = 16 * 2 ** 20;
+const MOST_IN_A_LINE = 4000;
 
 /**
  * The whole story of a run goes to a file that only its owner reads; one line a phase goes to standard error.
@@ -13,6 +17,7 @@ const SHOWN_PACKAGES = 10;
 export class Log {
   #file = -1;
   #started = Date.now();
+  #heard = 0;
   /** @type {string[]} */
   #phases = [];
 
@@ -21,11 +26,14 @@ export class Log {
    * @param {string} secret never written, nor any line of it
    */
   constructor(env, secret) {
-    this.secrets = secret.split(/\s*\n/).filter((line) => line.length >= 16);
+    this.secrets = secret
+      .split("\n")
+      .map((line) => line.trimEnd())
+      .filter((line) => line.length >= 16);
     const folder = path.join(stateFolder(env), "pulumi-nixos", "logs");
     this.path = path.join(folder, `deploy-${new Date().toISOString().replaceAll(/[:.]/g, "-")}-${process.pid}.log`);
     try {
-      fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+      if (!makeOwnFolder(folder)) throw new Error("not ours");
       this.#file = fs.openSync(this.path, "wx", 0o600);
       removeOldLogs(folder);
     } catch {
@@ -33,22 +41,38 @@ export class Log {
     }
   }
 
-  /** @param {string} line */
-  write = (line) => {
+  /** @param {string} text */
+  write = (text) => {
     if (this.#file === -1) return;
     const seconds = ((Date.now() - this.#started) / 1000).toFixed(1).padStart(7);
     try {
-      fs.writeSync(this.#file, `${seconds} ${this.scrub(line)}\n`);
+      for (const line of this.shown(text).split("\n")) fs.writeSync(this.#file, `${seconds} ${line}\n`);
     } catch {
       this.#file = -1; // such as a full disk
     }
   };
 
+  /** What another program said, a part of it when it does not end. @param {string} line */
+  heard = (line) => {
+    if (this.#heard > MOST_HEARD) return;
+    this.#heard += Math.min(line.length, MOST_IN_A_LINE) + 10;
+    this.write(line);
+    if (this.#heard > MOST_HEARD) this.write("… what other programs say from here on is left out");
+  };
+
   /** @param {string} line */
   progress(line) {
-    const text = harmless(this.scrub(line));
-    this.write(text);
-    process.stderr.write(`${text}\n`);
+    this.write(line);
+    process.stderr.write(`${this.shown(line)}\n`);
+  }
+
+  /**
+   * A text as people may see it: without secrets, without what a terminal obeys, in lines of bounded length.
+   * @param {string} text
+   */
+  shown(text) {
+    const lines = this.scrub(text).split("\n");
+    return harmless(lines.map((line) => shortened(line, MOST_IN_A_LINE)).join("\n"));
   }
 
   /**

@@ -2,10 +2,14 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
-import { DeploymentError } from "./errors.mjs";
+import { Answers, MOST_ANSWERED, readAnswers, StrangeAnswer } from "./answers.mjs";
+import { DeploymentError, OutputTooLong } from "./errors.mjs";
 import { hostName, isRunning } from "./privateFolder.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
+import { shortened } from "./text.mjs";
 import { endedBy } from "./trouble.mjs";
+
+export { Answers };
 
 /** How long the lease lasts when nobody renews it, and how often it is renewed. */
 const LEASE_SECONDS = 90;
@@ -13,42 +17,17 @@ const RENEWAL_SECONDS = 20;
 /** More than the machine's own lock may take, and than a frozen link lives. */
 const ANSWER_SECONDS = 50;
 const ATTEMPTS = 3;
+/** A build may say more. */
+const MOST_TALK = 16 * 2 ** 20;
 
 /** The connection failed, so it is not known what the machine did. */
 export class ConnectionFailed extends DeploymentError {
   /** @param {string} stderr what ssh said */
   constructor(stderr) {
-    const cause = lastWords(stderr) || "ssh gave no reason";
+    const cause = shortened(lastWords(stderr), 500) || "ssh gave no reason";
     super(`The connection to the machine failed: ${cause}`);
     this.cause = cause;
     this.trouble = sshTrouble(stderr) ?? "other";
-  }
-}
-
-/** What a script on the machine answered. */
-export class Answers {
-  /** @param {string} stdout */
-  constructor(stdout) {
-    this.lines = stdout
-      .split("\n")
-      .map((line) => /^nixos-deploy (\S+) (.*)$/.exec(line))
-      .filter((match) => match !== null)
-      .map(([, name = "", value = ""]) => ({ name, value: value.trim() }));
-  }
-
-  /** @param {string} name */
-  has(name) {
-    return this.lines.some((line) => line.name === name);
-  }
-
-  /** @param {string} name */
-  get(name) {
-    return this.lines.find((line) => line.name === name)?.value ?? "";
-  }
-
-  /** @param {string} name */
-  all(name) {
-    return this.lines.filter((line) => line.name === name).map(({ value }) => value);
   }
 }
 
@@ -107,7 +86,8 @@ export class Machine {
    * @param {string[]} options of nix-store
    */
   build(derivation, options) {
-    return this.#once("build.sh", ["build", derivation, ...options], { keepInput: true, timeoutSeconds: undefined });
+    const patient = { keepInput: true, timeoutSeconds: undefined, mostTalk: undefined };
+    return this.#once("build.sh", ["build", derivation, ...options], patient);
   }
 
   /**
@@ -184,14 +164,19 @@ export class Machine {
     // In braces, so that a call that arrives cut off is an error of syntax. After it, what is left of standard input is
     // not for the shell.
     const input = `${script("common.sh")}\n${script(file)}\n{ ${call.map(quoted).join(" ")}; exit; }\n`;
-    const result = await this.processes.run("ssh", args, { timeoutSeconds: ANSWER_SECONDS, input, ...options });
-    const answers = new Answers(result.stdout);
+    const limits = { timeoutSeconds: ANSWER_SECONDS, mostOutput: MOST_ANSWERED, mostTalk: MOST_TALK };
+    const result = await this.processes.run("ssh", args, { ...limits, input, ...options }).catch((error) => {
+      throw error instanceof OutputTooLong ? new StrangeAnswer("it does not end.") : error;
+    });
     if (result.code === 255 || result.code === null) throw new ConnectionFailed(result.stderr);
     if (result.code !== 0) {
       throw new DeploymentError(`A command on the machine failed: ${call[0]} ${endedBy(result)}.`, {
         details: result.stderr,
       });
     }
+    const answers = readAnswers(call[0] ?? "", result.stdout);
+    const token = answers.get("holding");
+    if (token !== "" && token !== this.token) throw new StrangeAnswer("it is that of another deployment.");
     return Object.assign(answers, { stderr: result.stderr });
   }
 }
@@ -218,6 +203,27 @@ function script(file) {
 /** A word of the shell. @param {string} word */
 export function quoted(word) {
   return `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/**
+ * A command that a person may paste: it runs these words on the machine, whatever signs they hold.
+ * @param {string} host
+ * @param {string[]} words
+ */
+export function commandOnMachine(host, words) {
+  // The machine's shell reads it once more.
+  const command = words.map(asWord).join(" ");
+  return `ssh root@${asWord(host)} ${words.every(isPlain) ? command : quoted(command)}`;
+}
+
+/** A word of the shell, in quotes only where it needs them. @param {string} word */
+export function asWord(word) {
+  return isPlain(word) ? word : quoted(word);
+}
+
+/** @param {string} word */
+function isPlain(word) {
+  return /^[0-9A-Za-z@%_+=:,./-]+$/.test(word);
 }
 
 /**

@@ -7,6 +7,7 @@ import { asksForSubmodules, chosenRevision, contentHash, derivationAttribute, op
 import { refuseSecrets } from "./refuseSecrets.mjs";
 import { git, trackedFiles } from "./git.mjs";
 import { cacheFolder } from "./log.mjs";
+import { isOwnFolder, makeOwnFolder, readOwnFile } from "./ownFiles.mjs";
 import { inTurn } from "./turns.mjs";
 import { endedBy, gitTrouble } from "./trouble.mjs";
 
@@ -151,11 +152,9 @@ function ownCacheFolder(env) {
 
 /** @param {string} file */
 function readCached(file) {
-  try {
-    return /^(\/nix\/store\/\S+\.drv)\n$/.exec(fs.readFileSync(file, "utf8"))?.[1];
-  } catch {
-    return undefined;
-  }
+  // What stands here is installed: nobody else may have written it.
+  if (!isOwnFolder(path.dirname(file))) return undefined;
+  return /^(\/nix\/store\/[0-9A-Za-z+._?=-]+\.drv)\n$/.exec(readOwnFile(file, 1024) ?? "")?.[1];
 }
 
 /**
@@ -166,8 +165,10 @@ function readCached(file) {
 function writeCached(file, derivation) {
   const temporary = `${file}.${process.pid}`;
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(temporary, `${derivation}\n`);
+    if (!makeOwnFolder(path.dirname(file))) return;
+    fs.rmSync(temporary, { force: true });
+    // Whatever the umask is, the next run takes only what nobody else could write.
+    fs.writeFileSync(temporary, `${derivation}\n`, { flag: "wx", mode: 0o600 });
     fs.renameSync(temporary, file);
   } catch {
     // A full disk, or a folder that cannot be written, costs the time of another evaluation.

@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { DeploymentError } from "./errors.mjs";
+import { isOurs } from "./ownFiles.mjs";
 
 const PREFIX = "pulumi-nixos-deploy";
 
@@ -47,13 +48,16 @@ function temporaryFolder(env) {
     if (folder === undefined || !isPlainPath(folder)) continue;
     try {
       fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
-      return folder;
+      const { mode } = fs.statSync(folder);
+      // Where all may write and none is kept from the others' files (no sticky bit), anybody could put another folder in
+      // the place of ours.
+      if ((mode & 0o022) === 0 || (mode & 0o1000) !== 0) return folder;
     } catch {
       // The next one.
     }
   }
   throw new DeploymentError(
-    "There is no temporary folder for the key: TMPDIR and /tmp cannot be written, or have spaces in their paths.",
+    "There is no temporary folder for the key: TMPDIR and /tmp cannot be written, have spaces in their paths, or others may rename what is in them (chmod +t).",
   );
 }
 
@@ -84,10 +88,13 @@ function removeThoseOfDeadRuns(base) {
     const [prefix, host, pid] = name.split(".");
     // Another host name: a container that shares the folder, whose processes cannot be seen from here.
     if (prefix !== PREFIX || host !== hostName() || isRunning(Number(pid))) continue;
+    const folder = path.join(base, name);
     try {
-      fs.rmSync(path.join(base, name), { recursive: true, force: true });
+      // Whoever may write here can choose such a name, for a folder of theirs or for a link.
+      const stat = fs.lstatSync(folder);
+      if (stat.isDirectory() && isOurs(stat)) fs.rmSync(folder, { recursive: true, force: true });
     } catch {
-      // Another user's.
+      // It is gone.
     }
   }
 }

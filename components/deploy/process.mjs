@@ -1,6 +1,7 @@
 // @ts-check
 import { spawn } from "node:child_process";
-import { ProgramMissing } from "./errors.mjs";
+import { OutputTooLong, ProgramMissing } from "./errors.mjs";
+import { Excerpt } from "./text.mjs";
 
 /**
  * How a program ended and what it said.
@@ -14,7 +15,15 @@ import { ProgramMissing } from "./errors.mjs";
  * @property {number} [timeoutSeconds] end it after this time; no limit without
  * @property {boolean} [afterStop] start it though everything was stopped: cleaning up
  * @property {boolean} [bytes] what it prints is no text: each byte becomes one character, and the log leaves it out
+ * @property {number} [mostOutput] end it when it has printed more characters than this: an answer is whole or none
+ * @property {boolean} [talk] what it prints is for people, as standard error always is: beginning and end are kept
+ * @property {number} [mostTalk] end it when it has said more than this
  */
+
+/** Far more than any program here answers: `git ls-files` of a large repository, a preview of a thousand resources. */
+const MOST_OUTPUT = 64 * 2 ** 20;
+/** More than the largest builds say. Only a program that never stops says more. */
+const MOST_TALK = 2 ** 30;
 
 /** How long a program may take to end in order, before it is asked more harshly: on a busy computer, too. */
 const PATIENCE_SECONDS = 10;
@@ -51,14 +60,16 @@ export class Processes {
    */
   run(program, args, options = {}) {
     const { env = this.env, starts, input = "", keepInput = false, timeoutSeconds } = options;
-    const { afterStop = false, bytes = false } = options;
+    const { afterStop = false, bytes = false, mostOutput = MOST_OUTPUT, talk = false, mostTalk = MOST_TALK } = options;
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, { env: environmentFor(program, env, starts), stdio: "pipe", detached: true });
       const ended = new Promise((done) => child.once("close", done));
-      let stdout = "";
-      let stderr = "";
+      let output = "";
+      const said = { stdout: new Excerpt(), stderr: new Excerpt() };
+      /** @type {Error | undefined} */
+      let excess;
       let timedOut = false;
 
       const running = {
@@ -81,8 +92,25 @@ export class Processes {
               void running.end();
             }, timeoutSeconds * 1000);
 
-      child.stdout.setEncoding(bytes ? "latin1" : "utf8").on("data", (chunk) => (stdout += chunk));
-      child.stderr.setEncoding("utf8").on("data", (chunk) => (stderr += chunk));
+      const endFor = (/** @type {number} */ limit) => {
+        if (excess !== undefined) return;
+        excess = new OutputTooLong(program, limit);
+        void running.end();
+      };
+      const listen = (/** @type {Excerpt} */ excerpt) => (/** @type {string} */ chunk) => {
+        excerpt.add(chunk);
+        if (excerpt.length > mostTalk) endFor(mostTalk);
+      };
+      child.stderr.setEncoding("utf8").on("data", listen(said.stderr));
+      child.stdout.setEncoding(bytes ? "latin1" : "utf8").on(
+        "data",
+        talk
+          ? listen(said.stdout)
+          : (chunk) => {
+              if (output.length + chunk.length <= mostOutput) output += chunk;
+              else endFor(mostOutput);
+            },
+      );
       // A program that ends without reading its input closes the pipe; its exit code says what went wrong.
       child.stdin.on("error", () => {});
       child.stdin.write(input);
@@ -99,10 +127,13 @@ export class Processes {
       child.once("exit", () => child.stdin.destroy());
       child.once("close", (code, signal) => {
         forget();
+        const stdout = talk ? said.stdout.text() : output;
+        const stderr = said.stderr.text();
         for (const line of `${bytes ? "" : stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
         // One that was ended has not done what it was to do, whatever it makes of that.
-        resolve({ code: timedOut ? null : code, signal, stdout, stderr, timedOut });
+        if (excess === undefined) resolve({ code: timedOut ? null : code, signal, stdout, stderr, timedOut });
+        else reject(excess);
       });
     });
   }

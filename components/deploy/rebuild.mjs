@@ -4,6 +4,7 @@ import path from "node:path";
 import { DeploymentError } from "./errors.mjs";
 
 /** @typedef {import("./settings.mjs").Settings} Settings */
+/** @typedef {Pick<Settings, "flake" | "host" | "buildOn" | "substitute" | "extraArguments">} SwitchSettings */
 
 /**
  * Options of nixos-rebuild that also say how to build, and so go to nix-store as well; with the number of words that
@@ -25,7 +26,7 @@ const BUILD_OPTIONS = {
 
 /**
  * The arguments of the switch.
- * @param {Pick<Settings, "flake" | "host" | "buildOn" | "substitute" | "extraArguments">} settings
+ * @param {SwitchSettings} settings
  */
 export function switchArguments({ flake, host, buildOn, substitute, extraArguments }) {
   const target = machineDestination(host);
@@ -64,23 +65,55 @@ export function buildOptions(extraArguments) {
 }
 
 /**
- * Where nixos-rebuild is: on PATH, or in the flake. Looked up before the guard is armed, as it may take a download.
- * @param {{ settings: Pick<Settings, "flake">, processes: import("./process.mjs").Processes }} deployment
+ * Where a nixos-rebuild is that takes the arguments of the switch: on PATH, or in the flake. Looked up before the guard
+ * is armed, as it may take a download.
+ * @param {{ settings: SwitchSettings, processes: import("./process.mjs").Processes }} deployment
  */
 export async function findNixosRebuild({ settings, processes }) {
   const onPath = findOnPath("nixos-rebuild", processes.env.PATH ?? "");
-  if (onPath !== undefined) return onPath;
+  const objection = onPath === undefined ? "not on PATH" : await objectionOf(onPath, settings, processes);
+  if (onPath !== undefined && objection === "") return onPath;
   const attribute = `${settings.flake.flake}#nixos-rebuild`;
   const args = ["--extra-experimental-features", "nix-command flakes", "shell", attribute, "--command"];
   const result = await processes.run("nix", [...args, "sh", "-c", "command -v nixos-rebuild"]);
   const program = result.stdout.trim();
-  if (result.code === 0 && program.startsWith("/")) return program;
-  throw new DeploymentError(`The program "nixos-rebuild" was not found: not on PATH, and not as ${attribute}.`, {
-    details: result.stderr,
-    advice: [
-      "The flake can offer it as packages.<system>.nixos-rebuild = nixpkgs.legacyPackages.<system>.nixos-rebuild-ng.",
-    ],
-  });
+  if (result.code === 0 && program.startsWith("/")) {
+    const refused = await objectionOf(program, settings, processes);
+    if (refused === "") return program;
+    throw new DeploymentError(`The nixos-rebuild of the flake cannot be used: ${refused}.`, {
+      advice: ["Correct extraArguments, or update nixpkgs in the flake. Nothing was switched."],
+    });
+  }
+  throw new DeploymentError(
+    onPath === undefined
+      ? `The program "nixos-rebuild" was not found: not on PATH, and not as ${attribute}.`
+      : `The nixos-rebuild on PATH cannot be used (${objection}), and there is none as ${attribute}.`,
+    {
+      details: result.stderr,
+      advice: [
+        "The flake can offer it as packages.<system>.nixos-rebuild = nixpkgs.legacyPackages.<system>.nixos-rebuild-ng.",
+        ...(onPath === undefined ? [] : ["Or take the one on PATH away, or install that of NixOS 26.05."]),
+      ],
+    },
+  );
+}
+
+/**
+ * What a nixos-rebuild says against the arguments of the switch; nothing when it takes them. With --help and without an
+ * action it reads them and does nothing: the one of NixOS 25.05 and older is a shell script that knows no --no-reexec.
+ * @param {string} program
+ * @param {SwitchSettings} settings
+ * @param {import("./process.mjs").Processes} processes
+ */
+async function objectionOf(program, settings, processes) {
+  const args = [...switchArguments(settings).slice(1), "--help"];
+  // Its help is a manual page, which is not there everywhere: how it ends says nothing.
+  const env = { ...processes.env, MANPAGER: "cat", PAGER: "cat" };
+  const { stderr } = await processes.run(program, args, { env, talk: true, timeoutSeconds: 60 });
+  const objection = /^.{0,200}?((?:unknown option|unrecognized arguments?|invalid choice)\b.{0,200})/m.exec(
+    stderr,
+  )?.[1];
+  return objection === undefined ? "" : `${program}: ${objection.trim()}`;
 }
 
 /**

@@ -154,7 +154,7 @@ function ofYaml(block) {
       groups.push([]);
     }
     threshold = Number(/^\s*shamir_threshold:\s*(\d+)/.exec(line)?.[1] ?? threshold);
-    const recipient = /^\s*(?:- )*recipient: (.+?)\s*$/.exec(line)?.[1];
+    const recipient = /^\s*(?:- )*recipient: (.+)$/.exec(line.trimEnd())?.[1];
     if (recipient === undefined) continue;
     if (groups.length === 0) groups.push([]);
     groups.at(-1)?.push(recipient.replace(/^(["'])(.*)\1$/, "$2"));

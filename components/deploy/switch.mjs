@@ -1,6 +1,7 @@
 // @ts-check
+import { StrangeAnswer } from "./answers.mjs";
 import { DeploymentError } from "./errors.mjs";
-import { ConnectionFailed, leaseLost } from "./machine.mjs";
+import { asWord, ConnectionFailed, leaseLost, quoted } from "./machine.mjs";
 import { switchArguments } from "./rebuild.mjs";
 import { accessOf } from "./sources.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
@@ -43,6 +44,7 @@ export async function switchSystem({ settings, processes, nixEnvironment }, nixo
     env: nixEnvironment,
     // The guard's own limit; the machine has then gone back, or decides by itself.
     timeoutSeconds: settings.switchSeconds + settings.confirmSeconds,
+    talk: true,
   });
 }
 
@@ -69,7 +71,7 @@ export async function confirmSwitch(deployment, { system, previous, rebuild, aga
   let said = "";
   for (;;) {
     const answers = await machine.confirm(system, settings.derivation).catch((error) => {
-      if (error instanceof DeploymentError) return error;
+      if (error instanceof DeploymentError && !(error instanceof StrangeAnswer)) return error;
       throw error;
     });
     let waitingFor;
@@ -254,10 +256,11 @@ function lostSight(error, previous, { host }) {
  */
 function restartAdvice({ stdout, stderr }, system, { host }) {
   if (!/^There are changes to critical components/m.test(`${stdout}${stderr}`)) return [];
-  const install = `nix-env --profile /nix/var/nix/profiles/system --set ${system} && ${system}/bin/switch-to-configuration boot`;
+  const path = asWord(system);
+  const install = `nix-env --profile /nix/var/nix/profiles/system --set ${path} && ${path}/bin/switch-to-configuration boot`;
   return [
     "Only a restart can bring the machine there. Install it for the next start, then run this again:",
-    `ssh root@${host} '${install} && systemctl reboot'`,
+    `ssh root@${host} ${quoted(`${install} && systemctl reboot`)}`,
   ];
 }
 

@@ -62,12 +62,12 @@ export function harmless(text) {
 }
 
 /**
- * Removes the colours of a terminal and the engine's own colour tags, which mean nothing in a message.
+ * Removes the colours of a terminal (with the "erase to the end of the line" that compilers write beside them) and the engine's own colour tags, which mean nothing in a message.
  * @param {string} text
  */
 export function withoutColours(text) {
   // eslint-disable-next-line no-control-regex
-  return text.replace(/\u001b\[[0-9;]*m/g, "").replace(/<\{%[^%\n]{0,40}%\}>/g, "");
+  return text.replace(/\u001b\[[0-9;]{0,40}[mK]/g, "").replace(/<\{%[^%\n]{0,40}%\}>/g, "");
 }
 
 /**
@@ -79,6 +79,33 @@ export function shortened(text, limit) {
   if (text.length <= limit) return text;
   const kept = text.slice(0, limit).replace(/[\ud800-\udbff]$/, "");
   return `${kept}… (${(text.length - kept.length).toLocaleString("en-US")} more characters)`;
+}
+
+/** What is kept of an output without end: how it begins and how it ends. */
+export class Excerpt {
+  /** All that was added, in characters. */
+  length = 0;
+  #beginning = "";
+  #end = "";
+
+  /** @param {number} [kept] characters of each */
+  constructor(kept = 2 ** 17) {
+    this.kept = kept;
+  }
+
+  /** @param {string} chunk */
+  add(chunk) {
+    this.length += chunk.length;
+    const space = this.kept - this.#beginning.length;
+    if (space > 0) this.#beginning += chunk.slice(0, space);
+    if (chunk.length > space) this.#end = (this.#end + chunk.slice(Math.max(0, space))).slice(-this.kept);
+  }
+
+  text() {
+    const left = this.length - this.#beginning.length - this.#end.length;
+    const gap = left === 0 ? "" : `\n… (${left.toLocaleString("en-US")} characters left out)\n`;
+    return `${this.#beginning}${gap}${this.#end}`;
+  }
 }
 
 /**

@@ -1,7 +1,9 @@
 // @ts-check
+import { StrangeAnswer } from "./answers.mjs";
 import { DeploymentError } from "./errors.mjs";
 import { ConnectionFailed } from "./machine.mjs";
 import { samePublicKey } from "./publicKey.mjs";
+import { shortened } from "./text.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
 /** @typedef {import("./machine.mjs").Answers} Answers */
@@ -56,8 +58,9 @@ async function look(settings, machine) {
     return notReady(answers, settings) ?? { answers };
   } catch (error) {
     if (error instanceof ConnectionFailed) return unreachable(error, settings);
+    if (error instanceof StrangeAnswer) return { problem: error.message, advice: error.advice, hopeSeconds: 3 };
     if (error instanceof DeploymentError && !("program" in error))
-      return { problem: error.message, advice: [error.details] };
+      return { problem: error.message, advice: [shortened(error.details, 2000)] };
     throw error;
   }
 }

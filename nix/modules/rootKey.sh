@@ -21,15 +21,28 @@ if [[ -z $before ]] && grep -qE '^[^#]' "$authorized_keys" 2>/dev/null &&
   exit 0
 fi
 
-install -d -m 700 "$(dirname "$authorized_keys")"
-touch "$authorized_keys"
+# Nothing to change: the file may be one that cannot be changed, such as a link into the store of a configuration that
+# manages root's keys itself.
+if grep -qF -e "${public#* }" "$authorized_keys" 2>/dev/null &&
+  { [[ -z $before || $before == "$public" ]] || ! grep -qF -e "${before#* }" "$authorized_keys"; }; then
+  printf '%s\n' "$public" >"$given"
+  exit 0
+fi
+folder=$(dirname "$authorized_keys")
+if [[ -e $authorized_keys && ! -w $authorized_keys || -d $folder && ! -w $folder ]]; then
+  # Whoever made it read-only decides who may log in. A failed unit would undo upgrades for it.
+  echo "$authorized_keys is read-only and left as it is; to let the machine's own key in, add: $public" >&2
+  exit 0
+fi
+
+install -d -m 700 "$folder"
 temporary=$(mktemp "$authorized_keys.XXXXXX")
 trap 'rm -f "$temporary"' EXIT
 
-cp "$authorized_keys" "$temporary"
+[[ ! -e $authorized_keys ]] || cp "$authorized_keys" "$temporary"
 if [[ -n $before && $before != "$public" ]]; then
   # grep's exit code 1 only says that no other line is left.
-  grep -vF -e "${before#* }" "$authorized_keys" >"$temporary" || [[ $? == 1 ]]
+  [[ ! -e $authorized_keys ]] || grep -vF -e "${before#* }" "$authorized_keys" >"$temporary" || [[ $? == 1 ]]
 fi
 grep -qF -e "${public#* }" "$temporary" || printf '%s\n' "$public" >>"$temporary"
 

@@ -52,7 +52,7 @@ in
   options.continuousDeployment = {
     repository = {
       owner = mkOption {
-        type = types.strMatching "([A-Za-z0-9](-?[A-Za-z0-9]){0,38})?";
+        type = types.strMatching "([A-Za-z0-9](-?[A-Za-z0-9]){0,38}(_[A-Za-z0-9]{3,8})?)?";
         default = "";
         example = "octocat";
         description = "The account on GitHub that owns the repository. Empty: not set up yet; the machine does not upgrade itself.";
@@ -123,7 +123,7 @@ in
       };
 
       attribute = mkOption {
-        type = types.strMatching "[A-Za-z0-9_-]+";
+        type = types.strMatching "[A-Za-z0-9_.-]+";
         default = "default";
         description = "Which of the flake's `nixosConfigurations` this machine is.";
       };

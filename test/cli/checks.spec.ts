@@ -207,6 +207,36 @@ describe("checks", () => {
       assert.equal(one(result), "ok AWS: arn:of:work (AWS CLI, profile work)");
     });
 
+    // Fault 159
+    it("asks with the profile of the configuration, as the provider does, and not with the keys beside it", async () => {
+      world.program("aws", 'echo "{ \\"Arn\\": \\"arn:of:$AWS_PROFILE:${AWS_ACCESS_KEY_ID-none}:$*\\" }"');
+      const result = await checkAws(world.surroundings(), "us-east-1", "prod");
+      assert.match(
+        one(result),
+        /^ok AWS: arn:of:prod:none:.* --profile prod \(AWS CLI, profile prod; the keys in the environment are another identity, and not used\)$/,
+      );
+      assert.deepEqual(world.requests, []);
+    });
+
+    it("does not take the keys of the environment for a profile that it cannot try", async () => {
+      const result = await checkAws(world.surroundings(), "us-east-1", "prod");
+      assert.match(one(result), /^failed AWS: the profile prod .* only with the AWS CLI, which is not there; the keys/);
+      assert.deepEqual(world.requests, []);
+    });
+
+    it("says that keys in the environment go before AWS_PROFILE", async () => {
+      const result = await checkAws(world.surroundings({ AWS_PROFILE: "other" }), "us-east-1", "");
+      assert.match(one(result), /\(keys of the environment, which go before AWS_PROFILE\)$/);
+    });
+
+    for (const region of ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "eusc-de-east-1"]) {
+      it(`says that ${region} has no NixOS images, and asks nobody`, async () => {
+        const result = await checkAws(world.surroundings(), region, "");
+        assert.match(one(result), /^failed AWS: \S+ is in a partition of AWS .*NixOS publishes no images$/);
+        assert.deepEqual(world.requests, []);
+      });
+    }
+
     it("says what it looked at", async () => {
       world.write("../.aws/credentials", "[default]\n");
       const result = await checkAws(world.surroundings(NO_KEYS), "us-east-1", "");
@@ -245,6 +275,59 @@ describe("checks", () => {
       const user = await checkGithubUser(await client({ GITHUB_TOKEN: `${TOKEN}\nx` }));
       assert.match(all(user.results), /^failed GitHub: no usable token/);
       assert.ok(!all(user.results).includes(TOKEN));
+    });
+
+    for (const url of [
+      "https://github.example.com/api/v3",
+      "https://api.acme.ghe.com",
+      "https://api.github.com.example.com",
+      "x",
+    ]) {
+      // Fault 160
+      it(`asks no other server than github.com, where the machine's repository is: ${url}`, async () => {
+        const other = await client({ GITHUB_BASE_URL: url });
+        const user = await checkGithubUser(other);
+        assert.match(
+          all(user.results),
+          /^failed GitHub: GITHUB_BASE_URL: got .*Enterprise Server and \*\.ghe\.com are not supported/,
+        );
+        assert.deepEqual((await checkGithubOwner(other, user, "octo", "server")).results, []);
+      });
+    }
+
+    describe("with a GitHub App's token", () => {
+      const APP = { status: 403, body: { message: "Resource not accessible by integration" } };
+      beforeEach(() => {
+        world.replies.set("/user", APP);
+        world.replies.set("/installation/repositories", { body: { total_count: 1 } });
+      });
+
+      // Fault 161
+      it("goes on with the owner and the repository, which an app may see", async () => {
+        world.organization("acme", { deploy_keys_enabled_for_repositories: true });
+        world.replies.set("/repos/acme/server", { body: { visibility: "private", permissions: { admin: false } } });
+        const github = await client();
+        const user = await checkGithubUser(github);
+        assert.equal(
+          all(user.results),
+          "note GitHub: a GitHub App's token (from GITHUB_TOKEN); it does not tell what it may do",
+        );
+        const facts = await checkGithubOwner(github, user, "acme", "server");
+        assert.match(all(facts.results), /^ok deploy keys: acme allows them$/m);
+        assert.match(all(facts.results), /^ok repository: acme\/server is there \(private\)$/m);
+        assert.ok(
+          facts.results.every(({ outcome }) => outcome !== "failed"),
+          all(facts.results),
+        );
+      });
+
+      it("says what is wrong with it where it is", async () => {
+        world.replies.set("/installation/repositories", { status: 401, body: { message: "Bad credentials" } });
+        assert.match(
+          all((await checkGithubUser(await client())).results),
+          /^failed GitHub: .*\(401\).*GitHub App's token/,
+        );
+      });
     });
 
     it("asks for the scope repo of a classic token", async () => {

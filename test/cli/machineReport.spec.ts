@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type Expected, machineReport, type MachineFacts, parseFacts } from "../../cli/checks/machineReport";
+import { type MachineFacts, readFacts } from "../../cli/checks/machineFacts";
+import { type Expected, machineReport } from "../../cli/checks/machineReport";
 import { ageRecipient } from "../../components/age";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
@@ -127,11 +128,11 @@ describe("machineReport", () => {
   });
 });
 
-describe("parseFacts", () => {
+describe("readFacts", () => {
   it("reads names and values, and skips what a login banner adds", () => {
-    assert.deepEqual(parseFacts("Welcome!\nkey-mode\t400 root\nstate\t\nA\tb\n"), {
-      "key-mode": "400 root",
-      state: "",
+    assert.deepEqual(readFacts("Welcome!\nkey-mode\t400 root\nstate\t\nA\tb\n"), {
+      facts: { "key-mode": "400 root", state: "" },
+      strange: [],
     });
   });
 });

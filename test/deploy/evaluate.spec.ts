@@ -67,6 +67,37 @@ describe("evaluate.mjs", () => {
     assert.doesNotMatch(stderr, /printed ""/);
   });
 
+  it("takes a system whose name has dots, in quotes", async () => {
+    assert.equal((await evaluate({ EVALUATE_FLAKE: "path:./nix#web.example.com" })).code, 0);
+    assert.match(
+      calls()[0] ?? "",
+      /#nixosConfigurations\."web\.example\.com"\.config\.system\.build\.toplevel\.drvPath$/,
+    );
+  });
+
+  it("prints nothing that a terminal obeys, whatever the flake says", async () => {
+    writeProgram(
+      path.join(folder, "bin"),
+      "nix",
+      `printf '\\033]0;title\\007error: \\033[2Ja\\rb\\342\\200\\256\\n' >&2; exit 1`,
+    );
+    const { code, stderr } = await evaluate({ EVALUATE_CACHE: "false" });
+    assert.equal(code, 1);
+    // eslint-disable-next-line no-control-regex
+    assert.doesNotMatch(stderr, /[\u0000-\u0009\u000b-\u001f\u202e]/);
+  });
+
+  // Fault 155
+  it("takes no evaluation from a cache that another user may have written", async () => {
+    await evaluate();
+    const cache = path.join(folder, "cache/pulumi-nixos/evaluations");
+    const [file] = fs.readdirSync(cache);
+    fs.writeFileSync(path.join(cache, file!), `/nix/store/${"0".repeat(32)}-backdoor.drv\n`);
+    fs.chmodSync(path.join(cache, file!), 0o666);
+    assert.equal((await evaluate()).stdout, `${DERIVATION}\n`);
+    assert.equal(calls().length, 2);
+  });
+
   it("evaluates unchanged sources once", async () => {
     await evaluate();
     answer("/nix/store/0000000000000000000000000000000a-other.drv");

@@ -5,7 +5,9 @@ import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
 import { Log } from "../../components/deploy/log.mjs";
+import { isOwnFolder, makeOwnFolder, readOwnFile } from "../../components/deploy/ownFiles.mjs";
 import { hostName, PrivateFolder } from "../../components/deploy/privateFolder.mjs";
+import { requireOrSkip } from "../require";
 import { newKey } from "../support/keys";
 import { until } from "../support/until";
 import { failureOf, temporaryFolder } from "./support";
@@ -66,6 +68,84 @@ describe("the private folder of a deployment", () => {
     }
     new PrivateFolder({ XDG_RUNTIME_DIR: base }).remove();
     assert.deepEqual(fs.readdirSync(base).sort(), [names.elsewhere, names.foreign, names.running].sort());
+  });
+});
+
+describe("what lies in a shared temporary folder under a name of ours", () => {
+  let base: string;
+  const name = () => path.join(base, `pulumi-nixos-deploy.${hostName()}.${spawnSync("true").pid}.AAAAAA`);
+  const begin = () => new PrivateFolder({ XDG_RUNTIME_DIR: base }).remove();
+  beforeEach(() => {
+    base = fs.mkdtempSync("/tmp/private-folder-");
+    fs.chmodSync(base, 0o1777);
+  });
+  afterEach(() => fs.rmSync(base, { recursive: true }));
+
+  // Fault 154
+  it("is left alone when it is another user's", function () {
+    requireOrSkip(this, "namespaces", process.getuid?.() === 0, "only root can give a folder to another user");
+    const folder = name();
+    fs.mkdirSync(folder);
+    fs.writeFileSync(path.join(folder, "theirs"), "");
+    fs.chownSync(folder, 65534, 65534);
+    begin();
+    assert.deepEqual(fs.readdirSync(folder), ["theirs"]);
+  });
+
+  it("is left alone when it is a link, with what it leads to, and when it is no folder", () => {
+    const [link, file, target] = [name(), name(), path.join(base, "target")];
+    fs.mkdirSync(target);
+    fs.writeFileSync(path.join(target, "kept"), "");
+    fs.symlinkSync(target, link);
+    fs.writeFileSync(file, "");
+    begin();
+    assert.equal(fs.lstatSync(link).isSymbolicLink(), true);
+    assert.equal(fs.existsSync(file), true);
+    assert.deepEqual(fs.readdirSync(target), ["kept"]);
+  });
+
+  it("is nothing at all where everybody could put something in the place of ours", () => {
+    fs.chmodSync(base, 0o777);
+    const folder = new PrivateFolder({ XDG_RUNTIME_DIR: base });
+    folder.remove();
+    assert.notEqual(path.dirname(folder.path), base);
+  });
+});
+
+describe("a file that decides what is installed", () => {
+  let base: string;
+  let file: string;
+  beforeEach(() => {
+    base = fs.mkdtempSync("/tmp/own-files-");
+    file = path.join(base, "file");
+    fs.writeFileSync(file, "text", { mode: 0o600 });
+  });
+  afterEach(() => fs.rmSync(base, { recursive: true }));
+
+  it("is read when it is this user's alone, up to a limit", () => {
+    assert.equal(readOwnFile(file, 100), "text");
+    assert.equal(readOwnFile(file, 2), "te");
+    assert.equal(makeOwnFolder(path.join(base, "a/b")), true);
+  });
+
+  it("is not read through a link, from a pipe, or when others may write it", () => {
+    const [link, pipe] = [path.join(base, "link"), path.join(base, "pipe")];
+    fs.symlinkSync(file, link);
+    spawnSync("mkfifo", [pipe]);
+    assert.deepEqual([readOwnFile(link, 100), readOwnFile(pipe, 100)], [undefined, undefined]);
+    fs.chmodSync(file, 0o666);
+    assert.equal(readOwnFile(file, 100), undefined);
+    fs.symlinkSync(base, path.join(base, "folder"));
+    assert.equal(makeOwnFolder(path.join(base, "folder")), false);
+  });
+
+  it("is not taken from another user", function () {
+    requireOrSkip(this, "namespaces", process.getuid?.() === 0, "only root can give a file to another user");
+    fs.chownSync(file, 65534, 65534);
+    assert.equal(readOwnFile(file, 100), undefined);
+    fs.mkdirSync(path.join(base, "theirs"));
+    fs.chownSync(path.join(base, "theirs"), 65534, 65534);
+    assert.equal(isOwnFolder(path.join(base, "theirs")), false);
   });
 });
 
@@ -143,6 +223,21 @@ describe("the log of a deployment", () => {
     assert.deepEqual(lines.slice(3, 6), ["  - /nix/store/a\n", "  + /nix/store/b\n", "  package 0\n"]);
     assert.equal(lines[15], "  … (2 more lines)\n");
     assert.match(lines[16] ?? "", /^ {2}build \d+\.\d s, switch \d+\.\d s\n$/);
+  });
+
+  it("has nothing that a terminal obeys, and an end, whatever other programs say", () => {
+    const log = new Log({ XDG_STATE_HOME: state }, "");
+    log.heard("\u001b[2J\u009b31m\u202e\r\0 words");
+    log.heard("x".repeat(100_000));
+    for (let line = 0; line < 6000; line++) log.heard("y".repeat(10_000));
+    log.write("the end");
+    const text = fs.readFileSync(log.path, "utf8");
+    // eslint-disable-next-line no-control-regex
+    assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+    assert.match(text, / words$/m);
+    assert.ok(text.length < 17 * 2 ** 20, `${text.length}`);
+    assert.match(text, /is left out\n.* the end\n$/);
+    assert.ok(text.split("\n").every((line) => line.length < 5000));
   });
 
   it("lets nothing that a machine says move the cursor or colour the terminal", async () => {

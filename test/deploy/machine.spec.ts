@@ -55,8 +55,10 @@ describe("a script for the machine", () => {
     return new Machine(processes, "192.0.2.7", path.join(folder, "ssh_config"));
   };
 
+  const probed = 'cat >"$HOME/script"; echo "nixos-deploy probed "';
+
   it("is sent over ssh with the private configuration, and none of it in the arguments", async () => {
-    const machine = machineWith('printf "%s\\n" "$@" >"$HOME/arguments"; cat >"$HOME/script"');
+    const machine = machineWith(`printf "%s\\n" "$@" >"$HOME/arguments"; ${probed}`);
     await machine.probe();
     assert.equal(
       fs.readFileSync(path.join(folder, "arguments"), "utf8"),
@@ -66,7 +68,7 @@ describe("a script for the machine", () => {
   });
 
   it("does nothing when it arrives cut off, wherever that is", async () => {
-    await machineWith('cat >"$HOME/script"').probe();
+    await machineWith(probed).probe();
     const script = fs.readFileSync(path.join(folder, "script"), "utf8").replace("'probe'", "echo called with 'a' 'b'");
     const run = (input: string) => spawnSync("bash", ["-s"], { input, encoding: "utf8" }).stdout;
     assert.equal(run(script), "called with a b\n");
@@ -109,8 +111,8 @@ describe("a script for the machine", () => {
   it("is asked again when the connection broke, and not when the host key is wrong", async () => {
     const count = 'cat >/dev/null; echo x >>"$HOME/count";';
     const calls = () => fs.readFileSync(path.join(folder, "count"), "utf8").split("\n").length - 1;
-    const flaky = `${count} [ "$(wc -l <"$HOME/count")" -ge 2 ] || { echo "Connection reset by peer" >&2; exit 255; }; echo "nixos-deploy holding "`;
-    assert.equal((await machineWith(flaky).hold("-")).has("holding"), true);
+    const flaky = `${count} [ "$(wc -l <"$HOME/count")" -ge 2 ] || { echo "Connection reset by peer" >&2; exit 255; }; echo "nixos-deploy held x 1790000000 somebody"`;
+    assert.equal((await machineWith(flaky).hold("-")).has("held"), true);
     assert.equal(calls(), 2);
     fs.rmSync(path.join(folder, "count"));
     await failureOf(() => machineWith(`${count} echo "Host key verification failed." >&2; exit 255`).hold("-"));

@@ -76,13 +76,67 @@ describe("nixos-rebuild itself", () => {
     writeProgram(
       path.join(folder, "bin"),
       "nix",
-      `printf '%s\\n' "$@" >"$HOME/arguments"; echo /nix/store/x/bin/nixos-rebuild`,
+      `printf '%s\\n' "$@" >"$HOME/arguments"; echo "$HOME/flake/nixos-rebuild"`,
     );
-    assert.equal(await find(`${path.join(folder, "bin")}:/bin`), "/nix/store/x/bin/nixos-rebuild");
+    const own = writeProgram(path.join(folder, "flake"), "nixos-rebuild", "exit 0");
+    assert.equal(await find(`${path.join(folder, "bin")}:/bin`), own);
     assert.match(
       fs.readFileSync(path.join(folder, "arguments"), "utf8"),
       /^shell\npath:\.\/nix#nixos-rebuild\n--command$/m,
     );
+  });
+
+  /**
+   * Programs that are older than --no-reexec. Read in nixpkgs and not run: the shell script of 25.05
+   * (pkgs/os-specific/linux/nixos-rebuild/nixos-rebuild.sh), which refuses the first word that it does not know, and
+   * the first nixos-rebuild-ng, whose argparse does.
+   */
+  const older: Record<string, string> = {
+    "the shell script": `for word; do case $word in --no-reexec) echo "nixos-rebuild: unknown option \\\`--no-reexec'" >&2; exit 1 ;; esac; done; touch "$HOME/switched"`,
+    "the first in Python": `echo "usage: nixos-rebuild [-h] [--help]" >&2; echo "nixos-rebuild: error: unrecognized arguments: --no-reexec" >&2; exit 2`,
+  };
+  const offered = `printf '%s\n' "$@" >"$HOME/arguments"; echo "$HOME/flake/nixos-rebuild"`;
+  for (const [which, script] of Object.entries(older)) {
+    // Fault 156
+    it(`is the flake's own, where the one on PATH is older: ${which}`, async () => {
+      writeProgram(path.join(folder, "bin"), "nixos-rebuild", script);
+      writeProgram(path.join(folder, "bin"), "nix", offered);
+      const own = writeProgram(path.join(folder, "flake"), "nixos-rebuild", "exit 0");
+      assert.equal(await find(`${path.join(folder, "bin")}:/bin`), own);
+      assert.equal(fs.existsSync(path.join(folder, "switched")), false);
+    });
+
+    it(`is refused with its words, where it is older and the flake has none: ${which}`, async () => {
+      writeProgram(path.join(folder, "bin"), "nixos-rebuild", script);
+      writeProgram(path.join(folder, "bin"), "nix", "echo 'error: does not provide attribute' >&2; exit 1");
+      const error = await failureOf(() => find(`${path.join(folder, "bin")}:/bin`));
+      assert.match(
+        error.message,
+        /^The nixos-rebuild on PATH cannot be used \(.*--no-reexec.*\), and there is none as/,
+      );
+    });
+  }
+
+  it("is asked with the arguments of the switch and for its help, and does nothing", async () => {
+    const program = writeProgram(
+      path.join(folder, "bin"),
+      "nixos-rebuild",
+      'printf "%s\\n" "$@" >"$HOME/asked"; exit 16',
+    );
+    assert.equal(await find(`${path.join(folder, "bin")}:/bin`), program);
+    const asked = fs.readFileSync(path.join(folder, "asked"), "utf8").trimEnd().split("\n");
+    assert.deepEqual(asked, [...switchArguments(settings).slice(1), "--help"]);
+  });
+
+  it("of the flake that does not know an argument of the user's is refused before anything is switched", async () => {
+    writeProgram(path.join(folder, "bin"), "nix", offered);
+    writeProgram(
+      path.join(folder, "flake"),
+      "nixos-rebuild",
+      "echo 'error: unrecognized arguments: --foo' >&2; exit 2",
+    );
+    const error = await failureOf(() => find(`${path.join(folder, "bin")}:/bin`));
+    assert.match(error.message, /of the flake cannot be used: .*unrecognized arguments: --foo/);
   });
 
   it("that is nowhere is asked for, with both places", async () => {

@@ -89,6 +89,12 @@ describe("the settings of a deployment", () => {
     });
   }
 
+  it("take a system whose name has dots", () => {
+    const { flake } = readSettings({ ...complete, DEPLOY_FLAKE: "path:./nix#web.example.com" });
+    assert.equal(flake.attribute, "web.example.com");
+    assert.match(refusal({ DEPLOY_FLAKE: 'path:./nix#"a.b"' }), /DEPLOY_FLAKE: got /);
+  });
+
   for (const word of [
     "--fast",
     "--use-remote-sudo",

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { ownerName } from "../../components/repositoryNames";
 import { requireOrSkip } from "../require";
 import { configured, evaluateModules, flakeFolder, nixMissing } from "./evaluate";
 
@@ -52,7 +53,25 @@ describe("NixOS modules", () => {
     );
   });
 
+  it("take the owners that the program takes, and no others", () => {
+    const owner = (name: string) => ({ continuousDeployment: { repository: { owner: name } } });
+    const read = (name: string) => evaluateModules("e.config.continuousDeployment.repository.owner", owner(name));
+    for (const name of ["octo-org", "octocat_acme"]) {
+      assert.equal(read(name), name);
+      assert.deepEqual(ownerName("owner", name), []);
+    }
+    for (const name of ["oc_to", "octo-_acme", "octo_acme_x"]) {
+      assert.throws(() => read(name), /repository\.owner is not of type/, name);
+      assert.equal(ownerName("owner", name).length, 1);
+    }
+  });
+
   describe("upgrade", () => {
+    it("takes a system whose name has dots", () => {
+      const settings = "e.config.continuousDeployment.upgrade.settings.UPGRADE_ATTRIBUTE";
+      assert.equal(evaluateModules(settings, upgrade({ attribute: "web.example.com" })), "web.example.com");
+    });
+
     it("is off with a warning while the repository has no owner, and the page is still written", () => {
       assert.deepEqual(evaluateModules("e.config.systemd.services ? nixos-upgrade", {}), false);
       assert.match(JSON.stringify(evaluateModules("e.config.warnings", {})), /no owner yet.*npm run setup/);

@@ -74,6 +74,59 @@ describe("root's authorized key", () => {
     assert.equal(lines().length, 2);
   });
 
+  describe("in a file that cannot be written", () => {
+    // A read-only mount, as Nix's store is: the permission bits of a file do not stop root.
+    const readOnly = () => path.join(folder, "read-only");
+    before(function () {
+      const mounted = spawnSync("unshare", ["-m", "true"]).status === 0;
+      requireOrSkip(this, "namespaces", mounted, "no mount namespaces here (they need root)");
+    });
+    const followReadOnly = (machineKey: string) => {
+      fs.writeFileSync(path.join(folder, "machine-key"), machineKey, { mode: 0o400 });
+      const script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec bash "$2"';
+      return spawnSync(
+        "unshare",
+        ["-m", "sh", "-c", script, "sh", readOnly(), path.join(flakeFolder, "modules/rootKey.sh")],
+        {
+          encoding: "utf8",
+          env: {
+            ...process.env,
+            MACHINE_KEY: path.join(folder, "machine-key"),
+            AUTHORIZED_KEYS: authorized,
+            STATE_DIRECTORY: path.join(folder, "state"),
+          },
+        },
+      );
+    };
+    /** A link into the store, as home-manager makes it. */
+    const giveReadOnly = (...lines: string[]) => {
+      fs.rmSync(readOnly(), { recursive: true, force: true });
+      fs.mkdirSync(readOnly());
+      fs.writeFileSync(path.join(readOnly(), "keys"), lines.map((line) => `${line}\n`).join(""));
+      fs.mkdirSync(path.dirname(authorized), { recursive: true });
+      fs.symlinkSync(path.join(readOnly(), "keys"), authorized);
+    };
+
+    // Fault 162
+    it("is no failure when it is there already", () => {
+      giveReadOnly(keys[0]!.publicKey);
+      const { status, stderr } = followReadOnly(keys[0]!.privateKey);
+      assert.deepEqual([status, stderr], [0, ""]);
+      assert.equal(fs.lstatSync(authorized).isSymbolicLink(), true);
+      assert.deepEqual(lines(), [keys[0]!.publicKey]);
+    });
+
+    it("is named where it is missing, and the file is left as it is", () => {
+      giveReadOnly(keys[0]!.publicKey);
+      assert.equal(followReadOnly(keys[0]!.privateKey).status, 0);
+      fs.rmSync(path.join(folder, "machine-key"));
+      const { status, stderr } = followReadOnly(keys[1]!.privateKey);
+      assert.equal(status, 0);
+      assert.ok(stderr.includes("is read-only and left as it is") && stderr.includes(keys[1]!.publicKey), stderr);
+      assert.deepEqual(lines(), [keys[0]!.publicKey]);
+    });
+  });
+
   it("is left alone where root enters with another key", () => {
     give(keys[2]!.publicKey);
     follow(keys[0]!.privateKey);

@@ -42,6 +42,7 @@ describe("a flake reference", () => {
     ["a letter outside ASCII", "path:./größe#default", 'The character "ö" is not allowed in it.'],
     ["an emoji, shown whole", "path:./🌱#default", 'The character "🌱" is not allowed in it.'],
     ["an option", "--help#default", "It starts with -, which would be taken for an option."],
+    ["an attribute in quotes", 'path:./nix#"a.b"', 'The character "\\"" is not allowed in it.'],
     ["an attribute that is no name", "path:./nix#1", "The attribute must start with a letter or _."],
     ["a space in the attribute", "path:./nix#a b", 'The character " " is not allowed in it.'],
   ];

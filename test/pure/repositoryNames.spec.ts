@@ -20,7 +20,7 @@ const BRANCH = 'a branch\'s plain name such as "main", without refs/heads/ and w
 const CHECKS = 'at least one check name, each once, such as "Evaluate flake.nix" and "nixosConfig default"';
 
 describe("ownerName", () => {
-  for (const owner of ["octo", "o", "octo-org", "Octo9", "x".repeat(39)]) {
+  for (const owner of ["octo", "o", "octo-org", "Octo9", "x".repeat(39), "octocat_acme", "o-c-t_abcd1234"]) {
     it(`takes ${owner}`, () => assert.deepEqual(ownerName("owner", owner), []));
   }
 
@@ -30,6 +30,12 @@ describe("ownerName", () => {
     "octo-",
     "oc--to",
     "oc_to",
+    "octo_",
+    "_acme",
+    "octo_acme_x",
+    "octo_abcdefghi",
+    `${"x".repeat(36)}_acme`,
+    "octo-_acme",
     "oc to",
     "oc/to",
     "octo\n",

@@ -238,6 +238,27 @@ describe("stackConfig", () => {
     });
   }
 
+  for (const url of [
+    "https://github.example.com/api/v3",
+    "https://api.acme.ghe.com/",
+    "http://[::1",
+    "https://api.github.com@evil.example",
+  ]) {
+    it(`refuses another GitHub server than the one that the machine follows: ${url}`, () => {
+      const [problem, ...others] = problemsOf({}, { "github:baseUrl": url });
+      assert.match(
+        problem ?? "",
+        /^github:baseUrl: got ".*"; allowed: https:\/\/api\.github\.com, or nothing\. GitHub Enterprise/,
+      );
+      assert.deepEqual(others, []);
+    });
+  }
+
+  it("takes github.com by name, and an emulator", () => {
+    for (const url of ["https://api.github.com/", "http://127.0.0.1:8080"])
+      assert.deepEqual(problemsOf({}, { "github:baseUrl": url }), []);
+  });
+
   for (const [what, token] of [
     ["an empty text", ""],
     ["a text of several lines", "ghp_abc\nghp_def"],

@@ -69,6 +69,51 @@ describe("driftReport", () => {
 describe("problemOf the machine", () => {
   const problem = (more: object) => problemOf(status(more), NEWEST, NOW);
 
+  it("takes nothing for a status that has not its form, and repeats no more than a line of it", () => {
+    for (const more of [
+      { staleAfter: "" },
+      { staleAfter: "later" },
+      { state: "@everyone x" },
+      { revision: "<b>" },
+      { state: ["current"] },
+    ])
+      assert.equal(problem(more), "The machine answers /status.json with something else than its status.");
+    const said = problem({ healthy: false, summary: `\u001b[31m${"x".repeat(5000)}\n@everyone` }) ?? "";
+    assert.ok(said.length < 400, said);
+    // eslint-disable-next-line no-control-regex
+    assert.doesNotMatch(said, /[\u0000-\u001f]/);
+  });
+
+  // Fault 163
+  it("reads no answer without end, follows nobody elsewhere, and reads no JSON without end", async () => {
+    let asked = 0;
+    const server = createServer((request, response) => {
+      asked += 1;
+      if (request.url === "/status.json" && request.headers.host?.startsWith("127.0.0.1"))
+        return void response.writeHead(302, { location: `http://localhost:${port}/elsewhere` }).end();
+      if (request.url === "/elsewhere") throw new Error("it was followed");
+      if (asked % 2 === 0) return void response.end("[".repeat(60_000));
+      response.on("error", () => {});
+      const flood = () => {
+        while (response.write("x".repeat(65_536)));
+        response.once("drain", flood);
+      };
+      flood();
+    });
+    await new Promise<void>((resolve) => server.listen(0, resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      assert.equal((await askMachine(`http://127.0.0.1:${port}`)).status, 302);
+      asked = 0;
+      const { status, trouble } = await askMachine(`http://localhost:${port}`);
+      assert.deepEqual([status, trouble], [0, "the answer is longer than 65,536 bytes"]);
+      assert.equal((await askMachine(`http://localhost:${port}`)).body, undefined);
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
   it("is none where the newest revision runs, or is on its way", () => {
     assert.equal(problem({}), undefined);
     for (const state of ["upgrading", "held", "waiting", "starting"]) {

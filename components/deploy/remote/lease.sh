@@ -12,7 +12,7 @@ hold() {
     return
   fi
   write_lease "$1" "$2" "$3"
-  say holding
+  say holding "$1"
   say guard "$(guard_state)"
   say guard-system "$(get "$GUARD_FOLDER/system")"
   say guard-token "$(get "$GUARD_FOLDER/token")"
@@ -35,5 +35,5 @@ renew() {
   if ((until < $(date +%s) + $2)); then
     write_lease "$1" "$2" "$3"
   fi
-  say holding
+  say holding "$1"
 }
