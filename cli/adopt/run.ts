@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { ADOPTING } from "../../components/existing";
 import { findPulumi } from "../checks/pulumi";
 import type { Ran, Surroundings } from "../checks/surroundings";
 import { readPreview } from "../preview/read";
@@ -81,8 +82,8 @@ function engine(around: Surroundings, stack: string | undefined) {
   const program = findPulumi(around);
   if (program === undefined) throw new Error("The Pulumi CLI was not found. Run `npm ci`, which brings it.");
   const selected = stack === undefined ? [] : ["--stack", stack];
-  // The first use of the project's own package downloads the CLI.
-  const options = { timeoutSeconds: 600 };
+  // The first use of the project's own package downloads the CLI. What is to be imported is there, which is no mistake.
+  const options = { timeoutSeconds: 600, env: { [ADOPTING]: "true" } };
   return (...args: string[]): Promise<Ran> =>
     around.run(
       program,
