@@ -86,16 +86,19 @@ export function ruleName(opening: Opening): string {
   return `${labelOf(opening)}-${typeof network === "string" ? cidrSlug(network) : place}`;
 }
 
-/** Refuses what would be one rule twice. */
-export const eachOnce: Check<Opening[]> = (property, openings) => {
-  const names = openings.map(ruleName);
-  const twice = [...new Set(names.filter((name, at) => names.indexOf(name) !== at))];
-  return twice.map((name) => {
-    const { protocol, fromPort, network } = openings[names.indexOf(name)]!;
-    const text = `${protocol} port ${fromPort} for ${shown(network)}`;
-    return problem(property, `${text} twice`, "each rule once, be it of SSH, the web server or extraRules");
-  });
-};
+/** Refuses a rule that would be there twice; `others` are those of SSH and the web server. */
+export function onlyOnce(others: Opening[]): Check<string[]> {
+  return (property, texts) => {
+    const openings = [...others, ...extraOpenings(texts)];
+    const names = openings.map(ruleName);
+    return openings.flatMap((opening, at) => {
+      if (at < others.length || names.indexOf(names[at]!) === at) return [];
+      const { description, network } = opening;
+      const allowed = "each rule once, be it of SSH, the web server or extraRules";
+      return [problem(property, `${description} for ${shown(network)} twice`, allowed)];
+    });
+  };
+}
 
 /** What EC2 compares when it refuses a second rule of the same content. */
 interface Essence {

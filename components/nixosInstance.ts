@@ -5,9 +5,9 @@ import { distinct, httpPorts, rootVolumeGiB, subnetId } from "./checks";
 import { cidrOf } from "./cidr";
 import { ArgumentChecks, type Check, problem } from "./errors";
 import {
-  eachOnce,
   extraOpenings,
   extraRules,
+  onlyOnce,
   type Opening,
   revokeOthers,
   ruleName,
@@ -229,7 +229,7 @@ export class NixosInstance extends pulumi.ComponentResource {
 
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
-type NetworkSetting = "sshIpv4" | "sshIpv6" | "httpIpv4" | "httpIpv6" | "httpPorts" | "extraRules";
+type NetworkSetting = "sshIpv4" | "sshIpv6" | "httpIpv4" | "httpIpv6" | "httpPorts";
 
 type NetworkList = "sshCidrBlocks" | "sshIpv6CidrBlocks" | "httpCidrBlocks" | "httpIpv6CidrBlocks";
 
@@ -256,12 +256,12 @@ export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettin
     allowedRuleIds: checks.inputs("allowedRuleIds", args.allowedRuleIds ?? [], securityGroupRuleId),
     exclusiveRules: args.exclusiveRules ?? false,
   };
-  checks.plain("extraRules", openingsOf(settings), eachOnce);
+  checks.plain("extraRules", settings.extraRules, onlyOnce(webAndSsh(settings)));
   return settings;
 }
 
-/** Everything that the security group lets in. */
-function openingsOf(settings: Pick<CheckedArgs, NetworkSetting>): Opening[] {
+/** What the security group lets in beside `extraRules`. */
+function webAndSsh(settings: Pick<CheckedArgs, NetworkSetting>): Opening[] {
   const { sshIpv4, sshIpv6, httpIpv4, httpIpv6, httpPorts } = settings;
   const allow = (port: number, description: string, ipv4: pulumi.Input<string>[], ipv6: pulumi.Input<string>[]) => {
     const rule = { protocol: "tcp", fromPort: port, toPort: port, description };
@@ -273,7 +273,6 @@ function openingsOf(settings: Pick<CheckedArgs, NetworkSetting>): Opening[] {
   return [
     ...allow(22, "ssh", sshIpv4, sshIpv6),
     ...httpPorts.flatMap((port) => allow(port, port === 80 ? "http" : `http-${port}`, httpIpv4, httpIpv6)),
-    ...extraOpenings(settings.extraRules),
   ];
 }
 
@@ -343,7 +342,7 @@ function createSecurityGroup(
     },
     parent,
   );
-  const openings = openingsOf(checked);
+  const openings = [...webAndSsh(checked), ...extraOpenings(checked.extraRules)];
   const ofGroup = { securityGroupId: group.id, tags: RULE_TAGS };
   const ingress = openings.map((opening) => {
     const { protocol: ipProtocol, fromPort, toPort, network, ipv6, description } = opening;
