@@ -123,12 +123,13 @@ export class World {
   }
 
   /** A CLI that is logged in, whose selected stack is dev. */
-  pulumiScript(whoami: string, outputs = ""): string {
+  pulumiScript(whoami: string, outputs = "", state = ""): string {
     return `
       case "$1 $2" in
       version*) echo v3.200.0 ;;
       whoami*) echo '${whoami}' ;;
       "stack output") ${outputs || "echo 'error: no stack named dev found' >&2; exit 255"} ;;
+      "stack export") ${state || "echo \"error: no stack named 'dev' found\" >&2; exit 255"} ;;
       "stack --show-name") echo dev ;;
       *) echo "$@" >>${this.folder}/pulumi.log ;;
       esac`;
