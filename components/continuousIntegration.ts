@@ -218,7 +218,12 @@ function keepSigningKey(
   const entry = { repository: repository.name, secretName, value };
   const parent = { parent: component };
   if (environment === undefined) new github.ActionsSecret(resourceName(name, secretName), entry, parent);
-  else new github.ActionsEnvironmentSecret(resourceName(name, secretName), { ...entry, environment }, parent);
+  else
+    new github.ActionsEnvironmentSecret(
+      `${resourceName(name, secretName)}-of-branch`,
+      { ...entry, environment },
+      parent,
+    );
 }
 
 function resourceName(name: string, variable: string): string {

@@ -1,10 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-
-/**
- * Set by `npm run adopt`, which asks the engine what it would make in order to import it, and by previews that begin with
- * an empty stack: for both it is no mistake that what the program describes is there.
- */
-export const ADOPTING = "PULUMI_NIXOS_ADOPTING";
+import { ADOPTING } from "./signals";
 
 /** Outputs know it, and their types do not say so. */
 interface Knowing {

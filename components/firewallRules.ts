@@ -4,7 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { matching, port } from "./checks";
 import { cidrOf, cidrSlug } from "./cidr";
 import { type Check, problem, shown } from "./errors";
-import { FOREIGN, look } from "./foreign";
+import { look } from "./foreign";
+import { FOREIGN } from "./signals";
 
 /** What a security group lets in. */
 export interface Opening {

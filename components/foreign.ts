@@ -1,12 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * What every warning says that is about something added by hand, in the cloud or on GitHub. No update takes it away and
- * no refresh shows it, because it belongs to no resource of the stack; the search for drift knows it by these words.
- */
-export const FOREIGN = "not of this stack";
-
-/**
  * Runs a look at what is there beside a stack's resources, once they exist: it reads, and changes nothing. A look that is
  * refused is said and stops nothing, for a role may be older than it.
  */

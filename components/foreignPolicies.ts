@@ -1,6 +1,7 @@
 import * as iam from "@pulumi/aws/iam";
 import * as pulumi from "@pulumi/pulumi";
-import { FOREIGN, look } from "./foreign";
+import { look } from "./foreign";
+import { FOREIGN } from "./signals";
 
 /** Warns of policies that somebody attached to a role by hand: they let its jobs or its machine do more than is written. */
 export function warnOfForeignPolicies(

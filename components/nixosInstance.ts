@@ -15,11 +15,12 @@ import {
   securityGroupRuleId,
   warnOfForeignRules,
 } from "./firewallRules";
-import { FOREIGN, look } from "./foreign";
+import { look } from "./foreign";
 import { DEFAULT_INSTANCE_TYPE, isShortOfMemory, x86InstanceType } from "./instanceType";
 import { answerOf } from "./lookUp";
 import { amiId, DEFAULT_RELEASE, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./nixosAmi";
 import { ed25519PrivateKey, publicKeyOf } from "./openssh";
+import { FOREIGN } from "./signals";
 import { renderUserData } from "./userData";
 
 /** What a stack may choose about its machine. */

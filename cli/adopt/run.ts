@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { ADOPTING } from "../../components/existing";
+import { ADOPTING } from "../../components/signals";
 import { findPulumi } from "../checks/pulumi";
 import type { Ran, Surroundings } from "../checks/surroundings";
 import { readPreview } from "../preview/read";

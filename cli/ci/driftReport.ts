@@ -1,4 +1,4 @@
-import { FOREIGN } from "../../components/foreign";
+import { FOREIGN } from "../../components/signals";
 import type { Preview } from "../preview/preview";
 import { type Change, isDeployment } from "../render/change";
 import { changeCounts, changeParts } from "../render/changeList";

@@ -9,7 +9,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { driftReport } from "../../cli/ci/driftReport";
-import { FOREIGN } from "../../components/foreign";
+import { FOREIGN } from "../../components/signals";
 import { keepIssue } from "../../cli/ci/issue";
 import { askMachine, machineProblem, problemOf } from "../../cli/ci/machineStatus";
 import { readPreview } from "../../cli/preview/read";
