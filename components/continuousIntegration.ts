@@ -84,7 +84,7 @@ export function checkIntegrationSettings(checks: ArgumentChecks, settings: Integ
     const allowed = "none without environments and deployEnvironment, which they are reviewers of";
     checks.plain("deployReviewers", deployReviewers, (property) => [problem(property, "some", allowed)]);
   }
-  checks.inputs("deployInstanceTypes", deployInstanceTypes, x86InstanceType);
+  deployInstanceTypes.forEach((type, index) => checks.plain(`deployInstanceTypes[${index}]`, type, x86InstanceType));
   if (stateBucketArn !== undefined) checks.plain("stateBucketArn", stateBucketArn, arnOf("s3"));
   if (stateKeyArn !== undefined) checks.plain("stateKeyArn", stateKeyArn, arnOf("kms"));
   checks.plain("stateBucketArn, stateKeyArn", [stateBucketArn !== undefined, stateKeyArn !== undefined], together);

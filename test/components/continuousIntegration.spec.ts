@@ -120,10 +120,13 @@ describe("the integration of a ContinuousDeployment", () => {
       ["production", [{ users: [7] }], false],
     );
     const policies = resources.filter(({ type }) => type === ENVIRONMENT_POLICY);
-    assert.deepEqual(policies.map(({ inputs }) => [inputs["environment"], inputs["branchPattern"]]).sort(), [
-      ["production", "stable"],
-      ["trusted-branch", "stable"],
-    ]);
+    assert.deepEqual(
+      policies.map(({ inputs }) => [inputs["environment"] as string, inputs["branchPattern"] as string]).sort(),
+      [
+        ["production", "stable"],
+        ["trusted-branch", "stable"],
+      ],
+    );
   });
 
   it("refuses environments where the plan has none, and reviewers of none", async () => {

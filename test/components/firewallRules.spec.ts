@@ -35,7 +35,7 @@ function cloudWith(found: Record<string, Found>) {
   });
   answers.invokes[RULE] = ({ securityGroupRuleId }) => ({
     ...{ cidrIpv4: "", cidrIpv6: "", referencedSecurityGroupId: "", prefixListId: "", description: "" },
-    ...{ isEgress: false, id: securityGroupRuleId, securityGroupRuleId },
+    ...{ isEgress: false, id: securityGroupRuleId as string, securityGroupRuleId: securityGroupRuleId as string },
     ...found[securityGroupRuleId as string],
   });
   return answers;

@@ -21,8 +21,8 @@ export function repositoryEnvironment(github: Github): ResourceType {
     const name = inputs["environment"] as string;
     const before = environments.get(name);
     environments.set(name, {
-      branches: before?.branches ?? new Map(),
-      secrets: before?.secrets ?? new Map(),
+      branches: before?.branches ?? new Map<number, string>(),
+      secrets: before?.secrets ?? new Map<string, string>(),
       rules: inputs,
     });
     return {};
