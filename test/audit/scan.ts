@@ -71,7 +71,17 @@ function zizmor(): Finding[] {
       concrete: { location: { start_point: { row: number } } };
     }[];
   }
-  const args = ["--offline", "--persona", "auditor", "--no-config", "--quiet", "--no-exit-codes", "--format", "json", ".github"];
+  const args = [
+    "--offline",
+    "--persona",
+    "auditor",
+    "--no-config",
+    "--quiet",
+    "--no-exit-codes",
+    "--format",
+    "json",
+    ".github",
+  ];
   const report = JSON.parse(scan("zizmor", args, [0])) as Report[];
   return report.map(({ ident: rule, locations }) => {
     const [{ symbolic, concrete } = locations[0]!] = locations;
