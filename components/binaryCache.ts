@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { bucketName, cacheDays } from "./checks";
 import { ArgumentChecks } from "./errors";
+import { warnOfForeignPolicies } from "./foreignPolicies";
 import { nixSigningKey, signingKeyName } from "./nixSigningKey";
 
 /** Arguments of BinaryCache. */
@@ -178,7 +179,7 @@ function createReader(component: BinaryCache, name: string, bucket: s3.Bucket) {
     },
     parent,
   );
-  new iam.RolePolicy(
+  const own = new iam.RolePolicy(
     `${name}-reader-policy`,
     {
       role: role.name,
@@ -192,5 +193,6 @@ function createReader(component: BinaryCache, name: string, bucket: s3.Bucket) {
     },
     parent,
   );
+  warnOfForeignPolicies(component, role, [own]);
   return { role, profile: new iam.InstanceProfile(`${name}-reader-profile`, { role: role.name }, parent) };
 }

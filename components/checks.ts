@@ -75,6 +75,9 @@ export const environmentName = matching(
   "an environment name: letters, digits, spaces, dots, hyphens and underscores",
 );
 
+/** What jobs of pull requests may do. */
+export const previewsWord = oneOf(["state", "cloud", "none"]);
+
 /** An ARN of a service, without wildcards. */
 export function arnOf(service: string): Check<string> {
   return matching(

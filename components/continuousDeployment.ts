@@ -3,9 +3,10 @@ import * as tls from "@pulumi/tls";
 import { BinaryCache } from "./binaryCache";
 import { accessKind } from "./checks";
 import { checkIntegrationSettings, connectGithubActions, type IntegrationSettings } from "./continuousIntegration";
-import { ArgumentChecks } from "./errors";
+import { ArgumentChecks, problem } from "./errors";
 import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
 import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
+import { DEFAULT_INSTANCE_TYPE } from "./instanceType";
 import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nixosInstance";
 import { ed25519PrivateKey } from "./openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
@@ -186,7 +187,9 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     if (args.integration?.githubActions) {
       const { repositoryName: known, repositoryId: id } = repository;
       const integrated = { owner: args.owner, name: known, id, branch: args.branch };
-      connectGithubActions(this, name, args.integration, integrated, args.machine?.tags?.["Name"] ?? name, cache);
+      const { tags, instanceType = DEFAULT_INSTANCE_TYPE, amiId } = args.machine ?? {};
+      const machine = { name: tags?.["Name"] ?? name, instanceType, amiId };
+      connectGithubActions(this, name, args.integration, integrated, machine, cache);
     }
 
     this.instanceId = instance.instanceId;
@@ -238,6 +241,14 @@ function urlOf(host: string): string {
 
 const ADOPTED_KEYS = ["adoptedKey", "adoptedHostKey"] as const;
 
+/** GitHub has environments of private repositories on paid plans only. */
+function hasEnvironments(property: string, { create, visibility = "private", plan }: RepositorySettings): string[] {
+  if (create === false || visibility !== "private" || plan !== "free") return [];
+  return [
+    problem(property, "true", "false in a private repository on a free plan", "Its branches share their secrets."),
+  ];
+}
+
 /** The inputs of a component are kept in the state too. */
 function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
   const given = ADOPTED_KEYS.filter((key) => args[key] !== undefined);
@@ -262,6 +273,7 @@ function checkedGenerations(component: ContinuousDeployment, name: string, args:
   checkRepositorySettings(checks.of("repository"), args.repository ?? {});
   checkDeploymentSettings(checks.of("deployment"), args.deployment ?? {});
   checkIntegrationSettings(checks.of("integration"), args.integration ?? {});
+  if (args.integration?.environments) checks.plain("integration.environments", args.repository ?? {}, hasEnvironments);
   checks.refuseProblems();
   return generations;
 }

@@ -1,8 +1,11 @@
 import * as iam from "@pulumi/aws/iam";
 import * as pulumi from "@pulumi/pulumi";
-import { arnOf, environmentName, githubId, tagValue, together } from "./checks";
+import { arnOf, environmentName, githubId, previewsWord, tagValue, together } from "./checks";
 import { ArgumentChecks, type Check } from "./errors";
+import { refuseExisting } from "./existing";
+import { warnOfForeignPolicies } from "./foreignPolicies";
 import {
+  BRANCH_ENVIRONMENT,
   cacheWriteStatements,
   deployStatements,
   DRIFT_STATEMENTS,
@@ -12,8 +15,11 @@ import {
   type Statement,
   stateReadStatements,
   stateWriteStatements,
+  type Trusted,
   trustPolicy,
 } from "./githubActionsPolicies";
+import { x86InstanceType } from "./instanceType";
+import { amiId } from "./nixosAmi";
 import { branchName, ownerName, repositoryName } from "./repositoryNames";
 
 /** Arguments of GithubActionsAccess. */
@@ -36,21 +42,38 @@ export interface GithubActionsAccessArgs {
    */
   oidcProviderArn?: pulumi.Input<string>;
   /**
-   * GitHub environment whose jobs may deploy; its protection rules then guard the role.
+   * GitHub environment whose jobs may deploy; its protection rules then guard the role, beside `branch`.
    * @default jobs on `branch` may deploy
    */
   environment?: pulumi.Input<string>;
   /**
-   * Branch whose jobs may fill the cache, look for drift and, where there is no `environment`, deploy.
+   * Branch whose jobs may fill the cache, look for drift and deploy, whether or not they name an environment.
    * @default "main"
    */
   branch?: pulumi.Input<string>;
+  /**
+   * What jobs of pull requests may do, and with them everybody who may push a branch: `state` (read the state and open
+   * its secrets, which equals root on the machine), `cloud` (ask which images and subnets there are; previews then begin
+   * with an empty stack and know no secret of this one), or `none` (no role, and no previews).
+   * @default "state"
+   */
+  previews?: string;
   /**
    * Tag `Name` of the machine and its volume (that of NixosInstance is its resource's name): deployments may then change,
    * stop and end no other machine of the account. Whoever may do that to a machine is root on it.
    * @default they may do it to every machine of the account
    */
   machineName?: pulumi.Input<string>;
+  /**
+   * Instance types that a machine started by a deployment may have.
+   * @default every type
+   */
+  instanceTypes?: pulumi.Input<string>[];
+  /**
+   * Image that a machine started by a deployment may have.
+   * @default every official image of NixOS
+   */
+  amiId?: pulumi.Input<string>;
   /**
    * ARN of the role of the machine's instance profile, such as `readerRoleArn` of BinaryCache: deployments may give it to
    * a machine, as they must to start one.
@@ -68,13 +91,13 @@ export interface GithubActionsAccessArgs {
 /**
  * Roles that GitHub Actions jobs of one repository take without any stored key.
  *
- * A preview that can open a stack's secrets can read the machine's private key, which equals root on the machine: give
- * `stateBucketArn` only where everyone who may open a pull request in the repository itself may also be root.
+ * A preview that can open a stack's secrets can read the machine's private key, which equals root on the machine: leave
+ * `previews` at `state` only where everyone who may push a branch to the repository may also be root.
  */
 export class GithubActionsAccess extends pulumi.ComponentResource {
   /** ARN of the OIDC provider. */
   public readonly oidcProviderArn: pulumi.Output<string>;
-  /** ARN of the role for previews of pull requests; it cannot read user data. */
+  /** ARN of the role for previews of pull requests, which cannot read user data; the empty text where there is none. */
   public readonly previewRoleArn: pulumi.Output<string>;
   /** ARN of the role for deployments. */
   public readonly deployRoleArn: pulumi.Output<string>;
@@ -87,30 +110,31 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
     super("nixos:index:GithubActionsAccess", name, args, opts);
 
     const checked = checkedArgs(this, name, args);
-    const subjects = subjectsOf(checked);
+    const trusted = trustedTokens(checked);
     this.oidcProviderArn = findOrCreateOidcProvider(this, name, checked);
-    const role = (purpose: string, subject: pulumi.Output<string>, statements: pulumi.Input<Statement[]>) =>
-      createRole(this, `${name}-${purpose}`, this.oidcProviderArn, subject, statements);
+    const role = (purpose: string, tokens: pulumi.Output<Trusted>, statements: pulumi.Input<Statement[]>) =>
+      createRole(this, `${name}-${purpose}`, this.oidcProviderArn, tokens, statements);
 
-    this.previewRoleArn = role(
-      "preview",
-      subjects.pullRequest,
-      withState(PREVIEW_STATEMENTS, checked, stateReadStatements),
-    );
+    this.previewRoleArn =
+      checked.previews === "none"
+        ? pulumi.output("")
+        : role(
+            "preview",
+            trusted.pullRequest,
+            checked.previews === "state"
+              ? withState(PREVIEW_STATEMENTS, checked, stateReadStatements)
+              : PREVIEW_STATEMENTS,
+          );
     this.deployRoleArn = role(
       "deploy",
-      subjects.deployment,
-      withState(
-        pulumi.output({ name: checked.machineName, roleArn: checked.machineRoleArn }).apply(deployStatements),
-        checked,
-        stateWriteStatements,
-      ),
+      trusted.deployment,
+      withState(pulumi.output(checked.machine).apply(deployStatements), checked, stateWriteStatements),
     );
-    this.driftRoleArn = role("drift", subjects.branch, withState(DRIFT_STATEMENTS, checked, stateReadStatements));
+    this.driftRoleArn = role("drift", trusted.branch, withState(DRIFT_STATEMENTS, checked, stateReadStatements));
     this.cacheRoleArn =
       checked.cacheBucketArn === undefined
         ? pulumi.output("")
-        : role("cache", subjects.branch, pulumi.output(checked.cacheBucketArn).apply(cacheWriteStatements));
+        : role("cache", trusted.branch, pulumi.output(checked.cacheBucketArn).apply(cacheWriteStatements));
 
     this.registerOutputs({
       oidcProviderArn: this.oidcProviderArn,
@@ -136,8 +160,13 @@ function checkedArgs(component: GithubActionsAccess, name: string, args: GithubA
     branch: checks.input("branch", args.branch ?? "main", branchName),
     environment: optional("environment", args.environment, environmentName),
     oidcProviderArn: optional("oidcProviderArn", args.oidcProviderArn, arnOf("iam")),
-    machineName: optional("machineName", args.machineName, tagValue),
-    machineRoleArn: optional("machineRoleArn", args.machineRoleArn, arnOf("iam")),
+    previews: checks.plain("previews", args.previews ?? "state", previewsWord),
+    machine: {
+      name: optional("machineName", args.machineName, tagValue),
+      roleArn: optional("machineRoleArn", args.machineRoleArn, arnOf("iam")),
+      instanceTypes: checks.inputs("instanceTypes", args.instanceTypes ?? [], x86InstanceType),
+      imageId: optional("amiId", args.amiId, amiId),
+    },
     cacheBucketArn: optional("cacheBucketArn", args.cacheBucketArn, arnOf("s3")),
     stateBucketArn: optional("stateBucketArn", args.stateBucketArn, arnOf("s3")),
     stateKeyArn: optional("stateKeyArn", args.stateKeyArn, arnOf("kms")),
@@ -152,17 +181,29 @@ function checkedArgs(component: GithubActionsAccess, name: string, args: GithubA
   return checked;
 }
 
-/** The subjects of the tokens that GitHub gives to jobs; a job that names an environment has that in place of a branch. */
-function subjectsOf({ owner, repositoryName, ownerId, repositoryId, branch, environment }: CheckedArgs) {
+/**
+ * The tokens that GitHub gives to jobs; one that names an environment has that in its subject in place of a branch.
+ *
+ * Jobs of the branch are trusted with the subject that they have in BRANCH_ENVIRONMENT and with the one that they have
+ * without: what is merged first, the workflow that names the environment or the update that makes it, is all one.
+ */
+function trustedTokens({ owner, repositoryName, ownerId, repositoryId, branch, environment }: CheckedArgs) {
   const repository =
     ownerId === undefined || repositoryId === undefined
       ? pulumi.interpolate`repo:${owner}/${repositoryName}`
       : pulumi.interpolate`repo:${owner}@${ownerId}/${repositoryName}@${repositoryId}`;
-  const onBranch = pulumi.interpolate`${repository}:ref:refs/heads/${branch}`;
+  const all = pulumi.all([repository, branch, environment]);
+  const ofBranch = all.apply(([prefix, name]) => ({
+    subjects: [`${prefix}:ref:refs/heads/${name}`, `${prefix}:environment:${BRANCH_ENVIRONMENT}`],
+    branch: name,
+  }));
   return {
-    pullRequest: pulumi.interpolate`${repository}:pull_request`,
-    branch: onBranch,
-    deployment: environment === undefined ? onBranch : pulumi.interpolate`${repository}:environment:${environment}`,
+    pullRequest: repository.apply((prefix): Trusted => ({ subjects: [`${prefix}:pull_request`] })),
+    branch: ofBranch,
+    deployment:
+      environment === undefined
+        ? ofBranch
+        : all.apply(([prefix, name, chosen]) => ({ subjects: [`${prefix}:environment:${chosen}`], branch: name })),
   };
 }
 
@@ -178,6 +219,13 @@ function findOrCreateOidcProvider(
     { url: `https://${GITHUB_ISSUER}`, clientIdLists: ["sts.amazonaws.com"] },
     { parent: component },
   );
+  refuseExisting(component, provider, async () => {
+    const { arn } = await iam.getOpenIdConnectProvider({ url: `https://${GITHUB_ISSUER}` }, { parent: component });
+    return (
+      `The account has an OIDC provider for GitHub Actions already, and can have only one: another stack made it, or ` +
+      `somebody did. Use it: pulumi config set oidcProviderArn ${arn}`
+    );
+  });
   return provider.arn;
 }
 
@@ -197,14 +245,15 @@ function createRole(
   component: GithubActionsAccess,
   name: string,
   providerArn: pulumi.Output<string>,
-  subject: pulumi.Output<string>,
+  tokens: pulumi.Output<Trusted>,
   statements: pulumi.Input<Statement[]>,
 ): pulumi.Output<string> {
   const assumeRolePolicy = pulumi
-    .all([providerArn, subject])
-    .apply(([arn, exactSubject]) => JSON.stringify(trustPolicy(arn, exactSubject)));
+    .all([providerArn, tokens])
+    .apply(([arn, trusted]) => JSON.stringify(trustPolicy(arn, trusted)));
   const policy = pulumi.output(statements).apply((list) => JSON.stringify(policyDocument(list)));
   const role = new iam.Role(name, { assumeRolePolicy, maxSessionDuration: 3600 }, { parent: component });
-  new iam.RolePolicy(`${name}-policy`, { role: role.name, policy }, { parent: component });
+  const own = new iam.RolePolicy(`${name}-policy`, { role: role.name, policy }, { parent: component });
+  warnOfForeignPolicies(component, role, [own]);
   return role.arn;
 }

@@ -1,10 +1,12 @@
+import { NIXOS_AMI_OWNER } from "./nixosAmi";
+
 /** A statement of an IAM policy. */
 export interface Statement {
   Sid: string;
   Effect: "Allow" | "Deny";
   Action: string[];
   Resource: string[];
-  Condition?: { StringEquals: Record<string, string | string[]> };
+  Condition?: Record<string, Record<string, string | string[]>>;
 }
 
 /** An IAM policy document. */
@@ -12,15 +14,30 @@ export function policyDocument(statements: Statement[]): { Version: string; Stat
   return { Version: "2012-10-17", Statement: statements };
 }
 
+/** The environment of jobs that only the branch may run: its secrets are for no other branch's workflows. */
+export const BRANCH_ENVIRONMENT = "trusted-branch";
+
 /** GitHub's issuer of tokens for workflows, as IAM names it in conditions. */
 export const GITHUB_ISSUER = "token.actions.githubusercontent.com";
 
+/** Which tokens a role trusts. */
+export interface Trusted {
+  /** Their subject is one of these. */
+  subjects: string[];
+  /** The branch that their job runs on, whatever their subject says; undefined: any. */
+  branch?: string | undefined;
+}
+
 /**
- * Who may take a role: jobs of one repository whose token has exactly this subject
+ * Who may take a role: jobs of one repository whose token has exactly one of these subjects
  * (https://docs.github.com/en/actions/reference/security/oidc). Equality, not a pattern: a wildcard would let in other
  * branches, and with a careless one other repositories.
+ *
+ * A job that names an environment has that in its subject in place of the branch, and GitHub makes an environment that
+ * nobody made when a job names it, without any rule. So the branch is a condition of its own: AWS reads the claim `ref`
+ * since January 2026, and GitHub sends it on every plan.
  */
-export function trustPolicy(providerArn: string, subject: string): object {
+export function trustPolicy(providerArn: string, { subjects, branch }: Trusted): object {
   return {
     Version: "2012-10-17",
     Statement: [
@@ -29,21 +46,34 @@ export function trustPolicy(providerArn: string, subject: string): object {
         Principal: { Federated: providerArn },
         Action: "sts:AssumeRoleWithWebIdentity",
         Condition: {
-          StringEquals: { [`${GITHUB_ISSUER}:aud`]: "sts.amazonaws.com", [`${GITHUB_ISSUER}:sub`]: subject },
+          StringEquals: {
+            [`${GITHUB_ISSUER}:aud`]: "sts.amazonaws.com",
+            [`${GITHUB_ISSUER}:sub`]: subjects.length === 1 ? subjects[0] : subjects,
+            ...(branch === undefined ? {} : { [`${GITHUB_ISSUER}:ref`]: `refs/heads/${branch}` }),
+          },
         },
       },
     ],
   };
 }
 
+/** Names of what a role may do, which tell whether somebody added something by hand. */
+const ROLE_POLICIES = ["iam:ListAttachedRolePolicies", "iam:ListRolePolicies"];
+
 /**
- * What a preview without refresh asks AWS: which images and subnets there are.
+ * What a preview without refresh asks AWS: which images and subnets there are, and which rules and policies somebody
+ * added by hand.
  *
  * User data holds the machine's private key and is read by DescribeInstanceAttribute; the denial also holds when
  * somebody adds a broader policy to the role.
  */
 export const PREVIEW_STATEMENTS: Statement[] = [
-  { Sid: "LookUp", Effect: "Allow", Action: ["ec2:DescribeImages", "ec2:DescribeSubnets"], Resource: ["*"] },
+  {
+    Sid: "LookUp",
+    Effect: "Allow",
+    Action: ["ec2:DescribeImages", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSubnets", ...ROLE_POLICIES],
+    Resource: ["*"],
+  },
   { Sid: "NoUserData", Effect: "Deny", Action: ["ec2:DescribeInstanceAttribute"], Resource: ["*"] },
 ];
 
@@ -79,18 +109,24 @@ export interface DeployedMachine {
   name?: string;
   /** Role of its instance profile. */
   roleArn?: string;
+  /** Types that a new one may have; none: any. */
+  instanceTypes: string[];
+  /** The one image that a new one may start from; none: any official one of NixOS. */
+  imageId?: string;
 }
 
 /**
  * What an update calls for the resources of NixosInstance and SshKeyPair, and nothing beside.
  *
  * Whoever may change an instance's user data or stop it is root on it, so with the machine's name these calls are for
- * instances and volumes of that name alone, and no other instance can be given the name.
+ * instances and volumes of that name alone. The name is given to what is being made, and to nothing else: a tag that
+ * could be put on a thing that exists would make anybody's machine this one.
  */
-export function deployStatements({ name, roleArn }: DeployedMachine): Statement[] {
+export function deployStatements(machine: DeployedMachine): Statement[] {
+  const { name, roleArn } = machine;
   const ofMachine = name === undefined ? {} : { Condition: { StringEquals: { "aws:ResourceTag/Name": name } } };
   return [
-    READ,
+    { ...READ, Action: [...READ.Action, ...ROLE_POLICIES] },
     {
       Sid: "Machine",
       Effect: "Allow",
@@ -108,8 +144,9 @@ export function deployStatements({ name, roleArn }: DeployedMachine): Statement[
       Resource: ["*"],
       ...ofMachine,
     },
+    ...newMachine(machine),
     {
-      Sid: "NewMachineAddressKeyAndFirewall",
+      Sid: "AddressKeyAndFirewall",
       Effect: "Allow",
       Action: [
         "ec2:AllocateAddress",
@@ -126,31 +163,74 @@ export function deployStatements({ name, roleArn }: DeployedMachine): Statement[
         "ec2:ReleaseAddress",
         "ec2:RevokeSecurityGroupEgress",
         "ec2:RevokeSecurityGroupIngress",
-        "ec2:RunInstances",
       ],
       Resource: ["*"],
     },
     { Sid: "Tags", Effect: "Allow", Action: ["ec2:CreateTags", "ec2:DeleteTags"], Resource: ["*"], ...ofMachine },
-    ...(name === undefined ? [] : TAGS_OF_NEW),
+    ...(name === undefined ? [] : tagsOfNew(name)),
     ...(roleArn === undefined ? [] : [passRole(roleArn)]),
   ];
 }
 
-/** What has no tags yet: things as they are made, and the root volume, which AWS's provider tags a moment later. */
-const TAGS_OF_NEW: Statement[] = [
-  {
-    Sid: "TagsOfNew",
-    Effect: "Allow",
-    Action: ["ec2:CreateTags"],
-    Resource: ["*"],
-    Condition: {
-      StringEquals: {
-        "ec2:CreateAction": ["AllocateAddress", "CreateSecurityGroup", "ImportKeyPair", "RunInstances"],
-      },
+/**
+ * Starting a machine is a call for each thing that it touches. Snapshots are not among them, so that no disk is made of
+ * somebody's; neither are launch templates, placement groups and what else a call may name.
+ */
+function newMachine({ name, instanceTypes, imageId }: DeployedMachine): Statement[] {
+  const run = { Effect: "Allow" as const, Action: ["ec2:RunInstances"] };
+  const limits: Record<string, string | string[]> = {
+    ...(name === undefined ? {} : { "aws:RequestTag/Name": name }),
+    ...(instanceTypes.length === 0 ? {} : { "ec2:InstanceType": instanceTypes }),
+  };
+  return [
+    {
+      Sid: "NewMachine",
+      ...run,
+      Resource: ["arn:*:ec2:*:*:instance/*"],
+      ...(Object.keys(limits).length === 0 ? {} : { Condition: { StringEquals: limits } }),
     },
-  },
-  { Sid: "TagsOfVolumes", Effect: "Allow", Action: ["ec2:CreateTags"], Resource: ["arn:*:ec2:*:*:volume/*"] },
-];
+    {
+      Sid: "NewMachineImage",
+      ...run,
+      Resource: [`arn:*:ec2:*::image/${imageId ?? "*"}`],
+      ...(imageId === undefined ? { Condition: { StringEquals: { "ec2:Owner": NIXOS_AMI_OWNER } } } : {}),
+    },
+    {
+      Sid: "NewMachineParts",
+      ...run,
+      Resource: ["key-pair", "network-interface", "security-group", "subnet", "volume"].map(
+        (kind) => `arn:*:ec2:*:*:${kind}/*`,
+      ),
+    },
+  ];
+}
+
+/** Tags of things as they are made; rules of firewalls get theirs a moment later, and nothing is allowed by those. */
+function tagsOfNew(name: string): Statement[] {
+  const made = (CreateAction: string[]) => ({ StringEquals: { "ec2:CreateAction": CreateAction } });
+  return [
+    {
+      Sid: "TagsOfNew",
+      Effect: "Allow",
+      Action: ["ec2:CreateTags"],
+      Resource: ["*"],
+      Condition: made(["AllocateAddress", "CreateSecurityGroup", "ImportKeyPair"]),
+    },
+    {
+      Sid: "TagsOfNewMachine",
+      Effect: "Allow",
+      Action: ["ec2:CreateTags"],
+      Resource: ["arn:*:ec2:*:*:instance/*", "arn:*:ec2:*:*:volume/*"],
+      Condition: { StringEquals: { "ec2:CreateAction": "RunInstances", "aws:RequestTag/Name": name } },
+    },
+    {
+      Sid: "TagsOfRules",
+      Effect: "Allow",
+      Action: ["ec2:CreateTags", "ec2:DeleteTags"],
+      Resource: ["arn:*:ec2:*:*:security-group-rule/*"],
+    },
+  ];
+}
 
 /** A machine with an instance profile starts only for somebody who may hand its role to EC2. */
 function passRole(roleArn: string): Statement {

@@ -1,5 +1,8 @@
 import { type Check, problem, shown } from "./errors";
 
+/** What a machine is when nobody says: 2 GiB of memory, which evaluating NixOS fits in. */
+export const DEFAULT_INSTANCE_TYPE = "t3.small";
+
 // The attributes end in words with digits for some: u7i-12tb, p6-b200. A family can hold a size: u-6tb1.
 const FORM = /^([a-z]+-?[a-z0-9]*?)(\d+)([a-z]*(?:-[a-z0-9]+)*)\.([a-z0-9-]+)$/;
 

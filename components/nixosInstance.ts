@@ -2,11 +2,25 @@ import * as ec2 from "@pulumi/aws/ec2";
 import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
 import { distinct, httpPorts, rootVolumeGiB, subnetId } from "./checks";
-import { cidrOf, cidrSlug } from "./cidr";
+import { cidrOf } from "./cidr";
 import { ArgumentChecks, type Check, problem } from "./errors";
-import { isShortOfMemory, x86InstanceType } from "./instanceType";
+import {
+  extraOpenings,
+  extraRules,
+  onlyOnce,
+  type Opening,
+  revokeOthers,
+  ruleName,
+  RULE_TAGS,
+  securityGroupRuleId,
+  warnOfForeignRules,
+} from "./firewallRules";
+import { look } from "./foreign";
+import { DEFAULT_INSTANCE_TYPE, isShortOfMemory, x86InstanceType } from "./instanceType";
+import { answerOf } from "./lookUp";
 import { amiId, DEFAULT_RELEASE, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./nixosAmi";
 import { ed25519PrivateKey, publicKeyOf } from "./openssh";
+import { FOREIGN } from "./signals";
 import { renderUserData } from "./userData";
 
 /** What a stack may choose about its machine. */
@@ -60,6 +74,24 @@ export interface MachineSettings {
    */
   httpPorts?: number[];
   /**
+   * More that the security group lets in, such as `udp/51820 0.0.0.0/0` or `tcp/6000-6010 2001:db8::/32`. The machine's
+   * own firewall must open them too.
+   * @default []
+   */
+  extraRules?: string[];
+  /**
+   * Ids (`sgr-…`) of rules of the security group that are made elsewhere and shall stay. Others that are not of this
+   * stack are named in a warning at each preview.
+   * @default []
+   */
+  allowedRuleIds?: pulumi.Input<string>[];
+  /**
+   * Whether updates revoke every rule of the security group that is neither of this stack nor in `allowedRuleIds`. The
+   * first update does so at once; its preview names what would be revoked. Later ones see a rule after a refresh.
+   * @default false
+   */
+  exclusiveRules?: boolean;
+  /**
    * Subnet of the machine; its VPC is the security group's. A change replaces the machine.
    * @default a default subnet of the region's default VPC
    */
@@ -78,7 +110,7 @@ export interface MachineSettings {
    */
   instanceProfile?: pulumi.Input<string>;
   /**
-   * Tags of the machine, its volume, security group and address, beside `Name`.
+   * Tags of the machine, security group and address, beside `Name`. Its volume gets them when the machine is made.
    * @default {}
    */
   tags?: { [key: string]: pulumi.Input<string> };
@@ -149,19 +181,30 @@ export class NixosInstance extends pulumi.ComponentResource {
         userDataReplaceOnChange: false,
         // User data holds the machine's key: no version 1 requests, and none from containers, a hop further away.
         metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
-        rootBlockDevice: { volumeType: "gp3", volumeSize: checked.rootVolumeGiB, encrypted: true, tags },
+        rootBlockDevice: { volumeType: "gp3", volumeSize: checked.rootVolumeGiB, encrypted: true },
         tags,
+        // With the start itself: a role that may tag a volume later may tag anybody's.
+        volumeTags: tags,
       },
       {
         parent: this,
         protect: args.protect,
         // Every new image would otherwise replace the machine, and so would a rotated key, which reaches it by user
         // data. An image that the user chose is not frozen. An imported machine may have a disk that is not encrypted,
-        // which only a new machine changes.
-        ignoreChanges: [...(args.amiId === undefined ? ["ami"] : []), "keyName", "rootBlockDevice.encrypted"],
+        // which only a new machine changes. Machines of earlier versions have their volume's tags in rootBlockDevice, and
+        // AWS's provider would take them away if they moved.
+        ignoreChanges: [
+          ...(args.amiId === undefined ? ["ami"] : []),
+          "keyName",
+          "rootBlockDevice.encrypted",
+          "rootBlockDevice.tags",
+          "volumeTags",
+        ],
         additionalSecretOutputs: ["userData", "userDataBase64"],
       },
     );
+
+    warnOfForeignProfile(this, instance, args.instanceProfile !== undefined);
 
     const address = checked.ipv6Only
       ? ownIpv6Address(instance)
@@ -187,6 +230,8 @@ export class NixosInstance extends pulumi.ComponentResource {
 
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
+type NetworkSetting = "sshIpv4" | "sshIpv6" | "httpIpv4" | "httpIpv6" | "httpPorts";
+
 type NetworkList = "sshCidrBlocks" | "sshIpv6CidrBlocks" | "httpCidrBlocks" | "httpIpv6CidrBlocks";
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
@@ -196,11 +241,11 @@ export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettin
     checks.inputs(property, checks.plain(property, args[property] ?? [everyone[family]], distinct), cidrOf(family));
   const ipv6Only = args.ipv6Only ?? false;
   checks.plain("ipv6Only", ipv6Only, hasSubnet(args.subnetId));
-  return {
+  const settings = {
     ipv6Only,
     release: checks.input("release", args.release ?? DEFAULT_RELEASE, nixosRelease),
     amiId: args.amiId === undefined ? undefined : checks.input("amiId", args.amiId, amiId),
-    instanceType: checks.input("instanceType", args.instanceType ?? "t3.small", x86InstanceType),
+    instanceType: checks.input("instanceType", args.instanceType ?? DEFAULT_INSTANCE_TYPE, x86InstanceType),
     rootVolumeGiB: checks.input("rootVolumeGiB", args.rootVolumeGiB ?? 20, rootVolumeGiB),
     subnetId: args.subnetId === undefined ? undefined : checks.input("subnetId", args.subnetId, subnetId),
     sshIpv4: networks("sshCidrBlocks", "ipv4"),
@@ -208,7 +253,28 @@ export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettin
     httpIpv4: networks("httpCidrBlocks", "ipv4"),
     httpIpv6: networks("httpIpv6CidrBlocks", "ipv6"),
     httpPorts: checks.plain("httpPorts", args.httpPorts ?? [80], httpPorts),
+    extraRules: checks.plain("extraRules", args.extraRules ?? [], extraRules),
+    allowedRuleIds: checks.inputs("allowedRuleIds", args.allowedRuleIds ?? [], securityGroupRuleId),
+    exclusiveRules: args.exclusiveRules ?? false,
   };
+  checks.plain("extraRules", settings.extraRules, onlyOnce(webAndSsh(settings)));
+  return settings;
+}
+
+/** What the security group lets in beside `extraRules`. */
+function webAndSsh(settings: Pick<CheckedArgs, NetworkSetting>): Opening[] {
+  const { sshIpv4, sshIpv6, httpIpv4, httpIpv6, httpPorts } = settings;
+  const allow = (port: number, description: string, ipv4: pulumi.Input<string>[], ipv6: pulumi.Input<string>[]) => {
+    const rule = { protocol: "tcp", fromPort: port, toPort: port, description };
+    return [
+      ...ipv4.map((network, index) => ({ ...rule, network, ipv6: false, index })),
+      ...ipv6.map((network, index) => ({ ...rule, network, ipv6: true, index })),
+    ];
+  };
+  return [
+    ...allow(22, "ssh", sshIpv4, sshIpv6),
+    ...httpPorts.flatMap((port) => allow(port, port === 80 ? "http" : `http-${port}`, httpIpv4, httpIpv6)),
+  ];
 }
 
 /** The subnets of a default VPC have no IPv6 network unless somebody gave them one. */
@@ -243,12 +309,13 @@ function warnOfLittleMemory(component: NixosInstance, instanceType: pulumi.Input
 
 function lookUpImage(component: NixosInstance, lookUp: boolean, checked: CheckedArgs): pulumi.Input<string> {
   if (!lookUp) return checked.amiId!;
-  const release = pulumi.output(checked.release);
-  const found = ec2.getAmiIdsOutput(
-    { owners: [NIXOS_AMI_OWNER], filters: release.apply(nixosAmiFilters), sortAscending: false },
-    { parent: component },
-  );
-  return pulumi.all([found.ids, release]).apply(([ids, wanted]) => {
+  return pulumi.output(checked.release).apply(async (wanted) => {
+    const answer = ec2.getAmiIds(
+      { owners: [NIXOS_AMI_OWNER], filters: nixosAmiFilters(wanted), sortAscending: false },
+      { parent: component },
+    );
+    const remedy = "Credentials and region must be right: npm run doctor.";
+    const { ids } = await answerOf(component, answer, "The images of NixOS could not be looked up", remedy);
     if (ids.length === 0) {
       void pulumi.log.warn(
         `No official NixOS ${wanted} image is published in this region now. A running machine is not affected; ` +
@@ -266,42 +333,60 @@ function createSecurityGroup(
   checked: CheckedArgs,
   tags: { [key: string]: pulumi.Input<string> },
 ): ec2.SecurityGroup {
+  const parent = { parent: component };
   const group = new ec2.SecurityGroup(
     `${name}-security-group`,
     {
       description: "SSH and web in, everything out",
-      vpcId:
-        checked.subnetId === undefined
-          ? undefined
-          : ec2.getSubnetOutput({ id: checked.subnetId }, { parent: component }).vpcId,
+      vpcId: checked.subnetId === undefined ? undefined : vpcOf(component, checked.subnetId),
       tags,
     },
-    { parent: component },
+    parent,
   );
-  const parent = { parent: component };
-
-  const allow = (port: number, label: string, ipv4: pulumi.Input<string>[], ipv6: pulumi.Input<string>[]) => {
-    const rule = { securityGroupId: group.id, ipProtocol: "tcp", fromPort: port, toPort: port, description: label };
-    // Named after the network, not its place in the list: removing one must not rewrite the others.
-    const ruleName = (cidr: pulumi.Input<string>, place: string) =>
-      `${name}-${label}-${typeof cidr === "string" ? cidrSlug(cidr) : place}`;
-    ipv4.forEach((cidrIpv4, index) => {
-      new vpc.SecurityGroupIngressRule(ruleName(cidrIpv4, `ipv4-${index}`), { ...rule, cidrIpv4 }, parent);
-    });
-    ipv6.forEach((cidrIpv6, index) => {
-      new vpc.SecurityGroupIngressRule(ruleName(cidrIpv6, `ipv6-${index}`), { ...rule, cidrIpv6 }, parent);
-    });
-  };
-  allow(22, "ssh", checked.sshIpv4, checked.sshIpv6);
-  for (const port of checked.httpPorts) {
-    allow(port, port === 80 ? "http" : `http-${port}`, checked.httpIpv4, checked.httpIpv6);
-  }
+  const openings = [...webAndSsh(checked), ...extraOpenings(checked.extraRules)];
+  const ofGroup = { securityGroupId: group.id, tags: RULE_TAGS };
+  const ingress = openings.map((opening) => {
+    const { protocol: ipProtocol, fromPort, toPort, network, ipv6, description } = opening;
+    const peer = ipv6 ? { cidrIpv6: network } : { cidrIpv4: network };
+    const rule = { ...ofGroup, ipProtocol, fromPort, toPort, description, ...peer };
+    return new vpc.SecurityGroupIngressRule(`${name}-${ruleName(opening)}`, rule, parent);
+  });
 
   // A security group made by Pulumi has no way out by itself, and the machine must reach GitHub and its caches.
-  const out = { securityGroupId: group.id, ipProtocol: "-1", description: "everything" };
-  new vpc.SecurityGroupEgressRule(`${name}-out-ipv4`, { ...out, cidrIpv4: "0.0.0.0/0" }, parent);
-  new vpc.SecurityGroupEgressRule(`${name}-out-ipv6`, { ...out, cidrIpv6: "::/0" }, parent);
+  const out = { ...ofGroup, ipProtocol: "-1", description: "everything" };
+  const egress = [
+    new vpc.SecurityGroupEgressRule(`${name}-out-ipv4`, { ...out, cidrIpv4: "0.0.0.0/0" }, parent),
+    new vpc.SecurityGroupEgressRule(`${name}-out-ipv6`, { ...out, cidrIpv6: "::/0" }, parent),
+  ];
+
+  const { allowedRuleIds: allowedIds, exclusiveRules: exclusive } = checked;
+  warnOfForeignRules(component, group.id, { openings, allowedIds, exclusive });
+  if (exclusive) {
+    const own = { ingress: ingress.map(({ id }) => id), egress: egress.map(({ id }) => id) };
+    revokeOthers(component, `${name}-exclusive-rules`, group.id, own, allowedIds);
+  }
   return group;
+}
+
+function vpcOf(component: NixosInstance, subnet: pulumi.Input<string>): pulumi.Output<string> {
+  return pulumi.output(subnet).apply(async (id) => {
+    const remedy =
+      "Correct it (the VPC console lists the subnets of the region), or leave it out for a default one. aws:region and " +
+      "the account must be those of the subnet.";
+    const answer = ec2.getSubnet({ id }, { parent: component });
+    return (await answerOf(component, answer, `subnetId: EC2 did not tell the VPC of ${id}`, remedy)).vpcId;
+  });
+}
+
+/** A profile gives whoever is root on the machine the rights of its role; where none is set, no update takes one away. */
+function warnOfForeignProfile(component: NixosInstance, instance: ec2.Instance, given: boolean): void {
+  if (given) return;
+  look(component, "an instance profile", pulumi.all([instance.id, instance.iamInstanceProfile]), ([id, profile]) => {
+    const text =
+      `The machine ${id} has the instance profile ${profile}, which is ${FOREIGN}: root on it has the rights of its ` +
+      `role. Detach it in the EC2 console (Actions, Security, Modify IAM role), or name it in instanceProfile.`;
+    return Promise.resolve(profile ? text : undefined);
+  });
 }
 
 interface Address {

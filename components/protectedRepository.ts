@@ -3,7 +3,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { accessKind, byRule, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./checks";
 import { ArgumentChecks } from "./errors";
 import { RULES } from "./deploy/rules.cjs";
+import { refuseExisting } from "./existing";
 import { upgradeFlake } from "./flakeRef";
+import { answerOf } from "./lookUp";
 import { branchName, ownerName, repositoryName, REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
 
 /** What a stack may choose about its repository. */
@@ -44,7 +46,8 @@ export interface RepositorySettings {
   enforceAdmins?: pulumi.Input<boolean>;
   /**
    * What happens to a repository created here when it leaves the stack: `archive` (read-only on GitHub), `retain` (left
-   * as it is), or `delete` (gone, with its history, issues and pull requests).
+   * as it is, with the protection of its branch, be it created here or not), or `delete` (gone, with its history, issues
+   * and pull requests). With `retain` a protection that the configuration turns off or replaces stays on GitHub too.
    * @default "archive"
    */
   onDestroy?: string;
@@ -237,6 +240,7 @@ function createRepository(component: ProtectedRepository, name: string, checked:
     },
     { parent: component, protect: checked.protect, retainOnDelete: checked.onDestroy === "retain" },
   );
+  refuseExisting(component, repository, () => repositoryIsThere(component, name, checked));
   return {
     name: repository.name,
     id: repository.repoId,
@@ -247,6 +251,31 @@ function createRepository(component: ProtectedRepository, name: string, checked:
     sshUrl: repository.sshCloneUrl,
     httpUrl: repository.htmlUrl,
   };
+}
+
+async function repositoryIsThere(
+  component: ProtectedRepository,
+  name: string,
+  { owner, name: wanted }: CheckedArgs,
+): Promise<string | undefined> {
+  const [ownerName, repositoryName] = await valuesOf([owner, wanted]);
+  const fullName = `${ownerName}/${repositoryName}`;
+  const { nodeId, archived } = await github.getRepository({ fullName }, { parent: component });
+  // For a repository that it cannot see the provider answers with nothing, not with an error.
+  if (!nodeId) return undefined;
+  return [
+    `GitHub has the repository ${fullName} already, and this stack does not: it was left by a destroy, or another stack ` +
+      `has it. Creating it would end half-way with "name already exists on this account".`,
+    ...(archived ? [`  It is archived: unarchive it first, on GitHub or with gh repo unarchive ${fullName}.`] : []),
+    `  To use it, with its settings left alone: pulumi config set createRepository false (setup: npm run setup -- --adopt).`,
+    `  To manage it from here: npm run adopt -- ${name}=${repositoryName}.`,
+    `  To have another one: change "name" in nix/repository.json.`,
+  ].join("\n");
+}
+
+/** The values of inputs; they are known, for a preview does not look before it has registered what they are for. */
+function valuesOf(inputs: pulumi.Input<string>[]): Promise<string[]> {
+  return new Promise((resolve) => void pulumi.all(inputs).apply(resolve));
 }
 
 /** A provider without an owner makes the repository in the account of its token, and the machine would look elsewhere. */
@@ -262,11 +291,12 @@ function ofOwner(component: ProtectedRepository, fullName: string, owner: string
 
 /** Fails in the preview when the repository is not there or the token may not see it. */
 function adoptRepository(component: ProtectedRepository, checked: CheckedArgs): RepositoryFacts {
-  const fullName = pulumi.interpolate`${checked.owner}/${checked.name}`;
-  const lookUp = github.getRepositoryOutput({ fullName }, { parent: component });
-  const found = pulumi.all([lookUp, fullName]).apply(([repository, wanted]) => {
+  const found = pulumi.interpolate`${checked.owner}/${checked.name}`.apply(async (fullName) => {
+    const answer = github.getRepository({ fullName }, { parent: component });
+    const remedy = "The token must be valid and may see it: npm run doctor.";
+    const repository = await answerOf(component, answer, `The repository ${fullName} could not be looked up`, remedy);
     // For a repository that it cannot see the provider answers with nothing, not with an error.
-    if (!repository.nodeId) throw missingRepository(component, wanted);
+    if (!repository.nodeId) throw missingRepository(component, fullName);
     return repository;
   });
   return {
@@ -306,7 +336,7 @@ function protectByRule(
   repository: RepositoryFacts,
 ): void {
   const reviews = checked.requiredReviews;
-  new github.BranchProtection(
+  const rule = new github.BranchProtection(
     `${name}-protection`,
     {
       repositoryId: repository.nodeId,
@@ -319,8 +349,24 @@ function protectByRule(
       allowsForcePushes: false,
       allowsDeletions: false,
     },
-    { parent: component },
+    { parent: component, retainOnDelete: checked.onDestroy === "retain" },
   );
+  refuseExisting(component, rule, async () => {
+    const [repositoryName, branch] = await valuesOf([repository.name, checked.branch]);
+    const { rules } = await github.getBranchProtectionRules({ repository: repositoryName! }, { parent: component });
+    if (!rules.some(({ pattern }) => pattern === branch)) return undefined;
+    const id = `${name}-protection=${repositoryName}:${branch}`;
+    return isProtected(`A rule for ${branch}`, repositoryName!, `"Name already protected: ${branch}"`, id);
+  });
+}
+
+function isProtected(what: string, repository: string, answer: string, adopted: string): string {
+  return [
+    `${what} protects ${repository} on GitHub already, and this stack does not have it: it was left by a destroy, made by ` +
+      `hand, or another stack has it. Creating it would end half-way with ${answer}.`,
+    `  To manage it from here: npm run adopt -- ${adopted}.`,
+    `  To leave it to the other stack: pulumi config set protection off.`,
+  ].join("\n");
 }
 
 /** GitHub's id of the role "repository administrator" among the actors that may bypass a ruleset. */
@@ -334,7 +380,7 @@ function protectByRuleset(
 ): void {
   const reviews = checked.requiredReviews;
   const bypass = { actorId: ADMINISTRATOR_ROLE, actorType: "RepositoryRole", bypassMode: "always" };
-  new github.RepositoryRuleset(
+  const ruleset = new github.RepositoryRuleset(
     `${name}-ruleset`,
     {
       repository: repository.name,
@@ -356,8 +402,19 @@ function protectByRuleset(
           reviews === 0 ? undefined : { requiredApprovingReviewCount: reviews, dismissStaleReviewsOnPush: true },
       },
     },
-    { parent: component },
+    { parent: component, retainOnDelete: checked.onDestroy === "retain" },
   );
+  refuseExisting(component, ruleset, async () => {
+    const [owner, repositoryName] = await valuesOf([checked.owner, checked.name]);
+    const { body } = await github.getRestApi(
+      { endpoint: `repos/${owner}/${repositoryName}/rulesets` },
+      { parent: component },
+    );
+    const found = (JSON.parse(body) as { id: number; name: string }[]).find((other) => other.name === name);
+    if (found === undefined) return undefined;
+    const id = `${name}-ruleset=${repositoryName}:${found.id}`;
+    return isProtected(`The ruleset ${name}`, repositoryName!, '"Name must be unique"', id);
+  });
 }
 
 function addDeployKey(

@@ -3,8 +3,10 @@ import { closest } from "fastest-levenshtein";
 import * as checks from "./checks";
 import { cidrOf } from "./cidr";
 import type { ContinuousDeploymentArgs } from "./continuousDeployment";
+import { reviewers } from "./continuousIntegration";
 import { RULES } from "./deploy/rules.cjs";
 import { type Check, problem, problemList, shown } from "./errors";
+import { extraRules, securityGroupRuleId } from "./firewallRules";
 import { githubServer } from "./githubServer";
 import { githubToken } from "./githubToken";
 import { x86InstanceType } from "./instanceType";
@@ -50,6 +52,9 @@ export const CONFIG_KEYS = {
   httpIpv6CidrBlocks: each(cidrOf("ipv6")),
   httpPorts: { kind: "array", check: checks.httpPorts } as Key,
   subnetId: text(checks.subnetId),
+  extraRules: { kind: "array", check: extraRules } as Key,
+  allowedRuleIds: each(securityGroupRuleId),
+  exclusiveRules: boolean,
   createRepository: boolean,
   visibility: text(checks.visibility),
   protection: text(checks.protection),
@@ -75,7 +80,11 @@ export const CONFIG_KEYS = {
   // 0 means none: an integer of the schema can have no empty default.
   githubOwnerId: integer((property, value) => (value === 0 ? [] : checks.githubId(property, value))),
   oidcProviderArn: text(checks.arnOf("iam")),
+  previews: text(checks.previewsWord),
+  environments: boolean,
   deployEnvironment: text(checks.environmentName),
+  deployReviewers: { kind: "array", check: reviewers } as Key,
+  deployInstanceTypes: each(x86InstanceType),
   stateBucketArn: text(checks.arnOf("s3")),
   stateKeyArn: text(checks.arnOf("kms")),
 } satisfies Record<string, Key>;
@@ -143,6 +152,9 @@ export function stackConfig(
       httpIpv6CidrBlocks: value("httpIpv6CidrBlocks"),
       httpPorts: value("httpPorts"),
       subnetId: value("subnetId"),
+      extraRules: value("extraRules"),
+      allowedRuleIds: value("allowedRuleIds"),
+      exclusiveRules: value("exclusiveRules"),
     },
     repository: {
       create: value("createRepository"),
@@ -167,7 +179,11 @@ export function stackConfig(
       githubActions: value("githubActions"),
       ownerId: value<number>("githubOwnerId") || undefined,
       oidcProviderArn: value("oidcProviderArn"),
+      previews: value("previews"),
+      environments: value("environments"),
       deployEnvironment: value("deployEnvironment"),
+      deployReviewers: value("deployReviewers"),
+      deployInstanceTypes: value("deployInstanceTypes"),
       stateBucketArn: value("stateBucketArn"),
       stateKeyArn: value("stateKeyArn"),
     },

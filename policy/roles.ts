@@ -10,7 +10,7 @@ export const trustExact = resourceRule({
   severity: "critical",
   remediationSteps:
     `Compare ${ISSUER}:sub by StringEquals with the whole subject (repo:OWNER/NAME:ref:refs/heads/main, ` +
-    `:environment:NAME or :pull_request) and ${ISSUER}:aud with sts.amazonaws.com, or use GithubActionsAccess, which does.`,
+    `:environment:NAME together with ${ISSUER}:ref, or :pull_request) and ${ISSUER}:aud with sts.amazonaws.com, or use GithubActionsAccess, which does.`,
   url: "https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws",
   types: ["aws:iam/role:Role"],
   check: ({ props }, report) => {
@@ -32,7 +32,10 @@ function tokenProblems({ condition }: Statement): string[] {
   const subjects = compared("sub");
   // In StringEquals a star is only a star.
   const patterns = subjects.filter(({ operator, value }) => !operator.endsWith("StringEquals") && /[*?]/.test(value));
+  // A job of any branch may name an environment, and GitHub makes one without rules that nobody made.
+  const anyBranch = compared("ref").length === 0 && subjects.some(({ value }) => value.includes(":environment:"));
   return [
+    ...(anyBranch ? ["assumeRolePolicy trusts an environment and names no branch (ref)."] : []),
     ...(subjects.length === 0
       ? ["assumeRolePolicy names no subject: every repository on GitHub can take the role."]
       : []),

@@ -69,9 +69,10 @@ describe("docs/faults.md", () => {
 
   it("has a row for each of at least 22 faults, numbered, each with a promise", () => {
     assert.ok(table.length >= 22, `${table.length} rows`);
+    const numbers = table.map(({ number }) => Number(number));
     assert.deepEqual(
-      table.map(({ number }) => number),
-      table.map((_, at) => String(at + 1)),
+      numbers,
+      [...new Set(numbers)].sort((one, other) => one - other),
     );
     for (const { number, fault, promise } of table) assert.ok(fault !== "" && promise !== "", `row ${number}`);
   });

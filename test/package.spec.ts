@@ -155,6 +155,10 @@ describe("Pulumi.yaml", () => {
     const lists = Object.entries(schema).filter(([, { type }]) => type === "array");
     const types = Object.fromEntries(lists.map(([key, { items }]) => [key, items?.type]));
     assert.deepEqual(types, {
+      allowedRuleIds: "string",
+      deployInstanceTypes: "string",
+      deployReviewers: "integer",
+      extraRules: "string",
       sshCidrBlocks: "string",
       sshIpv6CidrBlocks: "string",
       httpCidrBlocks: "string",
@@ -183,7 +187,9 @@ describe("Pulumi.yaml", () => {
     const configured = stackConfig(defaultConfig(), "pulumi-nixos", repository, readWorkflows("."), []);
     const bare: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server" };
     const inputsOf = async (args: ContinuousDeploymentArgs) => {
-      const { resources } = await run(cloud(), () => new ContinuousDeployment("nixos", args), true);
+      const nothingThere = cloud();
+      nothingThere.invokes["github:index/getRepository:getRepository"] = () => ({ nodeId: "" });
+      const { resources } = await run(nothingThere, () => new ContinuousDeployment("nixos", args), true);
       const shown = table(resources);
       const custom = resources.filter((resource) => resource.custom);
       const parts = custom.map(({ type, name, inputs, options }) => [`${type} ${name}`, { inputs, options }] as const);

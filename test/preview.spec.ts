@@ -20,6 +20,9 @@ describe("a preview of the program", () => {
   });
   after(() => project.remove());
 
+  /** The repository that is to be made is looked for in a preview only. */
+  const isNotOwn = (token: string) => token !== "github:index/getRepository:getRepository";
+
   for (const [what, config] of [
     ["the defaults", {}],
     [
@@ -57,8 +60,11 @@ describe("a preview of the program", () => {
         );
       });
 
-      it("makes the same calls as an update", () => {
-        const tokens = ({ invokes }: Outcome) => invokes.map(({ token }) => token).sort();
+      it("makes the same calls as an update, but for the looks at what is there", () => {
+        // A preview looks for what it would be refused by, an update for what was added to what it has made.
+        const looks = /:(getBranchProtectionRules|getRestApi|getSecurityGroupRules)$/;
+        const calls = ({ invokes }: Outcome) => invokes.map(({ token }) => token).filter((token) => !looks.test(token));
+        const tokens = (outcome: Outcome) => [...new Set(calls(outcome))].filter(isNotOwn).sort();
         assert.ok(tokens(preview).includes("command:local:run"));
         assert.deepEqual(tokens(preview), tokens(update));
       });

@@ -47,9 +47,11 @@ describe("the program", () => {
     );
   });
 
-  it("asks for the image and for the evaluation, once each", () => {
+  it("asks for the image and for the evaluation once each, and looks for rules that are not ours", () => {
     const { invokes } = byDefault;
-    assert.deepEqual(invokes.map(({ token }) => token).sort(), ["aws:ec2/getAmiIds:getAmiIds", "command:local:run"]);
+    const rules = "aws:vpc/getSecurityGroupRules:getSecurityGroupRules";
+    const expected = ["aws:ec2/getAmiIds:getAmiIds", rules, rules, "command:local:run"];
+    assert.deepEqual(invokes.map(({ token }) => token).sort(), expected.sort());
   });
 
   it("gives each resource what tells it apart", () => {

@@ -11,9 +11,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 status=0
-npx pulumi preview --refresh --json --non-interactive --stack "$PULUMI_STACK" \
+pulumi preview --refresh --json --non-interactive --stack "$PULUMI_STACK" \
   >"$work/preview.json" 2>"$work/preview.log" || status=$?
-url=$(npx pulumi stack output url --stack "$PULUMI_STACK" 2>/dev/null | tail -n 1) || url=
+url=$(pulumi stack output url --stack "$PULUMI_STACK" 2>/dev/null | tail -n 1) || url=
 
 # Git needs none of the job's secrets.
 revision=$(env -i PATH="$PATH" HOME="${HOME:-}" git rev-parse HEAD)

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { ADOPTING } from "../../components/signals";
 import { findPulumi, PULUMI_SECONDS } from "../checks/pulumi";
 import type { Ran, Surroundings } from "../checks/surroundings";
 import { readPreview } from "../preview/read";
@@ -81,7 +82,8 @@ function engine(around: Surroundings, stack: string | undefined) {
   const program = findPulumi(around);
   if (program === undefined) throw new Error("The Pulumi CLI was not found. Run `npm ci`, which brings it.");
   const selected = stack === undefined ? [] : ["--stack", stack];
-  const options = { timeoutSeconds: PULUMI_SECONDS };
+  // What is to be imported is there, which is no mistake.
+  const options = { timeoutSeconds: PULUMI_SECONDS, env: { [ADOPTING]: "true" } };
   return (...args: string[]): Promise<Ran> =>
     around.run(
       program,

@@ -79,6 +79,29 @@ export async function readStack(around: Surroundings, stack: string): Promise<St
     : { reason: `the stack ${stack} has no machine yet`, lacksMachine: true, privateKey };
 }
 
+/**
+ * Types and names of the resources that a stack has, such as `github:index/repository:Repository server`, or undefined
+ * where that could not be found out. A stack that is not there has none. Secrets in the state stay encrypted.
+ */
+export async function stackResources(around: Surroundings, stack: string): Promise<string[] | undefined> {
+  const program = findPulumi(around);
+  if (program === undefined) return undefined;
+  const args = ["stack", "export", "--stack", stack, "--non-interactive", "--cwd", around.folder];
+  const ran = await around.run(program, args, { timeoutSeconds: 60 });
+  if (ran.code !== 0) return /no stack named/.test(ran.stderr) ? [] : undefined;
+  try {
+    const { deployment } = JSON.parse(ran.stdout) as {
+      deployment: { resources?: { type: string; outputs?: Record<string, unknown> }[] | null };
+    };
+    return (deployment.resources ?? []).map(({ type, outputs }) => {
+      const { name = "", pattern = name } = outputs ?? {};
+      return `${type} ${String(pattern)}`;
+    });
+  } catch {
+    return undefined;
+  }
+}
+
 function parse(text: string): Partial<StackOutputs> {
   try {
     return JSON.parse(text) as Partial<StackOutputs>;

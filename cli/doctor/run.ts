@@ -5,6 +5,7 @@ import { REQUIRED_CHECKS } from "../../components/repositoryNames";
 import { checkBranch, checkWorkflowBranches } from "../checks/branch";
 import { checkConfiguration } from "../checks/configuration";
 import { checkOrigin } from "../checks/git";
+import { checkExisting } from "../checks/existing";
 import { checkGithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
 import { branchRevision, type GithubClient, githubClient } from "../checks/githubClient";
@@ -14,7 +15,7 @@ import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
 import { counted, failed, hasFailed, printed, type Result, skipped } from "../checks/result";
-import { readStack, selectedStack, shortStackName, type Stack } from "../checks/stack";
+import { readStack, selectedStack, shortStackName, type Stack, stackResources } from "../checks/stack";
 import type { Surroundings } from "../checks/surroundings";
 import { secretsResults } from "../secrets/check";
 import { Refusal } from "../secrets/refusal";
@@ -72,7 +73,7 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
   section("Secrets", await secretsSection(around, stack));
 
   const client = await githubClient(around);
-  section("GitHub", await githubSection(around, client, project));
+  section("GitHub", await githubSection(around, client, project, stackName));
   section("Machine", await machineSection(around, client, project, stack, flags));
 
   say(counted(results));
@@ -108,7 +109,12 @@ function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promi
   return secretsResults({ around, stack: { keys }, sops: () => findSops(around) });
 }
 
-async function githubSection(around: Surroundings, client: GithubClient, project: Project): Promise<Result[]> {
+async function githubSection(
+  around: Surroundings,
+  client: GithubClient,
+  project: Project,
+  stack: string,
+): Promise<Result[]> {
   const { owner, name, branch } = project.repository;
   const user = await checkGithubUser(client);
   const hostKeys = await checkHostKeys(client, around.folder);
@@ -118,8 +124,13 @@ async function githubSection(around: Surroundings, client: GithubClient, project
     ? [await checkReports(client, `${owner}/${name}`, branch, requiredChecks(project))]
     : [];
   const pushed = account.repository?.exists ? [await checkBranch(client, `${owner}/${name}`, branch)] : [];
-  const off = setting(project, "protection") === "off";
-  return [...user.results, ...account.results, ...pushed, ...(off ? [] : required), hostKeys];
+  const protection = text(setting(project, "protection"));
+  const create = setting(project, "createRepository") !== false;
+  const exists = account.repository?.exists === true;
+  const has = exists ? await stackResources(around, stack) : undefined;
+  const existing = await checkExisting(client, { owner, name, branch, create, protection, exists, stack, has });
+  const off = protection === "off";
+  return [...user.results, ...account.results, ...pushed, ...existing, ...(off ? [] : required), hostKeys];
 }
 
 async function machineSection(

@@ -107,3 +107,12 @@ export function stackChanges(answers: Answers, plan: Plan, project: Project): St
   );
   return { "aws:region": answers.region, "github:owner": answers.owner, ...Object.fromEntries(differing) };
 }
+
+/**
+ * What a stack begins with that has nothing yet, unless somebody has decided it: a running one would lose rules that
+ * somebody added by hand, so there it is a choice.
+ */
+export function newStackSettings(project: Project): StackSettings {
+  const key = `${project.name}:exclusiveRules`;
+  return key in project.settings ? {} : { [key]: true };
+}

@@ -33,11 +33,17 @@ export async function decide(
   return answers;
 }
 
-/** Whether the repository is there when it is to be adopted, and not there when the first update is to create it. */
-export function existenceProblems(answers: Answers, github: GithubOwner, project: Project): Result[] {
+/**
+ * Whether the repository is there when it is to be adopted, and not there when the first update is to create it.
+ *
+ * @param project what the files say, where the stack itself could not be asked what it has
+ */
+export function existenceProblems(answers: Answers, github: GithubOwner, project: Project | undefined): Result[] {
   const name = `${answers.owner}/${answers.repository}`;
   // Of a stack that was set up before, the repository is there because the stack created it.
-  const fresh = project.repository.owner !== answers.owner || project.repository.name !== answers.repository;
+  const fresh =
+    project !== undefined &&
+    (project.repository.owner !== answers.owner || project.repository.name !== answers.repository);
   if (github.repository === undefined) return [];
   if (!answers.create && !github.repository.exists) {
     return [

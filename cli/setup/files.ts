@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Plan } from "../checks/githubUser";
-import { type Answers, repositoryFields, stackChanges } from "./answers";
+import { type Answers, newStackSettings, repositoryFields, stackChanges } from "./answers";
 import { difference } from "./difference";
 import { changeGarnixYaml, GARNIX_FILE } from "./garnix";
 import { configurationProblems, type Project, REPOSITORY_FILE } from "./project";
@@ -18,7 +18,7 @@ interface Change {
 }
 
 /** Each file that the answers concern, as it is and as it is to be. */
-function changes(project: Project, answers: Answers, plan: Plan): Change[] {
+function changes(project: Project, answers: Answers, plan: Plan, isNew: boolean): Change[] {
   const repository = {
     file: REPOSITORY_FILE,
     before: project.repositoryText,
@@ -27,7 +27,10 @@ function changes(project: Project, answers: Answers, plan: Plan): Change[] {
   const stack = {
     file: project.stackFile,
     before: project.stackText,
-    after: changeStackFile(project.stackText, stackChanges(answers, plan, project)),
+    after: changeStackFile(project.stackText, {
+      ...stackChanges(answers, plan, project),
+      ...(isNew ? newStackSettings(project) : {}),
+    }),
   };
   // Required checks that nobody reports are said at the end and do not stop setup; with protection off nothing is required.
   const unprotected = changeStackFile(stack.after, { [`${project.name}:protection`]: "off" });
@@ -47,10 +50,11 @@ export async function changeFiles(
   project: Project,
   answers: Answers,
   plan: Plan,
+  isNew: boolean,
   prompts: Prompts | undefined,
   ui: Ui,
 ): Promise<string[]> {
-  const all = changes(project, answers, plan);
+  const all = changes(project, answers, plan, isNew);
   const names = all.map(({ file }) => file);
   const changed = all.filter(({ before, after }) => before !== after);
   if (changed.length === 0) {

@@ -1,11 +1,12 @@
 import { problemList } from "../../components/errors";
 import { checkWorkflowBranches, pushTo } from "../checks/branch";
-import { checkGithubOwner } from "../checks/githubOwner";
+import { checkExisting, type Planned } from "../checks/existing";
+import { checkGithubOwner, type GithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
 import { githubClient } from "../checks/githubClient";
 import { checkLocal } from "../checks/local";
 import { counted, printed, type Result } from "../checks/result";
-import { selectedStack, shortStackName } from "../checks/stack";
+import { selectedStack, shortStackName, stackResources } from "../checks/stack";
 import type { Surroundings } from "../checks/surroundings";
 import { type Action, commitAction, remoteAction, stackAction } from "./actions";
 import { type Answers, knownAnswers } from "./answers";
@@ -71,9 +72,12 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
   show(github.results);
 
   const answers = await decide(prompts, flags.answers, { ...usual, ...names }, github, ui);
-  show(existenceProblems(answers, github, project));
+  const has = await stackResources(around, stack);
+  show(existenceProblems(answers, github, has === undefined ? project : undefined));
+  const isNew = has === undefined ? project.repository.owner === "" : has.length === 0;
+  show(await checkExisting(client, planned(answers, github, project, stack, has)));
 
-  const files = await changeFiles(project, answers, github.plan, prompts, ui);
+  const files = await changeFiles(project, answers, github.plan, isNew, prompts, ui);
   await offer(await stackAction(around, stack), flags.initStack, prompts, ui);
   await offer(await remoteAction(around, answers), flags.addRemote, prompts, ui);
   await offer(await commitAction(around, files), flags.commit, prompts, ui);
@@ -90,6 +94,17 @@ async function chosenStack(around: Surroundings): Promise<string> {
   throw new Refusal(
     `Which stack is selected cannot be told: ${doubt}\nRun this again, or name the stack: npm run setup -- --stack ${name}`,
   );
+}
+
+function planned(
+  { owner, repository: name, create, protection }: Answers,
+  github: GithubOwner,
+  project: Project,
+  stack: string,
+  has: string[] | undefined,
+): Planned {
+  const { branch } = project.repository;
+  return { owner, name, branch, create, protection, exists: github.repository?.exists === true, stack, has };
 }
 
 function understood(argv: string[]): Flags {

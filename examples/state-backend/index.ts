@@ -44,6 +44,8 @@ const access = new GithubActionsAccess("github-actions", {
   ownerId: config.getNumber("ownerId") || undefined,
   repositoryId: config.getNumber("repositoryId") || undefined,
   machineName: config.get("machineName") || undefined,
+  instanceTypes: config.getObject<string[]>("instanceTypes"),
+  previews: config.get("previews"),
   oidcProviderArn: config.get("oidcProviderArn") || undefined,
   stateBucketArn: bucket.arn,
   stateKeyArn: key.arn,

@@ -43,6 +43,7 @@ describe("setup", () => {
   github:owner: octo
   pulumi-nixos:visibility: public
   pulumi-nixos:plan: free
+  pulumi-nixos:exclusiveRules: true
 `,
       );
       assert.match(world.said, /Next:\n {2}npx pulumi up\n {2}git push -u origin HEAD\n$/);
@@ -274,6 +275,56 @@ config:
       assert.match(world.said, /octo\/server is to be created, but is there/);
     });
 
+    describe("what GitHub has already, and the stack not", () => {
+      const REPOSITORY = "github:index/repository:Repository";
+      const RULE = "github:index/branchProtection:BranchProtection";
+      const has = (...resources: [type: string, outputs: object][]) => {
+        const listed = resources.map(([type, outputs]) => ({ type, outputs }));
+        const state = JSON.stringify({ version: 3, deployment: { resources: listed } });
+        world.program("pulumi", world.pulumiScript('{"user":"t","url":"file://~"}', "", undefined, `echo '${state}'`));
+      };
+      beforeEach(async () => {
+        // The files say all of it, as after a first setup of this checkout.
+        assert.equal(await run([...YES, "--create"]), 0, world.said);
+        world.replies.set("/repos/octo/server", { body: { visibility: "public", permissions: { admin: true } } });
+        world.said = "";
+      });
+
+      it("is named after a destroy, and in a second stack, with the ways that work: the repository", async () => {
+        has();
+        assert.equal(await run(["--yes"]), 1, world.said);
+        assert.match(world.said, /octo\/server is to be created, but is there, and stack dev does not have it/);
+        assert.match(world.said, /npm run adopt -- nixos-repository=server/);
+        assert.match(world.said, /name already exists on this account/);
+      });
+
+      it("is named where the stack is not even there", async () => {
+        world.program(
+          "pulumi",
+          world.pulumiScript("{}", "", undefined, "echo \"error: no stack named 'dev' found\" >&2; exit 255"),
+        );
+        assert.equal(await run(["--yes"]), 1, world.said);
+        assert.match(world.said, /stack dev does not have it/);
+      });
+
+      it("is named too: the rule that protects the branch", async () => {
+        has([REPOSITORY, { name: "server" }]);
+        world.replies.set("/repos/octo/server/branches/main/protection", { body: {} });
+        assert.equal(await run(["--yes"]), 1, world.said);
+        assert.match(world.said, /main of octo\/server is protected by a rule already, and stack dev does not have it/);
+        assert.match(world.said, /npm run adopt -- nixos-repository-protection=server:main/);
+      });
+
+      it("is none where the stack made it, or could not be asked", async () => {
+        has([REPOSITORY, { name: "server" }], [RULE, { pattern: "main" }]);
+        world.replies.set("/repos/octo/server/branches/main/protection", { body: {} });
+        assert.equal(await run(["--yes"]), 0, world.said);
+        world.program("pulumi", world.pulumiScript("{}", "", undefined, "echo 'error: not logged in' >&2; exit 255"));
+        await run(["--yes"]);
+        assert.doesNotMatch(world.said, /does not have it/);
+      });
+    });
+
     for (const [name, reply, part] of [
       ["401", { status: 401 }, /refuses the token \(401\)/],
       [
@@ -461,7 +512,7 @@ config:
     it("creates and selects another stack", async () => {
       assert.equal(await run([...YES, "--stack", "live", "--region", "us-east-1", "--init-stack"]), 0, world.said);
       const log = readFileSync(path.join(world.folder, "pulumi.log"), "utf8");
-      assert.match(log, /^stack select --create live /);
+      assert.match(log, /^stack select --create live /m);
     });
   });
 

@@ -131,12 +131,13 @@ export class World {
   }
 
   /** A CLI that is logged in, whose selected stack is dev, or which answers another way when it is asked for that. */
-  pulumiScript(whoami: string, outputs = "", selected = "echo dev"): string {
+  pulumiScript(whoami: string, outputs = "", selected = "echo dev", state = ""): string {
     return `
       case "$1 $2" in
       version*) echo v3.200.0 ;;
       whoami*) echo '${whoami}' ;;
       "stack output") ${outputs || "echo 'error: no stack named dev found' >&2; exit 255"} ;;
+      "stack export") ${state || "echo \"error: no stack named 'dev' found\" >&2; exit 255"} ;;
       "stack --show-name") ${selected} ;;
       *) echo "$@" >>${this.folder}/pulumi.log ;;
       esac`;

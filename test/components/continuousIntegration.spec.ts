@@ -11,6 +11,9 @@ import { Secret } from "../support/wire";
 
 const VARIABLE = "github:index/actionsVariable:ActionsVariable";
 const SECRET = "github:index/actionsSecret:ActionsSecret";
+const ENVIRONMENT = "github:index/repositoryEnvironment:RepositoryEnvironment";
+const ENVIRONMENT_POLICY = "github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy";
+const ENVIRONMENT_SECRET = "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret";
 const STATE = { stateBucketArn: "arn:aws:s3:::state", stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1a2b" };
 
 const base: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server", repository: { plan: "paid" } };
@@ -77,6 +80,85 @@ describe("the integration of a ContinuousDeployment", () => {
       DEPLOY_ENVIRONMENT: "production",
     });
     assert.equal(resources.filter(({ type }) => type === SECRET).length, 0);
+  });
+
+  for (const [previews, expected] of [
+    ["state", { PREVIEW_ROLE_ARN: "arn:aws:iam::123456789012:role/nixos-github-actions-preview" }],
+    ["cloud", { PREVIEW_ROLE_ARN: "arn:aws:iam::123456789012:role/nixos-github-actions-preview", PREVIEWS: "cloud" }],
+    ["none", {}],
+  ] as const) {
+    it(`tells the workflow of previews what it may know: ${previews}`, async () => {
+      const told = variables((await server({ githubActions: true, previews, ...STATE })).resources);
+      const about = Object.entries(told).filter(([name]) => name.startsWith("PREVIEW"));
+      assert.deepEqual(Object.fromEntries(about), expected);
+    });
+  }
+
+  it("makes the environment of the branch where it shall, and keeps the signing key in it", async () => {
+    const { resources } = await server({ cache: true, githubActions: true, environments: true });
+    const { inputs } = only(resources, ENVIRONMENT);
+    assert.equal(inputs["environment"], "trusted-branch");
+    assert.deepEqual(inputs["deploymentBranchPolicy"], { protectedBranches: false, customBranchPolicies: true });
+    assert.deepEqual(only(resources, ENVIRONMENT_POLICY).inputs, {
+      repository: "server",
+      environment: "trusted-branch",
+      branchPattern: "main",
+    });
+    assert.equal(variables(resources)["BRANCH_ENVIRONMENT"], "trusted-branch");
+    const { inputs: secret } = only(resources, ENVIRONMENT_SECRET);
+    assert.deepEqual([secret["secretName"], secret["environment"]], ["CACHE_SIGNING_KEY", "trusted-branch"]);
+    assert.ok(secret["value"] instanceof Secret);
+    assert.equal(resources.filter(({ type }) => type === SECRET).length, 0, "not one of the repository too");
+  });
+
+  it("makes the environment of deployments too, for the branch alone and with its reviewers", async () => {
+    const more = { environments: true, deployEnvironment: "production", deployReviewers: [7] };
+    const { resources } = await server({ githubActions: true, ...more, ...STATE }, { branch: "stable" });
+    const { inputs } = only(resources, ENVIRONMENT, "nixos-deploy-approval");
+    assert.deepEqual(
+      [inputs["environment"], inputs["reviewers"], inputs["canAdminsBypass"]],
+      ["production", [{ users: [7] }], false],
+    );
+    const policies = resources.filter(({ type }) => type === ENVIRONMENT_POLICY);
+    assert.deepEqual(
+      policies.map(({ inputs }) => [inputs["environment"] as string, inputs["branchPattern"] as string]).sort(),
+      [
+        ["production", "stable"],
+        ["trusted-branch", "stable"],
+      ],
+    );
+  });
+
+  it("refuses environments where the plan has none, and reviewers of none", async () => {
+    const free = { repository: { plan: "free", protection: "off" } };
+    const without = await refusal(
+      answers(),
+      () =>
+        new ContinuousDeployment("nixos", {
+          ...base,
+          ...free,
+          integration: { environments: true, deployReviewers: [7] },
+        }),
+    );
+    assert.match(
+      without.error.message,
+      /integration\.environments: got true; allowed: false in a private repository on/,
+    );
+    assert.match(without.error.message, /integration\.deployReviewers: got some; allowed: none without environments/);
+    assert.deepEqual(cloudResources(without.resources), []);
+  });
+
+  it("lets deployments start a machine of its type and image alone, or of the types that are named", async () => {
+    const started = async (machine: object, deployInstanceTypes: string[] = []) => {
+      const { resources } = await server({ githubActions: true, deployInstanceTypes }, { machine });
+      const policy = only(resources, "aws:iam/rolePolicy:RolePolicy", "nixos-github-actions-deploy-policy").inputs;
+      return policy["policy"] as string;
+    };
+    assert.match(await started({}), /"ec2:InstanceType":\["t3.small"\]/);
+    assert.match(await started({}), /"ec2:Owner":"427812963091"/);
+    assert.match(await started({ instanceType: "m7i.large" }), /"ec2:InstanceType":\["m7i.large"\]/);
+    assert.match(await started({}, ["t3.small", "t3.large"]), /"ec2:InstanceType":\["t3.small","t3.large"\]/);
+    assert.match(await started({ amiId: "ami-12345678" }), /image\/ami-12345678"/);
   });
 
   it("trusts the repository by number where the owner's is given", async () => {

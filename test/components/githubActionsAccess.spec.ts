@@ -1,21 +1,25 @@
 /**
- * GithubActionsAccess against mocks: who may take which role, and what each role may do.
- * Cannot prove: that GitHub's tokens carry these subjects, or that AWS's provider calls nothing that is missing here.
+ * GithubActionsAccess against mocks: who may take which role, and what each role may do by an evaluator of policies.
+ * Cannot prove: that GitHub's tokens carry these claims, that AWS's provider calls nothing that is missing here, or that
+ * AWS compares as the evaluator does (test/support/iam.ts says what that does not know).
  */
 import assert from "node:assert/strict";
 import { GithubActionsAccess, type GithubActionsAccessArgs } from "../../components/index";
 import type { Statement } from "../../components/githubActionsPolicies";
 import { awaited } from "../support/awaited";
-import { cloud } from "../support/cloud";
-import { cloudResources, only, refusal, type Registered, run } from "../support/mocks";
+import { cloud, rolesAsMade } from "../support/cloud";
+import { allows, type Call, type Token, trusts } from "../support/iam";
+import { type Answers, cloudResources, only, refusal, type Registered, run } from "../support/mocks";
 
 const PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
 const CACHE = "arn:aws:s3:::builds";
 const STATE = { stateBucketArn: "arn:aws:s3:::state", stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1a2b" };
 
 function answers() {
+  const { invokes, ...others } = cloud();
   return {
-    ...cloud(),
+    ...others,
+    invokes: { ...invokes, ...rolesAsMade() },
     resources: {
       "aws:iam/openIdConnectProvider:OpenIdConnectProvider": () => ({ arn: PROVIDER }),
       "aws:iam/role:Role": (name: string) => ({ name, arn: `arn:aws:iam::123456789012:role/${name}` }),
@@ -27,22 +31,16 @@ function answers() {
 const build = (args: Partial<GithubActionsAccessArgs> = {}) =>
   run(answers(), () => new GithubActionsAccess("ci", { owner: "octo", repositoryName: "server", ...args }));
 
-function subjectOf(resources: Registered[], role: string): unknown {
-  const { assumeRolePolicy } = only(resources, "aws:iam/role:Role", role).inputs;
-  const { Statement: statements } = JSON.parse(assumeRolePolicy as string) as {
-    Statement: { Condition: Record<string, Record<string, string>> }[];
-  };
-  assert.equal(statements.length, 1);
-  const { Condition: condition } = statements[0]!;
-  assert.deepEqual(Object.keys(condition), ["StringEquals"], "an equality, never a pattern");
-  assert.equal(condition["StringEquals"]!["token.actions.githubusercontent.com:aud"], "sts.amazonaws.com");
-  return condition["StringEquals"]!["token.actions.githubusercontent.com:sub"];
-}
+const trustOf = (resources: Registered[], role: string) =>
+  only(resources, "aws:iam/role:Role", role).inputs["assumeRolePolicy"] as string;
 
 function statementsOf(resources: Registered[], role: string): Statement[] {
   const { policy } = only(resources, "aws:iam/rolePolicy:RolePolicy", `${role}-policy`).inputs;
   return (JSON.parse(policy as string) as { Statement: Statement[] }).Statement;
 }
+
+/** What AWS knows of a tag that is put on a thing as it is made. */
+const tagged = (CreateAction: string) => ({ "ec2:CreateAction": CreateAction });
 
 describe("GithubActionsAccess", () => {
   it("makes the OIDC provider and a role each for previews, deployments and drift", async () => {
@@ -67,29 +65,86 @@ describe("GithubActionsAccess", () => {
     assert.equal(await awaited(result.oidcProviderArn), PROVIDER);
   });
 
-  it("trusts pull requests of the repository for previews", async () => {
-    const { resources } = await build();
-    assert.equal(subjectOf(resources, "ci-preview"), "repo:octo/server:pull_request");
-  });
+  // Of jobs of a repository, by where they run; `place` is what stands before the last colon of the subject.
+  const CLASSIC = "repo:octo/server";
+  const IMMUTABLE = "repo:octo@12/server@345";
+  const job = (place: string, rest: string, ref: string): Token => ({ sub: `${place}:${rest}`, ref });
+  const onBranch = (place: string, branch: string) => job(place, `ref:refs/heads/${branch}`, `refs/heads/${branch}`);
+  const inEnvironment = (place: string, environment: string, ref: string) =>
+    job(place, `environment:${environment}`, ref);
+  const ofPullRequest = (place: string) => job(place, "pull_request", "refs/pull/7/merge");
 
-  it("trusts one branch for deployments", async () => {
+  for (const [form, place, numbers] of [
+    ["classic", CLASSIC, {}],
+    ["immutable", IMMUTABLE, { ownerId: 12, repositoryId: 345 }],
+  ] as const) {
+    describe(`with the ${form} subject`, () => {
+      const roles = ["ci-deploy", "ci-drift", "ci-cache"];
+      const given = { ...numbers, cacheBucketArn: CACHE };
+
+      it("trusts jobs of main, before and after their workflow names the environment of the branch", async () => {
+        const { resources } = await build(given);
+        for (const role of roles) {
+          const trust = trustOf(resources, role);
+          assert.equal(trusts(trust, onBranch(place, "main")), true, role);
+          assert.equal(trusts(trust, inEnvironment(place, "trusted-branch", "refs/heads/main")), true, role);
+        }
+      });
+
+      it("trusts no job of another branch, be it in an environment that GitHub made without rules", async () => {
+        const { resources } = await build({ ...given, environment: "production" });
+        const others = [
+          onBranch(place, "other"),
+          ofPullRequest(place),
+          inEnvironment(place, "production", "refs/heads/other"),
+          inEnvironment(place, "trusted-branch", "refs/heads/other"),
+          inEnvironment(place, "trusted-branch", "refs/pull/7/merge"),
+          job(place, "ref:refs/tags/main", "refs/tags/main"),
+        ];
+        for (const role of roles) {
+          for (const token of others) {
+            assert.equal(trusts(trustOf(resources, role), token), false, `${role} ${JSON.stringify(token)}`);
+          }
+        }
+      });
+
+      it("trusts one environment on main for deployments where there is one, and nothing else", async () => {
+        const { resources } = await build({ ...given, environment: "production" });
+        const trust = trustOf(resources, "ci-deploy");
+        assert.equal(trusts(trust, inEnvironment(place, "production", "refs/heads/main")), true);
+        assert.equal(trusts(trust, onBranch(place, "main")), false);
+        assert.equal(trusts(trust, inEnvironment(place, "trusted-branch", "refs/heads/main")), false);
+      });
+
+      it("trusts pull requests, and nothing else, for previews", async () => {
+        const trust = trustOf((await build(given)).resources, "ci-preview");
+        assert.equal(trusts(trust, ofPullRequest(place)), true);
+        assert.equal(trusts(trust, onBranch(place, "main")), false);
+      });
+
+      it("trusts the other form of the subject, another repository and another audience never", async () => {
+        const { resources } = await build(given);
+        const other = place === CLASSIC ? IMMUTABLE : CLASSIC;
+        for (const role of [...roles, "ci-preview"]) {
+          const trust = trustOf(resources, role);
+          for (const token of [onBranch(other, "main"), ofPullRequest(other), ofPullRequest("repo:octo/other")]) {
+            assert.equal(trusts(trust, token), false);
+          }
+          assert.equal(trusts(trust, { ...onBranch(place, "main"), aud: "https://github.com/octo" }), false);
+        }
+      });
+    });
+  }
+
+  it("trusts another branch than main where it is chosen", async () => {
     const { resources } = await build({ branch: "stable" });
-    assert.equal(subjectOf(resources, "ci-deploy"), "repo:octo/server:ref:refs/heads/stable");
-  });
-
-  it("trusts one environment for deployments where there is one", async () => {
-    const { resources } = await build({ environment: "production" });
-    assert.equal(subjectOf(resources, "ci-deploy"), "repo:octo/server:environment:production");
-  });
-
-  it("trusts the immutable form of the subject where the numbers are known", async () => {
-    const { resources } = await build({ ownerId: 12, repositoryId: 345 });
-    assert.equal(subjectOf(resources, "ci-preview"), "repo:octo@12/server@345:pull_request");
+    assert.equal(trusts(trustOf(resources, "ci-deploy"), onBranch(CLASSIC, "stable")), true);
+    assert.equal(trusts(trustOf(resources, "ci-deploy"), onBranch(CLASSIC, "main")), false);
   });
 
   it("lets the branch, and only it, fill the cache", async () => {
     const { resources, result } = await build({ cacheBucketArn: CACHE, environment: "production" });
-    assert.equal(subjectOf(resources, "ci-cache"), "repo:octo/server:ref:refs/heads/main");
+    assert.equal(trusts(trustOf(resources, "ci-cache"), onBranch(CLASSIC, "main")), true);
     assert.deepEqual(
       statementsOf(resources, "ci-cache").map(({ Resource }) => Resource),
       [[CACHE], [`${CACHE}/*`]],
@@ -127,43 +182,170 @@ describe("GithubActionsAccess", () => {
     });
   }
 
-  const MACHINE = { machineName: "web", machineRoleArn: "arn:aws:iam::123456789012:role/web-reader" };
-  /** Of each statement that allows an action, its resources and condition. */
-  const limitsOf = (statements: Statement[], action: string) =>
-    statements
-      .filter(({ Effect, Action }) => Effect === "Allow" && Action.includes(action))
-      .map(({ Resource, Condition }) => [Resource, Condition]);
-  const OF_MACHINE = [[["*"], { StringEquals: { "aws:ResourceTag/Name": "web" } }]];
-
-  for (const action of ["ModifyInstanceAttribute", "StopInstances", "TerminateInstances", "ModifyVolume"]) {
-    it(`allows deployments ${action} of their machine alone: whoever may do that to a machine is root on it`, async () => {
-      const { resources } = await build(MACHINE);
-      assert.deepEqual(limitsOf(statementsOf(resources, "ci-deploy"), `ec2:${action}`), OF_MACHINE);
+  for (const [previews, may] of [
+    ["state", true],
+    ["cloud", false],
+  ] as const) {
+    it(`lets previews of the kind ${previews} ${may ? "" : "not "}read the state and open its secrets`, async () => {
+      const statements = statementsOf((await build({ ...STATE, previews })).resources, "ci-preview");
+      const calls: Call[] = [
+        ["s3:GetObject", "arn:aws:s3:::state/.pulumi/stacks/server/live.json"],
+        ["s3:ListBucket", "arn:aws:s3:::state"],
+        ["kms:Decrypt", STATE.stateKeyArn],
+      ];
+      for (const call of calls) assert.equal(await allows(statements, call), may, call[0]);
     });
   }
 
-  it("lets deployments give no other machine that name: tags are for what is new, and for what has it", async () => {
-    const { resources } = await build(MACHINE);
-    const made = ["AllocateAddress", "CreateSecurityGroup", "ImportKeyPair", "RunInstances"];
-    assert.deepEqual(limitsOf(statementsOf(resources, "ci-deploy"), "ec2:CreateTags"), [
-      ...OF_MACHINE,
-      [["*"], { StringEquals: { "ec2:CreateAction": made } }],
-      [["arn:*:ec2:*:*:volume/*"], undefined],
-    ]);
+  it("makes no role for previews where there shall be none", async () => {
+    const { resources, result } = await build({ ...STATE, previews: "none" });
+    assert.deepEqual(
+      cloudResources(resources).filter((resource) => resource.includes("preview")),
+      [],
+    );
+    assert.equal(await awaited(result.previewRoleArn), "");
   });
 
-  it("lets deployments hand the machine's role to EC2, and no other role", async () => {
-    const pass = async (args: Partial<GithubActionsAccessArgs>) =>
-      limitsOf(statementsOf((await build(args)).resources, "ci-deploy"), "iam:PassRole");
-    assert.deepEqual(await pass(MACHINE), [
-      [[MACHINE.machineRoleArn], { StringEquals: { "iam:PassedToService": "ec2.amazonaws.com" } }],
-    ]);
-    assert.deepEqual(await pass({}), []);
+  const MACHINE = {
+    machineName: "web",
+    machineRoleArn: "arn:aws:iam::123456789012:role/web-reader",
+    instanceTypes: ["t3.small"],
+  };
+  const EC2 = "arn:aws:ec2:us-east-1:123456789012";
+  const OURS = { "aws:ResourceTag/Name": "web" };
+  const START = { "aws:RequestTag/Name": "web", "ec2:InstanceType": "t3.small" };
+  const instance = `${EC2}:instance/i-0123456789abcdef0`;
+  const volume = `${EC2}:volume/vol-0123456789abcdef0`;
+  const image = "arn:aws:ec2:us-east-1::image/ami-0123456789abcdef0";
+
+  describe("the role of deployments", () => {
+    // What AWS's provider calls for the resources of the stack, from its source and from CloudTrail's names.
+    const may: Record<string, Call> = {
+      "start the machine": ["ec2:RunInstances", instance, START],
+      "start it from an official image": ["ec2:RunInstances", image, { "ec2:Owner": "427812963091" }],
+      "start it with a new disk": ["ec2:RunInstances", volume, { "aws:RequestTag/Name": "web" }],
+      "start it in a subnet": ["ec2:RunInstances", `${EC2}:subnet/subnet-0123456789abcdef0`],
+      "start it with its firewall": ["ec2:RunInstances", `${EC2}:security-group/sg-0123456789abcdef0`],
+      "start it with its key": ["ec2:RunInstances", `${EC2}:key-pair/web`],
+      "start it with a network card": ["ec2:RunInstances", `${EC2}:network-interface/eni-0123456789abcdef0`],
+      "name it as it starts": ["ec2:CreateTags", instance, { ...tagged("RunInstances"), "aws:RequestTag/Name": "web" }],
+      "name its disk as it starts": [
+        "ec2:CreateTags",
+        volume,
+        { ...tagged("RunInstances"), "aws:RequestTag/Name": "web" },
+      ],
+      "change its type or user data": ["ec2:ModifyInstanceAttribute", instance, OURS],
+      "stop it": ["ec2:StopInstances", instance, OURS],
+      "start it again": ["ec2:StartInstances", instance, OURS],
+      "end it": ["ec2:TerminateInstances", instance, OURS],
+      "let its disk grow": ["ec2:ModifyVolume", volume, OURS],
+      "change its tags": ["ec2:CreateTags", instance, { ...OURS, "aws:RequestTag/Name": "web" }],
+      "tag a new address": [
+        "ec2:CreateTags",
+        `${EC2}:elastic-ip/eipalloc-0123456789abcdef0`,
+        tagged("AllocateAddress"),
+      ],
+      "tag a new firewall": [
+        "ec2:CreateTags",
+        `${EC2}:security-group/sg-0123456789abcdef0`,
+        tagged("CreateSecurityGroup"),
+      ],
+      "tag a rule of it": ["ec2:CreateTags", `${EC2}:security-group-rule/sgr-0123456789abcdef0`],
+      "open a port": ["ec2:AuthorizeSecurityGroupIngress", `${EC2}:security-group/sg-0123456789abcdef0`],
+      "give it its role": ["iam:PassRole", MACHINE.machineRoleArn, { "iam:PassedToService": "ec2.amazonaws.com" }],
+      "see which policies a role has": ["iam:ListRolePolicies", "arn:aws:iam::123456789012:role/web-reader"],
+      "write the state": ["s3:PutObject", "arn:aws:s3:::state/.pulumi/stacks/server/live.json"],
+    };
+    const mustNot: Record<string, Call> = {
+      "name somebody's machine ours": ["ec2:CreateTags", instance, { "aws:RequestTag/Name": "web" }],
+      "name somebody's disk ours": ["ec2:CreateTags", volume, { "aws:RequestTag/Name": "web" }],
+      "name another's machine ours": [
+        "ec2:CreateTags",
+        instance,
+        { "aws:RequestTag/Name": "web", "aws:ResourceTag/Name": "database" },
+      ],
+      "name another's disk ours": [
+        "ec2:CreateTags",
+        volume,
+        { "aws:RequestTag/Name": "web", "aws:ResourceTag/Name": "database" },
+      ],
+      "take somebody's name away": ["ec2:DeleteTags", instance, { "aws:ResourceTag/Name": "database" }],
+      "start a machine of another name": ["ec2:RunInstances", instance, { ...START, "aws:RequestTag/Name": "miner" }],
+      "start one without a name": ["ec2:RunInstances", instance, { "ec2:InstanceType": "t3.small" }],
+      "start one of another type": ["ec2:RunInstances", instance, { ...START, "ec2:InstanceType": "p5.48xlarge" }],
+      "start one from a stranger's image": ["ec2:RunInstances", image, { "ec2:Owner": "999999999999" }],
+      "start one from an image of the account": ["ec2:RunInstances", image, { "ec2:Owner": "123456789012" }],
+      "make a disk of a snapshot": ["ec2:RunInstances", "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0"],
+      "make a disk of a snapshot by itself": ["ec2:CreateVolume", volume],
+      "copy a disk": ["ec2:CreateSnapshot", volume, OURS],
+      "attach a disk": ["ec2:AttachVolume", volume, OURS],
+      "start one of a launch template": ["ec2:RunInstances", `${EC2}:launch-template/lt-0123456789abcdef0`],
+      "change another machine": ["ec2:ModifyInstanceAttribute", instance, { "aws:ResourceTag/Name": "database" }],
+      "stop a machine without a name": ["ec2:StopInstances", instance],
+      "end another machine": ["ec2:TerminateInstances", instance, { "aws:ResourceTag/Name": "database" }],
+      "change another disk": ["ec2:ModifyVolume", volume, { "aws:ResourceTag/Name": "database" }],
+      "give a machine another role": [
+        "iam:PassRole",
+        "arn:aws:iam::123456789012:role/admin",
+        { "iam:PassedToService": "ec2.amazonaws.com" },
+      ],
+      "give its role to another service": [
+        "iam:PassRole",
+        MACHINE.machineRoleArn,
+        { "iam:PassedToService": "lambda.amazonaws.com" },
+      ],
+      "write a policy": ["iam:PutRolePolicy", "arn:aws:iam::123456789012:role/ci-deploy"],
+      "attach a policy": ["iam:AttachRolePolicy", "arn:aws:iam::123456789012:role/ci-deploy"],
+      "write another bucket": ["s3:PutObject", "arn:aws:s3:::other/key"],
+    };
+    let statements: Statement[];
+    before(async () => {
+      statements = statementsOf((await build({ ...STATE, ...MACHINE })).resources, "ci-deploy");
+    });
+    for (const [what, call] of Object.entries(may)) {
+      it(`may ${what}`, async () => assert.equal(await allows(statements, call), true));
+    }
+    for (const [what, call] of Object.entries(mustNot)) {
+      it(`may not ${what}`, async () => assert.equal(await allows(statements, call), false));
+    }
+
+    it("may start a machine from the one image that is chosen, whosever it is", async () => {
+      const own = { ...STATE, ...MACHINE, amiId: "ami-0123456789abcdef0" };
+      const chosen = statementsOf((await build(own)).resources, "ci-deploy");
+      const other = "arn:aws:ec2:us-east-1::image/ami-00000000000000001";
+      assert.equal(await allows(chosen, ["ec2:RunInstances", image, { "ec2:Owner": "123456789012" }]), true);
+      assert.equal(await allows(chosen, ["ec2:RunInstances", other, { "ec2:Owner": "427812963091" }]), false);
+    });
+
+    it("may give a machine no role where there is none to give", async () => {
+      const none = statementsOf((await build()).resources, "ci-deploy");
+      const call: Call = ["iam:PassRole", MACHINE.machineRoleArn, { "iam:PassedToService": "ec2.amazonaws.com" }];
+      assert.equal(await allows(none, call), false);
+    });
+  });
+
+  describe("the roles of previews and drift", () => {
+    for (const [role, may] of [
+      ["ci-preview", false],
+      ["ci-drift", true],
+    ] as const) {
+      it(`${role} ${may ? "reads" : "never reads"} user data, where the machine's key is`, async () => {
+        const statements = statementsOf((await build(STATE)).resources, role);
+        assert.equal(await allows(statements, ["ec2:DescribeInstanceAttribute", instance]), may);
+      });
+      it(`${role} sees rules and policies that somebody added by hand`, async () => {
+        const statements = statementsOf((await build(STATE)).resources, role);
+        assert.equal(await allows(statements, ["ec2:DescribeSecurityGroupRules", "*"]), true);
+        for (const action of ["iam:ListRolePolicies", "iam:ListAttachedRolePolicies"]) {
+          assert.equal(await allows(statements, [action, "arn:aws:iam::123456789012:role/ci-deploy"]), true);
+        }
+      });
+    }
   });
 
   it("lets only the branch look for drift, which reads user data, whatever the environment of deployments", async () => {
     const { resources } = await build({ environment: "production", branch: "stable" });
-    assert.equal(subjectOf(resources, "ci-drift"), "repo:octo/server:ref:refs/heads/stable");
+    assert.equal(trusts(trustOf(resources, "ci-drift"), onBranch(CLASSIC, "stable")), true);
     const actions = statementsOf(resources, "ci-drift").flatMap(({ Action }) => Action);
     assert.ok(actions.includes("ec2:DescribeInstanceAttribute"));
   });
@@ -193,13 +375,60 @@ describe("GithubActionsAccess", () => {
       environment: "prod:*",
       oidcProviderArn: "arn:aws:iam::123456789012:*",
       cacheBucketArn: "builds",
+      previews: "all",
+      instanceTypes: ["t4g.small"],
+      amiId: "*",
       machineName: "${aws:username}",
       machineRoleArn: "*",
       ownerId: 12,
       stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1",
     };
     const { error, resources } = await refusal(answers(), () => new GithubActionsAccess("ci", bad));
-    assert.match(error.message, /^GithubActionsAccess "ci" has 10 problems:/);
+    assert.match(error.message, /^GithubActionsAccess "ci" has 13 problems:/);
     assert.deepEqual(cloudResources(resources), []);
+  });
+});
+
+describe("a role with a policy that somebody added by hand", () => {
+  const withPolicies = (inline: string[], attached: string[]) => {
+    const { invokes, ...others } = answers();
+    const attachedPolicies = attached.map((policyArn) => ({ policyArn, policyName: policyArn.split("/").at(-1)! }));
+    return {
+      ...others,
+      invokes: {
+        ...invokes,
+        "aws:iam/getRolePolicies:getRolePolicies": () => ({ policyNames: inline }),
+        "aws:iam/getRolePolicyAttachments:getRolePolicyAttachments": () => ({ attachedPolicies }),
+      },
+    };
+  };
+  const warningsOf = async (found: Answers) =>
+    (await run(found, () => new GithubActionsAccess("ci", { owner: "octo", repositoryName: "server" }))).warnings;
+
+  // Fault 191
+  it("is named, with the policy, be it attached or written into the role", async () => {
+    const administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
+    const warnings = await warningsOf(withPolicies(["by-hand"], [administrator]));
+    assert.equal(warnings.length, 3);
+    const text = warnings.find((warning) => warning.includes("ci-deploy"))!;
+    assert.match(text, /The role ci-deploy has policies that are not of this stack/);
+    assert.ok(text.includes(administrator) && text.includes("by-hand"), text);
+  });
+
+  it("is not, with the program's own policy alone", async () => {
+    const { resources, ...found } = withPolicies(["own"], []);
+    const named = { ...resources, "aws:iam/rolePolicy:RolePolicy": () => ({ name: "own" }) };
+    assert.deepEqual(await warningsOf({ ...found, resources: named }), []);
+  });
+
+  it("stops nothing where it may not be looked at, and that is said", async () => {
+    const { invokes, ...found } = answers();
+    const refuse = () => {
+      throw new Error("AccessDenied: not authorized to perform: iam:ListRolePolicies");
+    };
+    const refused = { ...found, invokes: { ...invokes, "aws:iam/getRolePolicies:getRolePolicies": refuse } };
+    const warnings = await warningsOf(refused);
+    assert.equal(warnings.length, 3);
+    assert.match(warnings[0]!, /could not be seen whether somebody added policies to a role by hand: .*AccessDenied/);
   });
 });

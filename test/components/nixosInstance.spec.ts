@@ -20,12 +20,14 @@ const keys = { keyName: "login", identityKey: identity.privateKeyOpenssh, hostKe
 
 const INSTANCE = "aws:ec2/instance:Instance";
 /** An imported machine keeps a disk that is not encrypted; encrypting it would replace the machine. */
-const DISK = "rootBlockDevice.encrypted";
+const DISK = ["rootBlockDevice.encrypted", "rootBlockDevice.tags", "volumeTags"];
 const GROUP = "aws:ec2/securityGroup:SecurityGroup";
 const INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
 const EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule";
 const ADDRESS = "aws:ec2/eip:Eip";
 const LOOKUP = "aws:ec2/getAmiIds:getAmiIds";
+const LOOK = "aws:vpc/getSecurityGroupRules:getSecurityGroupRules";
+const OURS = { ManagedBy: "pulumi-nixos" };
 
 /** A machine named "web" with these arguments, made in a cloud in which everything works. */
 function machine(args: Partial<NixosInstanceArgs> = {}, preview = false, answers = cloud()) {
@@ -65,8 +67,9 @@ describe("NixosInstance", () => {
       userData: secret(renderUserData({ identityKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh })),
       userDataReplaceOnChange: false,
       metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
-      rootBlockDevice: { volumeType: "gp3", volumeSize: 20, encrypted: true, tags: { Name: "web" } },
+      rootBlockDevice: { volumeType: "gp3", volumeSize: 20, encrypted: true },
       tags: { Name: "web" },
+      volumeTags: { Name: "web" },
     });
   });
 
@@ -81,39 +84,46 @@ describe("NixosInstance", () => {
     const tags = { Name: "web", Team: "infra" };
     assert.equal(inputs["instanceType"], "m7i.large");
     assert.equal(inputs["iamInstanceProfile"], "cache-reader");
-    assert.deepEqual(inputs["rootBlockDevice"], { volumeType: "gp3", volumeSize: 64, encrypted: true, tags });
+    assert.deepEqual(inputs["rootBlockDevice"], { volumeType: "gp3", volumeSize: 64, encrypted: true });
+    assert.deepEqual(inputs["volumeTags"], tags);
     for (const type of [INSTANCE, GROUP, ADDRESS]) assert.deepEqual(only(resources, type).inputs["tags"], tags, type);
   });
 
   it("looks the image up once, by release, owner, architecture and state, newest first", async () => {
     const { invokes } = await machine({ release: "25.11" });
-    assert.deepEqual(invokes, [
-      {
-        token: LOOKUP,
-        args: {
-          owners: ["427812963091"],
-          filters: [
-            { name: "name", values: ["nixos/25.11*"] },
-            { name: "architecture", values: ["x86_64"] },
-            { name: "state", values: ["available"] },
-          ],
-          sortAscending: false,
+    assert.deepEqual(
+      invokes.filter(({ token }) => token !== LOOK),
+      [
+        {
+          token: LOOKUP,
+          args: {
+            owners: ["427812963091"],
+            filters: [
+              { name: "name", values: ["nixos/25.11*"] },
+              { name: "architecture", values: ["x86_64"] },
+              { name: "state", values: ["available"] },
+            ],
+            sortAscending: false,
+          },
+          provider: "",
         },
-        provider: "",
-      },
-    ]);
+      ],
+    );
   });
 
   it("freezes an image that was looked up", async () => {
     const { resources } = await machine();
-    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["ami", "keyName", DISK]);
+    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["ami", "keyName", ...DISK]);
   });
 
   it("looks nothing up for an image that was chosen, and does not freeze it", async () => {
     const { resources, invokes } = await machine({ amiId: "ami-12345678" });
     assert.equal(only(resources, INSTANCE).inputs["ami"], "ami-12345678");
-    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["keyName", DISK]);
-    assert.deepEqual(invokes, []);
+    assert.deepEqual(only(resources, INSTANCE).options.ignoreChanges, ["keyName", ...DISK]);
+    assert.deepEqual(
+      invokes.filter(({ token }) => token !== LOOK),
+      [],
+    );
   });
 
   it("survives a lookup that finds nothing, with a warning and an image id that AWS refuses", async () => {
@@ -140,7 +150,7 @@ describe("NixosInstance", () => {
 
   it("opens SSH and the web to everyone, each network by a rule", async () => {
     const { resources } = await machine();
-    const rule = { securityGroupId: "web-security-group-id", ipProtocol: "tcp" };
+    const rule = { securityGroupId: "web-security-group-id", ipProtocol: "tcp", tags: OURS };
     const ssh = { ...rule, fromPort: 22, toPort: 22, description: "ssh" };
     const http = { ...rule, fromPort: 80, toPort: 80, description: "http" };
     assert.deepEqual(rules(resources, INGRESS), {
@@ -153,7 +163,8 @@ describe("NixosInstance", () => {
 
   it("lets everything out, by IPv4 and IPv6", async () => {
     const { resources } = await machine();
-    const rule = { securityGroupId: "web-security-group-id", ipProtocol: "-1", description: "everything" };
+    const out = { securityGroupId: "web-security-group-id", ipProtocol: "-1", tags: OURS };
+    const rule = { ...out, description: "everything" };
     assert.deepEqual(rules(resources, EGRESS), {
       "web-out-ipv4": { ...rule, cidrIpv4: "0.0.0.0/0" },
       "web-out-ipv6": { ...rule, cidrIpv6: "::/0" },
@@ -220,7 +231,7 @@ describe("NixosInstance", () => {
     assert.equal(only(resources, INSTANCE).inputs["subnetId"], "subnet-12345678");
     assert.equal(only(resources, GROUP).inputs["vpcId"], "vpc-of-subnet-12345678");
     assert.deepEqual(
-      invokes.filter(({ token }) => token !== LOOKUP),
+      invokes.filter(({ token }) => token !== LOOKUP && token !== LOOK),
       [{ token: "aws:ec2/getSubnet:getSubnet", args: { id: "subnet-12345678" }, provider: "" }],
     );
   });
@@ -230,7 +241,7 @@ describe("NixosInstance", () => {
     assert.ok(!("subnetId" in only(resources, INSTANCE).inputs));
     assert.ok(!("vpcId" in only(resources, GROUP).inputs));
     assert.deepEqual(
-      invokes.map(({ token }) => token),
+      invokes.map(({ token }) => token).filter((token) => token !== LOOK),
       [LOOKUP],
     );
   });
@@ -335,7 +346,7 @@ describe("NixosInstance", () => {
       return new NixosInstance("web", { ...keys, subnetId: "subnet-12345678" }, { providers: { aws } });
     });
     const used = [...resources.filter(({ parent, custom }) => custom && parent === "web"), ...invokes];
-    assert.equal(used.length, 11);
+    assert.equal(used.length, 13);
     for (const { provider } of used) assert.match(provider, /::elsewhere::elsewhere-id$/);
   });
 

@@ -8,17 +8,26 @@ import * as pulumi from "@pulumi/pulumi";
 import { ProtectedRepository, type ProtectedRepositoryArgs } from "../../components/index";
 import { awaited } from "../support/awaited";
 import { cloud } from "../support/cloud";
+import { ADOPTING } from "../../components/signals";
 import { newKey } from "../support/keys";
-import { cloudResources, only, refusal, run, table } from "../support/mocks";
+import { type Answers, cloudResources, only, refusal, run, table } from "../support/mocks";
 
 const REPOSITORY = "github:index/repository:Repository";
 const RULE = "github:index/branchProtection:BranchProtection";
 const RULESET = "github:index/repositoryRuleset:RepositoryRuleset";
 const DEPLOY_KEY = "github:index/repositoryDeployKey:RepositoryDeployKey";
 const LOOKUP = "github:index/getRepository:getRepository";
+const RULES = "github:index/getBranchProtectionRules:getBranchProtectionRules";
+const REST = "github:index/getRestApi:getRestApi";
 
 const base: ProtectedRepositoryArgs = { owner: "octo", name: "server", plan: "paid" };
 const deployPublicKey = newKey().publicKeyOpenssh.trim();
+
+/** A GitHub in which nothing is there yet. */
+function nothingThere() {
+  const { invokes, ...answers } = cloud();
+  return { ...answers, invokes: { ...invokes, [LOOKUP]: () => ({ nodeId: "" }), [RULES]: () => ({ rules: [] }) } };
+}
 
 function repository(args: Partial<ProtectedRepositoryArgs> = {}) {
   return run(cloud(), () => new ProtectedRepository("repo", { ...base, ...args }));
@@ -250,7 +259,7 @@ describe("ProtectedRepository", () => {
   it("registers the same in a preview as in an update", async () => {
     const names = async (preview: boolean) => {
       const program = () => new ProtectedRepository("repo", { ...base, deployPublicKey });
-      return table((await run(cloud(), program, preview)).resources);
+      return table((await run(nothingThere(), program, preview)).resources);
     };
     assert.deepEqual(await names(true), await names(false));
   });
@@ -319,4 +328,82 @@ describe("ProtectedRepository", () => {
     assert.match(error.message, /deployPublicKey: got "ssh-rsa AAAA"/);
     assert.ok(!cloudResources(resources).includes(`${DEPLOY_KEY} repo-deploy-key`));
   });
+});
+
+describe("what is on GitHub already, and not in the stack", () => {
+  /** The refusal of a preview: no other call is made, for an update is not begun. */
+  const refused = async (args: Partial<ProtectedRepositoryArgs>, found: Answers["invokes"]) => {
+    const answers = nothingThere();
+    const there = { ...answers, invokes: { ...answers.invokes, ...found } };
+    const program = () => new ProtectedRepository("repo", { ...base, ...args });
+    return (await refusal(there, program, true)).error.message;
+  };
+  const repository = (more: object = {}) => ({ [LOOKUP]: () => ({ nodeId: "R_1", name: "server", ...more }) });
+
+  // Fault 192
+  it("is noticed in the preview, with the ways that work: a repository", async () => {
+    const message = await refused({}, repository());
+    assert.match(message, /^GitHub has the repository octo\/server already, and this stack does not: /);
+    assert.match(message, /"name already exists on this account"/);
+    assert.match(message, /pulumi config set createRepository false/);
+    assert.match(message, /npm run adopt -- repo=server/);
+    assert.doesNotMatch(message, /archived/);
+  });
+
+  it("is noticed in the preview: a repository that a destroy archived", async () => {
+    assert.match(await refused({}, repository({ archived: true })), /archived: unarchive it first, .* octo\/server/);
+  });
+
+  // Fault 193
+  it("is noticed in the preview, with the ways that work: a rule of an adopted repository", async () => {
+    const there = { ...repository(), [RULES]: () => ({ rules: [{ pattern: "release/*" }, { pattern: "main" }] }) };
+    const message = await refused({ create: false }, there);
+    assert.match(message, /^A rule for main protects server on GitHub already, and this stack does not have it/);
+    assert.match(message, /"Name already protected: main"/);
+    assert.match(message, /npm run adopt -- repo-protection=server:main/);
+    assert.match(message, /pulumi config set protection off/);
+  });
+
+  it("is noticed in the preview, with the ways that work: a ruleset", async () => {
+    const body = JSON.stringify([{ id: 17, name: "repo" }]);
+    const there = { ...repository(), [REST]: () => ({ body, code: 200 }) };
+    const message = await refused({ create: false, protection: "ruleset" }, there);
+    assert.match(message, /npm run adopt -- repo-ruleset=server:17/);
+  });
+
+  it("stops nothing where it cannot be looked at, or is of another name", async () => {
+    const answers = nothingThere();
+    const invokes = { ...answers.invokes, [RULES]: () => ({ rules: [{ pattern: "ma*" }] }) };
+    const program = () => new ProtectedRepository("repo", base);
+    await run({ ...answers, invokes }, program, true);
+    const fail = () => {
+      throw new Error("401 Bad credentials");
+    };
+    await run({ ...answers, invokes: { ...invokes, [LOOKUP]: fail, [RULES]: fail } }, program, true);
+  });
+
+  it("is no mistake while it is adopted", async () => {
+    process.env[ADOPTING] = "true";
+    try {
+      const answers = nothingThere();
+      const there = { ...answers, invokes: { ...answers.invokes, ...repository() } };
+      await run(there, () => new ProtectedRepository("repo", base), true);
+    } finally {
+      delete process.env[ADOPTING];
+    }
+  });
+});
+
+describe("a repository that is retained", () => {
+  for (const [protection, type] of [
+    ["branch", RULE],
+    ["ruleset", RULESET],
+  ] as const) {
+    it(`keeps its protection too: ${protection}`, async () => {
+      const retained = async (onDestroy: string) =>
+        only((await repository({ protection, onDestroy })).resources, type).options.retainOnDelete;
+      assert.equal(await retained("retain"), true);
+      assert.equal(await retained("archive"), undefined);
+    });
+  }
 });

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { awaited } from "../support/awaited";
+import { rolesAsMade } from "../support/cloud";
 import { only, run } from "../support/mocks";
 import { stateBackend } from "./definitions";
 import { describeExample } from "./describeExample";
@@ -13,7 +14,7 @@ const BUCKET = "arn:aws:s3:::pulumi-state-1a2b3c4";
 const KEY = "arn:aws:kms:eu-west-1:123456789012:key/5d6e";
 
 const answers = {
-  invokes: {},
+  invokes: rolesAsMade(),
   resources: {
     "aws:s3/bucket:Bucket": () => ({ arn: BUCKET, bucket: "pulumi-state-1a2b3c4", region: "eu-west-1" }),
     "aws:s3/bucketVersioning:BucketVersioning": () => ({}),
@@ -58,6 +59,17 @@ describe("examples/state-backend with mocks", () => {
     const inputs = (name: string) => JSON.stringify(resources.find((resource) => resource.name === name)?.inputs);
     assert.match(inputs("github-actions-deploy"), /repo:octo@583231\/server@1296269:environment:production/);
     assert.match(inputs("github-actions-deploy-policy"), /aws:ResourceTag\/Name[^}]*nixos/);
+    assert.match(inputs("github-actions-deploy"), /:ref\W+refs\/heads\/main/);
+  });
+
+  it("gives previews the state, or nothing of it, or no role at all", async () => {
+    const policy = async (previews: string) =>
+      JSON.stringify(
+        (await build({ previews })).resources.find(({ name }) => name === "github-actions-preview-policy"),
+      );
+    assert.match(await policy("state"), /kms:Decrypt/);
+    assert.doesNotMatch(await policy("cloud"), /kms:|s3:/);
+    assert.equal(await policy("none"), undefined);
   });
 
   it("keeps earlier versions of the state", async () => {

@@ -125,6 +125,7 @@ const trusting = (condition: object) =>
   });
 const AUDIENCE = { [`${ISSUER}:aud`]: "sts.amazonaws.com" };
 const subject = (value: string | string[]) => ({ [`${ISSUER}:sub`]: value });
+const IN_ENVIRONMENT = subject("repo:octo/server:environment:production");
 
 const iamPolicy = (kind: string, policy: unknown): Analyzed => ({ type: `aws:iam/${kind}`, props: { policy } });
 const ALL = { Effect: "Allow", Action: "*", Resource: "*" };
@@ -393,8 +394,13 @@ export const CASES: Record<string, Cases> = {
     pass: [
       [role(trusting({ StringEquals: { ...AUDIENCE, ...subject("repo:octo/server:pull_request") } }))],
       [role(document({ Effect: "Allow", Principal: { Service: "ec2.amazonaws.com" }, Action: "sts:AssumeRole" }))],
+      [role(trusting({ StringEquals: { ...AUDIENCE, ...IN_ENVIRONMENT, [`${ISSUER}:ref`]: "refs/heads/main" } }))],
     ],
     fail: [
+      [
+        [role(trusting({ StringEquals: { ...AUDIENCE, ...IN_ENVIRONMENT } }))],
+        /trusts an environment and names no branch \(ref\)/,
+      ],
       [[role(trusting({ StringEquals: AUDIENCE }))], /every repository on GitHub can take the role/],
       [[role(trusting({ StringEquals: subject("repo:octo/server:pull_request") }))], /names no audience/],
       [

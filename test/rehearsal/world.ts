@@ -1,4 +1,4 @@
-import { Ec2, awsProvider } from "./emulators/aws";
+import { Ec2, Iam, awsProvider } from "./emulators/aws";
 import { commandProvider, type CommandOptions } from "./emulators/command";
 import { Github, githubProvider } from "./emulators/github";
 import { Operations } from "./emulators/operations";
@@ -7,6 +7,7 @@ import { tlsProvider } from "./emulators/tls";
 /** The emulated outside world of one rehearsal: its services, and the providers in front of them. */
 export interface World {
   ec2: Ec2;
+  iam: Iam;
   github: Github;
   /** By package name. */
   providers: Record<string, Operations>;
@@ -15,13 +16,14 @@ export interface World {
 
 /** A world in which nothing exists yet. */
 export function createWorld(owner: string, commands: CommandOptions): World {
-  const ec2 = new Ec2();
+  const [ec2, iam] = [new Ec2(), new Iam()];
   // A paid plan: free accounts cannot protect private repositories, which the repository is by default.
   const github = new Github({ owner, plan: "paid" });
   const command = commandProvider(commands);
-  const all = [awsProvider(ec2), githubProvider(github), tlsProvider(), command];
+  const all = [awsProvider(ec2, iam), githubProvider(github), tlsProvider(), command];
   return {
     ec2,
+    iam,
     github,
     providers: Object.fromEntries(all.map((provider) => [provider.name, new Operations(provider)])),
     stop: () => command.stop(),

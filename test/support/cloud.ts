@@ -37,6 +37,7 @@ export function cloud(): Cloud {
       "aws:ec2/securityGroup:SecurityGroup": () => ({}),
       "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": () => ({}),
       "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": () => ({}),
+      "aws:ec2/vpcSecurityGroupRulesExclusive:VpcSecurityGroupRulesExclusive": () => ({}),
       "aws:ec2/instance:Instance": () => ({ publicIp: "192.0.2.99", publicDns: "before-the-elastic-ip.example" }),
       "aws:ec2/eip:Eip": () => ({ publicIp: "192.0.2.7", publicDns: "ec2-192-0-2-7.compute-1.amazonaws.com" }),
       "github:index/repository:Repository": (_, { name }) => repository("octo", name as string),
@@ -47,6 +48,8 @@ export function cloud(): Cloud {
     },
     invokes: {
       "aws:ec2/getAmiIds:getAmiIds": () => ({ ids: IMAGES }),
+      // No rule but those that the program itself makes.
+      "aws:vpc/getSecurityGroupRules:getSecurityGroupRules": () => ({ ids: [] }),
       "aws:ec2/getSubnet:getSubnet": ({ id }) => ({ vpcId: `vpc-of-${id as string}` }),
       "github:index/getRepository:getRepository": ({ fullName }) => {
         const [owner, name] = (fullName as string).split("/") as [string, string];
@@ -78,7 +81,22 @@ export function cloudWithIntegration(): Cloud {
       "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": nothing,
       "github:index/actionsVariable:ActionsVariable": nothing,
       "github:index/actionsSecret:ActionsSecret": nothing,
+      "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret": nothing,
+      "github:index/repositoryEnvironment:RepositoryEnvironment": nothing,
+      "github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy": nothing,
     },
-    invokes: { ...invokes, "aws:index/getRegion:getRegion": () => ({ region: "us-east-1" }) },
+    invokes: {
+      ...invokes,
+      ...rolesAsMade(),
+      "aws:index/getRegion:getRegion": () => ({ region: "us-east-1" }),
+    },
+  };
+}
+
+/** Roles that have the policies of the program and no others: mocked ones have no name. */
+export function rolesAsMade(): Answers["invokes"] {
+  return {
+    "aws:iam/getRolePolicies:getRolePolicies": () => ({ policyNames: [] }),
+    "aws:iam/getRolePolicyAttachments:getRolePolicyAttachments": () => ({ attachedPolicies: [] }),
   };
 }

@@ -90,8 +90,8 @@ export async function run<T>(answers: Answers, program: () => T | Promise<T>, pr
 }
 
 /** Runs a program that must fail. */
-export async function refusal(answers: Answers, program: () => unknown): Promise<Refusal> {
-  const outcome = await observe(answers, program, false);
+export async function refusal(answers: Answers, program: () => unknown, preview = false): Promise<Refusal> {
+  const outcome = await observe(answers, program, preview);
   const error = outcome.failures[0];
   if (error === undefined) throw new Error("The program was expected to fail, and did not.");
   return { ...outcome, error };

@@ -68,6 +68,10 @@ export class Project {
   /** Runs the real index.ts, whole, in its project's folder. */
   async run(choices: Choices = {}): Promise<Run<Record<string, unknown>> & { cloud: Cloud }> {
     const answers = cloud();
+    // Before the first update nothing is there.
+    const adopts = choices.config?.["pulumi-nixos:createRepository"] === "false";
+    if (choices.preview && !adopts)
+      answers.invokes["github:index/getRepository:getRepository"] = () => ({ nodeId: "" });
     const outcome = await this.inside(choices, (program) => run(answers, program, choices.preview));
     return { ...outcome, cloud: answers };
   }

@@ -9,6 +9,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { driftReport } from "../../cli/ci/driftReport";
+import { FOREIGN } from "../../components/signals";
 import { keepIssue } from "../../cli/ci/issue";
 import { askMachine, machineProblem, problemOf } from "../../cli/ci/machineStatus";
 import { readPreview } from "../../cli/preview/read";
@@ -51,6 +52,22 @@ describe("driftReport", () => {
     assert.equal(clean, false);
     assert.match(text, /The infrastructure differs \(1 updated\)/);
     assert.match(text, /t3\.small/);
+  });
+
+  it("names what was added by hand, of which no resource differs, and no other warning", () => {
+    const read = readPreview(readFileSync(recorded("no-effect"), "utf8"), { exitCode: 0 });
+    const rule = `The security group sg-1 has rules that are ${FOREIGN}:\n  sgr-1: tcp 8080 from 0.0.0.0/0`;
+    const warnings = [rule, "t3.micro has 1 GiB of memory or less"].map((message) => ({
+      severity: "warning" as const,
+      message,
+    }));
+    const { clean, report } = driftReport({ ...read, warnings }, undefined);
+    assert.equal(clean, false);
+    const text = toMarkdown(report, 65_536);
+    assert.match(text, /Something was added by hand/);
+    assert.match(text, /sgr-1: tcp 8080 from 0\.0\.0\.0\/0/);
+    assert.doesNotMatch(text, /t3\.micro/);
+    assert.equal(driftReport({ ...read, warnings: warnings.slice(1) }, undefined).clean, true);
   });
 
   it("says that nothing could be compared, with the error, when the preview failed", () => {

@@ -5,20 +5,28 @@
  * Cannot prove: that the engine can log in to its state from a job, or that Nix evaluates the base there.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { parse } from "yaml";
 import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
 import { WAIT_MILLISECONDS } from "../support/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
 
-/** npx with another pulumi; everything else is the real thing. */
+/** npx that starts what is installed here, and never downloads. */
 const NPX = `#!/usr/bin/env bash
-if [[ $1 != pulumi ]]; then exec "${root}/node_modules/.bin/$1" "\${@:2}"; fi
-echo "$*" >>"$CALLS"
-[[ $2 == preview ]] || exit 0
+exec "${root}/node_modules/.bin/$1" "\${@:2}"
+`;
+
+/** In place of the engine. */
+const PULUMI = `#!/usr/bin/env bash
+echo "pulumi $*" >>"$CALLS"
+[[ $1 == preview ]] || exit 0
+echo "$PULUMI_BACKEND_URL \${PULUMI_NIXOS_ADOPTING-}" >>"$PLACES"
+cp Pulumi.empty.yaml "$PLACES.yaml" 2>/dev/null || true
 echo "said by the engine" >&2
 if [[ -z \${PULUMI_ENABLE_STREAMING_JSON_PREVIEW-} ]]; then cat "$PREVIEW.json"; exit "$STATUS"; fi
 printf '{"sequence":0,"diagnosticEvent":{"severity":"debug","message":"a secret of %s"}}\\n' the-machine
@@ -40,6 +48,7 @@ describe("the scripts of the workflows", () => {
     fs.symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"));
     fs.mkdirSync(path.join(folder, "bin"));
     fs.writeFileSync(path.join(folder, "bin/npx"), NPX, { mode: 0o755 });
+    fs.writeFileSync(path.join(folder, "bin/pulumi"), PULUMI, { mode: 0o755 });
     // What `git rev-parse HEAD` says of the copy.
     fs.writeFileSync(path.join(folder, "bin/git"), "#!/bin/sh\n[ $1 = rev-parse ] && echo abc123\n", { mode: 0o755 });
     github = await GithubServer.start();
@@ -57,6 +66,7 @@ describe("the scripts of the workflows", () => {
       HOME: folder,
       TMPDIR: folder,
       CALLS: path.join(folder, "calls"),
+      PLACES: path.join(folder, "places"),
       PREVIEW: path.join(root, `test/preview/recorded/${preview}`),
       STATUS: String(status),
       PULUMI_STACK: "dev",
@@ -91,6 +101,66 @@ describe("the scripts of the workflows", () => {
     assert.deepEqual(leftovers(), []);
   });
 
+  it("previews an empty stack without the state and without what is encrypted, where it may know no secret", async () => {
+    fs.writeFileSync(
+      path.join(folder, "Pulumi.dev.yaml"),
+      [
+        "secretsprovider: awskms:///alias/state",
+        "encryptedkey: AQICAHg=",
+        "config:",
+        "  aws:region: eu-west-1",
+        "  pulumi-nixos:adoptedKey:",
+        "    secure: v1:abc:def",
+        "  pulumi-nixos:httpPorts: [80, 443]",
+        "  pulumi-nixos:nested: { list: [{ secure: v1:x }] }",
+      ].join("\n"),
+    );
+    const { code, stderr } = await run("preview.sh", "create", 0, { PREVIEWS: "cloud", PULUMI_BACKEND_URL: "" });
+    assert.equal(code, 0, stderr);
+    assert.equal(
+      written("calls"),
+      "pulumi stack init empty --secrets-provider passphrase --non-interactive\n" +
+        "pulumi preview --json --non-interactive --policy-pack policy --stack empty\n",
+    );
+    assert.match(written("places"), /^file:\/\/\S+\/tmp\.\w+\/state true\n$/);
+    assert.deepEqual(parse(written("places.yaml")), {
+      config: { "aws:region": "eu-west-1", "pulumi-nixos:httpPorts": [80, 443] },
+    });
+    assert.equal((await github.comments()).length, 1);
+    assert.deepEqual(leftovers(), []);
+    assert.equal(fs.existsSync(path.join(folder, "Pulumi.empty.yaml")), false);
+  });
+
+  it("refuses a word for previews that it does not know, and asks for the state only where it is read", async () => {
+    const { code, stderr } = await run("preview.sh", "page", 0, { PREVIEWS: "all" });
+    assert.equal(code, 1);
+    assert.match(stderr, /PREVIEWS of the repository is "all"; allowed: state, cloud/);
+    assert.match((await run("preview.sh", "page", 0, { PULUMI_BACKEND_URL: "" })).stderr, /where the state is/);
+  });
+
+  it("installs the engine of the pinned hash only, and runs nothing of another one", async () => {
+    const archive = path.join(folder, "pulumi.tar.gz");
+    fs.mkdirSync(path.join(folder, "pulumi"));
+    fs.writeFileSync(path.join(folder, "pulumi/pulumi"), "#!/bin/sh\ntouch ran\n", { mode: 0o755 });
+    execFileSync("tar", ["-czf", archive, "-C", folder, "pulumi"]);
+    const paths = path.join(folder, "path");
+    const more = { GITHUB_PATH: paths, RUNNER_TEMP: folder, PULUMI_ARCHIVE: `file://${archive}` };
+    const refused = await run("install-pulumi.sh", "page", 0, more);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /another SHA-256 than pinned:\n {2}expected 94ba[0-9a-f]{60}\n {2}got {6}[0-9a-f]{64}/,
+    );
+    assert.equal(fs.existsSync(paths), false);
+
+    const script = path.join(folder, ".github/scripts/install-pulumi.sh");
+    const sum = createHash("sha256").update(fs.readFileSync(archive)).digest("hex");
+    fs.writeFileSync(script, fs.readFileSync(script, "utf8").replace(/^sha256=.*$/m, `sha256=${sum}`));
+    const { code, stderr } = await run("install-pulumi.sh", "page", 0, more);
+    assert.equal(code, 0, stderr);
+    fs.accessSync(path.join(written("path").trim(), "pulumi"), fs.constants.X_OK);
+  });
+
   it("ends with the preview's exit status, after the comment that explains it", async () => {
     const { code } = await run("preview.sh", "broken-flake", 255);
     assert.equal(code, 255);
@@ -106,8 +176,8 @@ describe("the scripts of the workflows", () => {
 
   it("explains a preview that failed before it began by what it said", async () => {
     fs.writeFileSync(
-      path.join(folder, "bin/npx"),
-      NPX.replace('cat "$PREVIEW.events.jsonl"', "").replace(/^printf .*$/m, ""),
+      path.join(folder, "bin/pulumi"),
+      PULUMI.replace('cat "$PREVIEW.events.jsonl"', "").replace(/^printf .*$/m, ""),
     );
     assert.equal((await run("preview.sh", "page", 255)).code, 255);
     assert.match((await github.comments())[0]!.body, /the preview failed[^]*said by the engine/);

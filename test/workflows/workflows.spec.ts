@@ -47,6 +47,8 @@ const jobs = Object.entries(workflows).flatMap(([name, { jobs, permissions }]) =
   Object.entries(jobs).map(([id, job]) => ({ id: `${name}.${id}`, job, permissions: job.permissions ?? permissions })),
 );
 
+const read = (...parts: string[]) => fs.readFileSync(path.join(...parts), "utf8");
+
 describe("the workflows", () => {
   it("are these", () => {
     assert.deepEqual(Object.keys(workflows).sort(), [
@@ -121,11 +123,38 @@ describe("the workflows", () => {
       for (const { run } of job.steps) assert.equal(run?.includes("${{") ?? false, false, id);
   });
 
+  it("meet a secret of main in an environment alone, where the repository has one for it", () => {
+    const secret = jobs.filter(({ job }) => /secrets\.(?!GITHUB_TOKEN)/.test(JSON.stringify(job)));
+    assert.deepEqual(
+      secret.map(({ id }) => id),
+      ["cache.fill", "deploy.deploy", "drift.drift"],
+    );
+    for (const { id, job } of secret) assert.match(job.environment!, /vars\.BRANCH_ENVIRONMENT \}\}$/, id);
+  });
+
+  it("take the engine by its hash wherever it runs, of the version that npm brings to people", () => {
+    const withEngine = jobs.filter(({ job }) => job.steps.some(({ run }) => /install-pulumi\.sh/.test(run ?? "")));
+    assert.deepEqual(
+      withEngine.map(({ id }) => id),
+      ["deploy.deploy", "drift.drift", "preview.preview", "test.test"],
+    );
+    const scripts = path.resolve(folder, "../scripts");
+    const all = [...Object.values(texts), ...fs.readdirSync(scripts).map((file) => read(scripts, file))].join("\n");
+    // The package of npm would run a script that it downloads, without a hash.
+    assert.doesNotMatch(all, /npx pulumi/);
+    const [, version] = /^version=(\S+)$/m.exec(read(scripts, "install-pulumi.sh"))!;
+    const { devDependencies } = JSON.parse(read(path.resolve(folder, "../.."), "package.json")) as {
+      devDependencies: Record<string, string>;
+    };
+    assert.equal(version, devDependencies["pulumi"]);
+    assert.match(read(scripts, "install-pulumi.sh"), /^sha256=[0-9a-f]{64}$/m);
+  });
+
   it("name only scripts that are there and can be run", () => {
     const named = jobs.flatMap(({ job }) =>
       job.steps.flatMap(({ run }) => run?.match(/\.github\/scripts\/\S+\.sh/g) ?? []),
     );
-    assert.equal(named.length, 5);
+    assert.equal(named.length, 9);
     for (const script of named) fs.accessSync(path.resolve(folder, "../..", script), fs.constants.X_OK);
   });
 });
@@ -208,7 +237,7 @@ describe("the workflow of deployments", () => {
   it("is of main, and waits for an approval where the repository has an environment for it", () => {
     assert.deepEqual(workflow("deploy").on["push"]!.branches, ["main"]);
     assert.match(job("deploy", "deploy").if!, /github\.ref == 'refs\/heads\/main' && vars\.DEPLOY_ROLE_ARN != ''/);
-    assert.equal(job("deploy", "deploy").environment, "${{ vars.DEPLOY_ENVIRONMENT }}");
+    assert.equal(job("deploy", "deploy").environment, "${{ vars.DEPLOY_ENVIRONMENT || vars.BRANCH_ENVIRONMENT }}");
   });
 
   it("interrupts an update before GitHub would kill it, which would leave a lock", () => {

@@ -51,9 +51,59 @@ export const INTEGRATION: Edit[] = [
     },
   },
   {
-    what: "deployEnvironment",
+    what: "previews without the state",
+    configure: { previews: "cloud" },
+    becomes: { "nixos-github-actions-preview-policy": "update", "nixos-previews": "create" },
+  },
+  {
+    what: "no previews",
+    configure: { previews: "none" },
+    becomes: each("delete", [
+      "nixos-github-actions-preview",
+      "nixos-github-actions-preview-policy",
+      "nixos-previews",
+      "nixos-preview-role-arn",
+    ]),
+  },
+  {
+    what: "previews of the state again",
+    configure: { previews: "state" },
+    becomes: each("create", [
+      "nixos-github-actions-preview",
+      "nixos-github-actions-preview-policy",
+      "nixos-preview-role-arn",
+    ]),
+  },
+  {
+    what: "deployInstanceTypes",
+    configure: { deployInstanceTypes: '["t3.small", "t3.medium"]' },
+    becomes: { "nixos-github-actions-deploy-policy": "update" },
+  },
+  {
+    what: "environments: the signing key moves into that of the branch",
+    configure: { environments: "true" },
+    becomes: {
+      ...each("create", ["nixos-branch-environment", "nixos-branch-environment-policy"]),
+      "nixos-cache-signing-key-of-branch": "create",
+      "nixos-cache-signing-key": "delete",
+    },
+  },
+  {
+    what: "deployEnvironment and deployReviewers",
+    configure: { deployEnvironment: "approved", deployReviewers: "[7]" },
+    becomes: {
+      "nixos-github-actions-deploy": "update",
+      ...each("create", ["nixos-deploy-environment", "nixos-deploy-approval", "nixos-deploy-approval-policy"]),
+    },
+  },
+  {
+    what: "deployEnvironment, another",
     configure: { deployEnvironment: "production" },
-    becomes: { "nixos-github-actions-deploy": "update", "nixos-deploy-environment": "create" },
+    becomes: {
+      "nixos-github-actions-deploy": "update",
+      "nixos-deploy-environment": "update",
+      ...each("replace", ["nixos-deploy-approval", "nixos-deploy-approval-policy"]),
+    },
   },
   {
     what: "githubOwnerId",

@@ -85,5 +85,22 @@ export const MACHINE: Edit[] = [
     },
     deployments: 1,
   },
+  {
+    what: "extraRules",
+    configure: { extraRules: '["udp/51820 0.0.0.0/0"]' },
+    becomes: { "nixos-udp-51820-0.0.0.0_0": "create" },
+  },
+  { what: "exclusiveRules", configure: { exclusiveRules: "true" }, becomes: { "nixos-exclusive-rules": "create" } },
+  {
+    what: "allowedRuleIds, of a rule that somebody added",
+    configure: {
+      allowedRuleIds: ({ ec2 }) => {
+        const group = [...ec2.groups.keys()].at(-1)!;
+        const rule = { direction: "ingress", ipProtocol: "tcp", fromPort: 8080, toPort: 8080 } as const;
+        return JSON.stringify([ec2.addRuleByHand(group, { ...rule, cidrIpv4: "192.0.2.9/32" })]);
+      },
+    },
+    becomes: { "nixos-exclusive-rules": "update" },
+  },
   { what: "protect", configure: { protect: "true" }, becomes: {} },
 ];

@@ -32,8 +32,10 @@ export interface Group {
   name: string;
   description: string;
   vpcId: string;
-  rules: Map<string, Properties & { direction: "ingress" | "egress" }>;
+  rules: Map<string, GroupRule>;
 }
+
+export type GroupRule = Properties & { direction: "ingress" | "egress" };
 
 export interface Instance {
   id: string;
@@ -135,6 +137,13 @@ export class Ec2 {
       throw new Ec2Error("InvalidParameterValue", message, "creating EC2 Instance");
     }
     return Array.from({ length: count }, () => block!.replace("/64", (this.hosts += 1).toString(16)));
+  }
+
+  /** A rule that somebody adds in the console, past every stack. */
+  addRuleByHand(groupId: string, rule: GroupRule): string {
+    const id = newId("sgr");
+    this.groups.get(groupId)!.rules.set(id, { securityGroupId: groupId, ...rule });
+    return id;
   }
 
   newElasticAddress(): string {

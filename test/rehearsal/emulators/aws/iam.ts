@@ -12,6 +12,8 @@ class IamError extends Error {
 interface Role {
   /** Inline policies by name. */
   policies: Map<string, string>;
+  /** ARNs of managed policies, which somebody attached by hand: no resource here does. */
+  attached: string[];
 }
 
 /** The emulated IAM of one account. */
@@ -57,7 +59,7 @@ export function role(iam: Iam): ResourceType {
         const message = `Role with name ${name} already exists.`;
         throw new IamError("EntityAlreadyExists", message, `creating IAM Role (${name})`);
       }
-      iam.roles.set(name, { policies: new Map() });
+      iam.roles.set(name, { policies: new Map(), attached: [] });
       return { id: name, outputs: { arn: arn(`role/${name}`), uniqueId: `AROA${name}`, ...tagsAll(inputs) } };
     },
     update: (_id, _state, inputs) => tagsAll(inputs),
@@ -71,6 +73,30 @@ export function role(iam: Iam): ResourceType {
       iam.roles.delete(id);
     },
   };
+}
+
+/** ListRolePolicies: names of a role's inline policies. */
+export function getRolePolicies(iam: Iam, args: Properties): Properties {
+  const { policies } = iam.role(args["roleName"] as string, "reading IAM Role Policies");
+  return { ...args, policyNames: [...policies.keys()] };
+}
+
+/** ListAttachedRolePolicies. */
+export function getRolePolicyAttachments(iam: Iam, args: Properties): Properties {
+  const { attached } = iam.role(args["roleName"] as string, "reading IAM Role Policy Attachments");
+  const attachedPolicies = attached.map((policyArn) => ({ policyArn, policyName: policyArn.split("/").at(-1) }));
+  return { ...args, attachedPolicies };
+}
+
+/** An identity provider by its address. */
+export function getOpenIdConnectProvider(iam: Iam, args: Properties): Properties {
+  const id = arn(`oidc-provider/${(args["url"] as string).replace("https://", "")}`);
+  if (!iam.providers.has(id)) {
+    throw new Error(
+      `reading IAM OIDC Provider: finding IAM OIDC Provider by url (${args["url"] as string}): not found`,
+    );
+  }
+  return { ...args, id, arn: id };
 }
 
 /** A policy that belongs to one role. */

@@ -1,19 +1,30 @@
 import type { Provider } from "../provider";
 import { Ec2 } from "./ec2";
 import { eip } from "./eip";
-import { Iam, instanceProfile, openIdConnectProvider, role, rolePolicy } from "./iam";
+import { exclusiveRules } from "./exclusiveRules";
+import {
+  getOpenIdConnectProvider,
+  getRolePolicies,
+  getRolePolicyAttachments,
+  Iam,
+  instanceProfile,
+  openIdConnectProvider,
+  role,
+  rolePolicy,
+} from "./iam";
 import { instance } from "./instance";
 import { keyPair } from "./keyPair";
-import { getAmiIds, getRegion, getSubnet } from "./lookups";
+import { getAmiIds, getRegion, getSecurityGroupRule, getSecurityGroupRules, getSubnet } from "./lookups";
 import { bucket, bucketSetting, S3 } from "./s3";
 import { securityGroup } from "./securityGroup";
 import { securityGroupRule } from "./securityGroupRule";
 
 export { Ec2 } from "./ec2";
+export { Iam } from "./iam";
 
 /** The aws provider on an emulated EC2, S3 and IAM. */
-export function awsProvider(ec2: Ec2 = new Ec2()): Provider {
-  const [s3, iam] = [new S3(), new Iam()];
+export function awsProvider(ec2: Ec2 = new Ec2(), iam: Iam = new Iam()): Provider {
+  const s3 = new S3();
   return {
     name: "aws",
     version: "7.48.0",
@@ -30,6 +41,7 @@ export function awsProvider(ec2: Ec2 = new Ec2()): Provider {
       "aws:ec2/instance:Instance": instance(ec2),
       "aws:ec2/keyPair:KeyPair": keyPair(ec2),
       "aws:ec2/securityGroup:SecurityGroup": securityGroup(ec2),
+      "aws:ec2/vpcSecurityGroupRulesExclusive:VpcSecurityGroupRulesExclusive": exclusiveRules(ec2),
       "aws:iam/instanceProfile:InstanceProfile": instanceProfile(iam),
       "aws:iam/openIdConnectProvider:OpenIdConnectProvider": openIdConnectProvider(iam),
       "aws:iam/role:Role": role(iam),
@@ -58,8 +70,13 @@ export function awsProvider(ec2: Ec2 = new Ec2()): Provider {
     },
     functions: {
       "aws:ec2/getAmiIds:getAmiIds": (args) => getAmiIds(ec2, args),
+      "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": (args) => getOpenIdConnectProvider(iam, args),
+      "aws:iam/getRolePolicies:getRolePolicies": (args) => getRolePolicies(iam, args),
+      "aws:iam/getRolePolicyAttachments:getRolePolicyAttachments": (args) => getRolePolicyAttachments(iam, args),
       "aws:index/getRegion:getRegion": (args) => getRegion(ec2, args),
       "aws:ec2/getSubnet:getSubnet": (args) => getSubnet(ec2, args),
+      "aws:vpc/getSecurityGroupRule:getSecurityGroupRule": (args) => getSecurityGroupRule(ec2, args),
+      "aws:vpc/getSecurityGroupRules:getSecurityGroupRules": (args) => getSecurityGroupRules(ec2, args),
     },
   };
 }

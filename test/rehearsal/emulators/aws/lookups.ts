@@ -61,6 +61,31 @@ export function getSubnet(ec2: Ec2, args: Properties): Properties {
   };
 }
 
+/** DescribeSecurityGroupRules: ids of the rules of a group, of those with all given tags. */
+export function getSecurityGroupRules(ec2: Ec2, args: Properties): Properties {
+  const filters = (args["filters"] as { name: string; values: string[] }[] | undefined) ?? [];
+  const unknown = filters.find(({ name }) => name !== "group-id");
+  if (unknown !== undefined) throw new Error(`The emulator looks rules up by group-id, not by ${unknown.name}.`);
+  const wanted = Object.entries((args["tags"] as Properties | undefined) ?? {});
+  const groups = filters.flatMap(({ values }) => values.map((id) => ec2.groups.get(id)));
+  const rules = groups.flatMap((group) => [...(group?.rules ?? [])]);
+  const tagsOf = (rule: Properties) => (rule["tags"] as Properties | undefined) ?? {};
+  const found = rules.filter(([, rule]) => wanted.every(([key, value]) => tagsOf(rule)[key] === value));
+  return { ...args, id: ec2.region, region: ec2.region, ids: found.map(([id]) => id) };
+}
+
+/** One rule, by its id. What a rule has not is empty, or -1. */
+export function getSecurityGroupRule(ec2: Ec2, args: Properties): Properties {
+  const id = args["securityGroupRuleId"] as string;
+  const rule = [...ec2.groups.values()].map(({ rules }) => rules.get(id)).find((one) => one !== undefined);
+  if (rule === undefined) throw new Error("reading Security Group Rule: no matching Security Group Rule found");
+  const { direction, ...properties } = rule;
+  const nothing = { cidrIpv4: "", cidrIpv6: "", description: "", prefixListId: "", referencedSecurityGroupId: "" };
+  const ports = { fromPort: -1, toPort: -1, tags: {} };
+  const arn = ec2.arn(`security-group-rule/${id}`);
+  return { ...nothing, ...ports, ...properties, id, securityGroupRuleId: id, arn, isEgress: direction === "egress" };
+}
+
 /** The region that the provider works in, or the one that is asked about. */
 export function getRegion(ec2: Ec2, args: Properties): Properties {
   const region = (args["region"] as string | undefined) ?? ec2.region;

@@ -1,9 +1,10 @@
 import type { Provider } from "../provider";
 import { actionsEntry } from "./actions";
 import { deployKey } from "./deployKey";
-import { branchProtection } from "./protection";
+import { environmentPolicy, environmentSecret, repositoryEnvironment } from "./environment";
+import { branchProtection, getBranchProtectionRules } from "./protection";
 import { getRepository, repository } from "./repository";
-import { repositoryRuleset } from "./ruleset";
+import { getRestApi, repositoryRuleset } from "./ruleset";
 import { Github } from "./service";
 
 export { Github } from "./service";
@@ -18,13 +19,22 @@ export function githubProvider(github: Github = new Github()): Provider {
       if (typeof owner === "string" && owner !== "") github.owner = owner;
     },
     resources: {
+      "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret": environmentSecret(github),
       "github:index/actionsSecret:ActionsSecret": actionsEntry(github, "secretName"),
       "github:index/actionsVariable:ActionsVariable": actionsEntry(github, "variableName"),
       "github:index/branchProtection:BranchProtection": branchProtection(github),
       "github:index/repository:Repository": repository(github),
       "github:index/repositoryDeployKey:RepositoryDeployKey": deployKey(github),
+      "github:index/repositoryEnvironment:RepositoryEnvironment": repositoryEnvironment(github),
+      "github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy":
+        environmentPolicy(github),
       "github:index/repositoryRuleset:RepositoryRuleset": repositoryRuleset(github),
     },
-    functions: { "github:index/getRepository:getRepository": (args) => getRepository(github, args) },
+    functions: {
+      "github:index/getBranchProtectionRules:getBranchProtectionRules": (args) =>
+        getBranchProtectionRules(github, args),
+      "github:index/getRepository:getRepository": (args) => getRepository(github, args),
+      "github:index/getRestApi:getRestApi": (args) => getRestApi(github, args),
+    },
   };
 }

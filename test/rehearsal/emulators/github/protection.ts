@@ -55,6 +55,16 @@ export function branchProtection(github: Github): ResourceType {
   };
 }
 
+/** Patterns of a repository's rules. */
+export function getBranchProtectionRules(github: Github, args: Properties): Properties {
+  const repository = repositoryOf(github, args["repository"] as string, "POST https://api.github.com/graphql");
+  return {
+    ...args,
+    id: repository.nodeId,
+    rules: [...repository.protections.values()].map(({ pattern }) => ({ pattern })),
+  };
+}
+
 function all(github: Github): Repository[] {
   return [...github.repositories.values()];
 }

@@ -5,6 +5,17 @@ import { type Github, GithubError, type Repository } from "./service";
 const words = (property: string, allowed: string[]) => (value: string) =>
   allowed.includes(value) ? undefined : `expected ${property} to be one of ${allowed.join(", ")}, got ${value}`;
 
+/** GET of REST, as far as it lists the rulesets of a repository. */
+export function getRestApi(github: Github, args: Properties): Properties {
+  const endpoint = args["endpoint"] as string;
+  const [, name] = /^repos\/[^/]+\/([^/]+)\/rulesets$/.exec(endpoint) ?? [];
+  if (name === undefined) throw new Error(`The emulator does not answer GET ${endpoint}.`);
+  const repository = github.repository(name);
+  const rulesets = [...(repository?.rulesets.values() ?? [])].map(({ id, name }) => ({ id, name }));
+  const body = JSON.stringify(repository === undefined ? { message: "Not Found" } : rulesets);
+  return { ...args, id: endpoint, code: repository === undefined ? 404 : 200, body };
+}
+
 /** A ruleset of a repository, the newer form of branch protection. */
 export function repositoryRuleset(github: Github): ResourceType {
   const put = (inputs: Properties, call: string, id: number): Repository => {

@@ -27,6 +27,13 @@ export interface Ruleset {
   inputs: Properties;
 }
 
+export interface Environment {
+  rules: Properties;
+  /** Patterns of the branches whose jobs may name it, by the number of the policy. */
+  branches: Map<number, string>;
+  secrets: Map<string, string>;
+}
+
 export interface Repository {
   name: string;
   nodeId: string;
@@ -40,6 +47,7 @@ export interface Repository {
   /** Values of the workflows' variables and secrets, by name. */
   variables: Map<string, string>;
   secrets: Map<string, string>;
+  environments: Map<string, Environment>;
 }
 
 export interface GithubOptions {
@@ -80,6 +88,7 @@ export class Github {
       rulesets: new Map(),
       variables: new Map(),
       secrets: new Map(),
+      environments: new Map(),
     };
     this.repositories.set(name.toLowerCase(), repository);
     return repository;

@@ -1,0 +1,32 @@
+import * as pulumi from "@pulumi/pulumi";
+import { ADOPTING } from "./signals";
+
+/** Outputs know it, and their types do not say so. */
+interface Knowing {
+  isKnown: Promise<boolean>;
+}
+
+/**
+ * Refuses in the preview to make what is there already and this stack does not have: after a destroy that left it, in a
+ * second stack, or after a kill. The service would refuse too, but half-way, when the rest exists.
+ *
+ * @param lookUp what is wrong and what to do, in sentences; undefined where nothing is there
+ */
+export function refuseExisting(
+  component: pulumi.ComponentResource,
+  resource: pulumi.CustomResource,
+  lookUp: () => Promise<string | undefined>,
+): void {
+  if (process.env[ADOPTING] !== undefined) return;
+  resource.urn.apply(async () => {
+    // Only what is still to be made has no id, and only in a preview.
+    if (await (resource.id as unknown as Knowing).isKnown) return;
+    let found: string | undefined;
+    try {
+      found = await lookUp();
+    } catch {
+      // Whoever may not look, or finds nothing to look in, is told by the service.
+    }
+    if (found !== undefined) throw new pulumi.ResourceError(found, component, true);
+  });
+}
