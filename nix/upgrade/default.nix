@@ -10,7 +10,7 @@
 
 let
   program =
-    name: script: tools:
+    name: scripts: tools:
     pkgs.writeShellApplication {
       inherit name;
       runtimeInputs = [
@@ -26,23 +26,36 @@ let
       };
       # The `$names` in single quotes are jq's.
       excludeShellChecks = [ "SC2016" ];
-      text = builtins.readFile script;
+      text = lib.concatStringsSep "\n" (map builtins.readFile scripts);
     };
 in
 rec {
-  remote = program "nixos-upgrade-remote" ./remote.sh [
+  remote = program "nixos-upgrade-remote" [ ./remote.sh ] [
     pkgs.curl
     pkgs.gitMinimal
     pkgs.openssh
+    token
   ];
-  status = program "nixos-upgrade-status" ./status.sh [ ];
-  health = program "nixos-upgrade-health" ./health.sh [
+  status = program "nixos-upgrade-status" [
+    ./units.sh
+    ./status.sh
+  ] [ ];
+  health = program "nixos-upgrade-health" [
+    ./units.sh
+    ./health.sh
+  ] [
     pkgs.bash
     pkgs.curl
     remote
   ];
-  upgrade = program "nixos-upgrade" ./upgrade.sh [
+  upgrade = program "nixos-upgrade" [
+    ./units.sh
+    ./access.sh
+    ./switch.sh
+    ./upgrade.sh
+  ] [
     nix
+    pkgs.bash
     pkgs.curl
     pkgs.gitMinimal
     pkgs.openssh
@@ -51,10 +64,10 @@ rec {
     remote
     status
   ];
-  probe = program "nixos-upgrade-probe" ./probe.sh [
+  probe = program "nixos-upgrade-probe" [ ./probe.sh ] [
     remote
     status
   ];
-  alert = program "nixos-upgrade-alert" ./alert.sh [ pkgs.bash ];
-  token = program "nixos-upgrade-token" ./token.sh [ ];
+  alert = program "nixos-upgrade-alert" [ ./alert.sh ] [ pkgs.bash ];
+  token = program "nixos-upgrade-token" [ ./token.sh ] [ ];
 }

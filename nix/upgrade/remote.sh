@@ -85,6 +85,9 @@ retry_at() {
 
 ask_rest() {
   local token
+  # A secret that was changed is taken up here: from NixOS 26.11 on, a switch no longer restarts the service that does it
+  # for sops-nix.
+  [[ -z $UPGRADE_TOKEN_FILE ]] || nixos-upgrade-token 2>/dev/null || true
   token=$(access_token)
   [[ -n $token ]] || answer_failing no-token \
     "The machine has no token to read the repository with: see nixos-upgrade-token.service."
