@@ -219,12 +219,12 @@ function healthSeconds(confirmSeconds) {
 }
 
 /** What `arm` leaves on the machine, to be called with a function's name by systemd. */
-function guardScript() {
+export function guardScript() {
   return [scripts("guard.sh"), 'PATH=$(get "${0%/*}/path")\nexport PATH\n"$@"'].join("\n");
 }
 
 /** A script and what it is made of. @param {string} file */
-function scripts(file) {
+export function scripts(file) {
   return ["common.sh", ...(PARTS[file] ?? []), file]
     .map((name) => fs.readFileSync(new URL(`remote/${name}`, import.meta.url), "utf8"))
     .join("\n");
