@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { makeKeyPair, startMachine, type KeyPair, type Machine } from "../../bench";
+import { makeKeyPair, startMachine, type KeyPair, type Machine, type MachineOptions } from "../../bench";
 import { configured } from "../../nix/evaluate";
 import { commonFile, programs, quote, script } from "./programs";
 
@@ -12,6 +12,8 @@ export interface Push {
   behaviour?: string;
   /** A health check that the new system brings along (default: none, so the running one's is used). */
   health?: string;
+  /** Says that deployments may be locked out. */
+  meansLockout?: boolean;
   /** Leaves the system as it is, and changes only a file beside it. */
   readmeOnly?: boolean;
   /** Rewrites history: the new revision follows this one instead of the newest. */
@@ -77,8 +79,11 @@ const settings = {
 
 const tools = ["git", "nix", "nix-store", "nix-env", "curl"];
 
-export async function startUpgradeBench(configuration: object = configured): Promise<UpgradeBench> {
-  const machine = await startMachine();
+export async function startUpgradeBench(
+  configuration: object = configured,
+  options: MachineOptions = {},
+): Promise<UpgradeBench> {
+  const machine = await startMachine(options);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "upgrade-bench-"));
   // The network is this computer's, so that each bench takes an address of the loopback range for itself.
   const address = `127.${randomInt(64, 128)}.${randomInt(256)}.${randomInt(1, 255)}`;
@@ -225,7 +230,8 @@ OOMPolicy=continue
     return this.set({});
   }
 
-  async push({ behaviour = "good", health = "", readmeOnly = false, onto }: Push = {}): Promise<string> {
+  async push(what: Push = {}): Promise<string> {
+    const { behaviour = "good", health = "", meansLockout = false, readmeOnly = false, onto } = what;
     if (onto) await this.machine.output(`git -C /srv/work reset --quiet --hard ${onto}`);
     if (readmeOnly) {
       await this.write({ "/srv/work/README": randomUUID() });
@@ -233,6 +239,7 @@ OOMPolicy=continue
       await this.write({
         "/srv/work/nix/behaviour": behaviour,
         "/srv/work/nix/health": health,
+        "/srv/work/nix/lockout": meansLockout ? "meant" : "",
         "/srv/work/nix/nonce": randomUUID(),
       });
     }
