@@ -241,6 +241,7 @@ ln -s "$system" /run/booted-system
 ExecStart=/usr/sbin/sshd -D -e
 KillMode=process
 RuntimeDirectory=sshd
+RuntimeDirectoryPreserve=yes
 `,
   };
   for (const [name, content] of Object.entries(files)) {

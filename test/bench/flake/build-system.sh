@@ -57,8 +57,8 @@ mkdir -p "$out/etc/ssh"
 case $behaviour in
 rootLoginOff) echo "PermitRootLogin no" >"$out/etc/ssh/bench.conf" ;;
 otherKeys) echo "AuthorizedKeysFile /etc/ssh/nobody" >"$out/etc/ssh/bench.conf" ;;
-firewallShuts) echo 'table inet bench { chain input { type filter hook input priority 0; policy drop; iif lo accept; } }' >"$out/etc/bench.nft" ;;
-firewallOpens) echo 'table inet bench { chain input { type filter hook input priority 0; policy drop; iif lo accept; tcp dport { 80, 1-65000 } accept; } }' >"$out/etc/bench.nft" ;;
+firewallShuts) echo 'table inet bench { chain input { type filter hook input priority 0; policy drop; iif lo accept; }; }' >"$out/etc/bench.nft" ;;
+firewallOpens) echo 'table inet bench { chain input { type filter hook input priority 0; policy drop; iif lo accept; tcp dport { 80, 1000-65000 } accept; }; }' >"$out/etc/bench.nft" ;;
 esac
 
 # What is on PATH of a NixOS machine without further packages, and no more: a deployment that used python or jq
