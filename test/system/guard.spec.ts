@@ -59,6 +59,7 @@ describe("the guard of a deployment", () => {
       });
     }
 
+    // Fault 129
     it("while a child of a rollback is killed for memory tries again", async () => {
       await guard.arm(next, { confirmSeconds: 1 });
       await guard.switch(next);

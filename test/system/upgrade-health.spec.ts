@@ -60,6 +60,7 @@ describe("upgrade: health", () => {
       });
     }
 
+    // Fault 121
     it("names what an activation complains of where no unit is to blame", async () => {
       await runs();
       await bench.push({ behaviour: "userActivationFails" });
@@ -84,6 +85,7 @@ describe("upgrade: health", () => {
       ["the firewall shuts the port", "firewallShuts", /the firewall shuts port \d+/],
     ];
     for (const [what, behaviour, message] of lockouts) {
+      // Fault 122
       it(`${what}: the last good system comes back`, async () => {
         await runs();
         // The new system has no SSH server to check.
