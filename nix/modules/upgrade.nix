@@ -357,7 +357,8 @@ in
     })
 
     (lib.mkIf (cfg.enable && cfg.allowLockout) {
-      environment.etc."nixos-upgrade/allow-lockout".text = "continuousDeployment.upgrade.allowLockout = true\n";
+      environment.etc."nixos-upgrade/allow-lockout".text =
+        "continuousDeployment.upgrade.allowLockout = true\n";
     })
 
     (lib.mkIf cfg.enable {

@@ -30,44 +30,59 @@ let
     };
 in
 rec {
-  remote = program "nixos-upgrade-remote" [ ./remote.sh ] [
-    pkgs.curl
-    pkgs.gitMinimal
-    pkgs.openssh
-    token
-  ];
-  status = program "nixos-upgrade-status" [
-    ./units.sh
-    ./status.sh
-  ] [ ];
-  health = program "nixos-upgrade-health" [
-    ./units.sh
-    ./health.sh
-  ] [
-    pkgs.bash
-    pkgs.curl
-    remote
-  ];
-  upgrade = program "nixos-upgrade" [
-    ./units.sh
-    ./access.sh
-    ./switch.sh
-    ./upgrade.sh
-  ] [
-    nix
-    pkgs.bash
-    pkgs.curl
-    pkgs.gitMinimal
-    pkgs.openssh
-    pkgs.util-linux
-    health
-    remote
-    status
-  ];
-  probe = program "nixos-upgrade-probe" [ ./probe.sh ] [
-    remote
-    status
-  ];
+  remote =
+    program "nixos-upgrade-remote"
+      [ ./remote.sh ]
+      [
+        pkgs.curl
+        pkgs.gitMinimal
+        pkgs.openssh
+        token
+      ];
+  status =
+    program "nixos-upgrade-status"
+      [
+        ./units.sh
+        ./status.sh
+      ]
+      [ ];
+  health =
+    program "nixos-upgrade-health"
+      [
+        ./units.sh
+        ./health.sh
+      ]
+      [
+        pkgs.bash
+        pkgs.curl
+        remote
+      ];
+  upgrade =
+    program "nixos-upgrade"
+      [
+        ./units.sh
+        ./access.sh
+        ./switch.sh
+        ./upgrade.sh
+      ]
+      [
+        nix
+        pkgs.bash
+        pkgs.curl
+        pkgs.gitMinimal
+        pkgs.openssh
+        pkgs.util-linux
+        health
+        remote
+        status
+      ];
+  probe =
+    program "nixos-upgrade-probe"
+      [ ./probe.sh ]
+      [
+        remote
+        status
+      ];
   alert = program "nixos-upgrade-alert" [ ./alert.sh ] [ pkgs.bash ];
   token = program "nixos-upgrade-token" [ ./token.sh ] [ ];
 }
