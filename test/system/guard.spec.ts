@@ -16,7 +16,7 @@ describe("the guard of a deployment", () => {
   let initial: string;
   let next: string;
 
-  before(async function () {
+  before(function () {
     const reason = canRunMachine();
     requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
   });
