@@ -20,6 +20,7 @@ const TOKEN = /^[0-9A-Za-z_-]{0,64}$/;
 const SYSTEM = new RegExp(
   String.raw`^(?:${STORE_PATH}|\/run\/current-system|\/nix\/var\/nix\/profiles\/[a-z0-9-]{1,40})?$`,
 );
+const UNIT = /^[0-9A-Za-z:_.\\@-]{1,255}$/;
 const UNIT_STATE = /^[a-z-]{0,20}$/;
 const NOTHING = /^$/;
 /** Only ever shown. */
@@ -52,13 +53,16 @@ const FORMS = {
   busy: STATE,
   "guard-token": TOKEN,
   probed: NOTHING,
-  "failed-unit": /^[0-9A-Za-z:_.\\@-]{1,255}$/,
+  "failed-unit": UNIT,
+  "known-failed-unit": UNIT,
+  watching: /^\d{1,5}$/,
+  "reboot-needed": NOTHING,
   change: WORDS,
   repository: WORDS,
 };
 
 /** Answers that may come more than once. */
-const LISTS = ["failed-unit", "change"];
+const LISTS = ["failed-unit", "known-failed-unit", "change"];
 
 /**
  * What a call answers at least, one of these: without it the script did not run to its end.

@@ -43,7 +43,7 @@ async function deploy(deployment) {
   });
   const wanted = await outputOf(settings.derivation, deployment.processes);
   const present = presentSystem(seen, wanted, settings.derivation);
-  if (present !== undefined) return unchanged(log, present);
+  if (present !== undefined) return unchanged(deployment, present, seen);
   refuseWithoutToken(deployment, seen);
 
   const { revision, warning } = await following;
@@ -63,7 +63,7 @@ async function deploy(deployment) {
   );
   if (runs(held, system)) {
     await release(deployment);
-    return unchanged(log, system);
+    return unchanged(deployment, system, await machine.probe());
   }
 
   const previous = await log.phase("arm", async (say) => {
@@ -85,7 +85,9 @@ async function deploy(deployment) {
   });
   await log.phase("release", () => release(deployment));
   log.summary(previous, system, await changedPackages(deployment, previous, system));
-  reportFailedUnits(deployment, system, confirmed);
+  if (confirmed.rebootNeeded)
+    log.progress(`note: the new kernel runs after a restart only: ssh root@${settings.host} systemctl reboot`);
+  reportUnits(deployment, system, confirmed);
   return { systemPath: system, changed: true, rebooted: false };
 }
 
@@ -143,23 +145,29 @@ async function changedPackages({ machine }, before, after) {
 }
 
 /**
- * @param {Log} log
+ * @param {Deployment} deployment
  * @param {string} systemPath
+ * @param {Answers} seen
  */
-function unchanged(log, systemPath) {
-  log.progress(`done: the machine already runs ${systemPath}`);
+function unchanged(deployment, systemPath, seen) {
+  deployment.log.progress(`done: the machine already runs ${systemPath}`);
+  const [failedUnits, knownFailedUnits] = [seen.all("failed-unit"), seen.all("known-failed-unit")];
+  reportUnits(deployment, systemPath, { failedUnits, knownFailedUnits, complaints: [] });
   return { systemPath, changed: false, rebooted: false };
 }
 
 /**
  * @param {Deployment} deployment
  * @param {string} system
- * @param {import("./switch.mjs").Confirmed} confirmed
+ * @param {Pick<import("./switch.mjs").Confirmed, "failedUnits" | "knownFailedUnits" | "complaints">} found
  */
-function reportFailedUnits({ settings, log }, system, { exitCode, failedUnits }) {
-  if (exitCode === 0) return;
-  const units = failedUnits.join(", ") || "(they recovered since)";
-  const message = `The machine runs ${system}, but some units failed: ${units}.`;
+function reportUnits({ settings, log }, system, { failedUnits, knownFailedUnits, complaints }) {
+  if (knownFailedUnits.length > 0)
+    log.progress(`warning: units that failed before the switch still fail: ${knownFailedUnits.join(", ")}`);
+  for (const complaint of failedUnits.length > 0 ? [] : complaints)
+    log.progress(`warning: in the activation: ${complaint}; no unit fails now that did not before`);
+  if (failedUnits.length === 0) return;
+  const message = `The machine runs ${system}, but some units failed: ${failedUnits.join(", ")}.`;
   if (settings.allowFailedUnits) return log.progress(`warning: ${message}`);
   throw new DeploymentError(message, {
     advice: [
@@ -182,8 +190,9 @@ function prepare(env) {
     const temporary = isPlainPath(os.tmpdir()) ? {} : { TMPDIR: "/tmp" };
     const processes = new Processes({ ...plainEnvironment(env), ...temporary }, log.heard);
     const machine = new Machine(processes, settings.host, sshConfig);
-    // The connection that nixos-rebuild would keep for a minute outlives it when it is killed.
-    const nixEnvironment = { ...processes.env, NIX_SSHOPTS: `-F ${sshConfig} -o ControlMaster=no -o ControlPath=none` };
+    // The connection that nixos-rebuild would keep for a minute outlives it when it is killed. It asks for that before or
+    // after these options, and ssh heeds the first -o; -S counts wherever it stands.
+    const nixEnvironment = { ...processes.env, NIX_SSHOPTS: `-F ${sshConfig} -S none` };
     return { settings, log, folder, sshConfig, processes, machine, nixEnvironment, holding: false };
   } catch (error) {
     folder.remove();

@@ -58,7 +58,7 @@ async function obstacleOf(answers, { machine, settings }, wanted) {
   if (/^(armed|switching|switched|rolling-back)/.test(guard)) {
     // Of a deployment that lost its lease: it is dead, or cut off for good.
     const ours = answers.get("guard-system") === wanted;
-    if (ours && guard.startsWith("switched")) await machine.confirm(answers.get("guard-system"), settings.derivation);
+    if (ours && guard.startsWith("switched")) await machine.confirm(answers.get("guard-system"), settings);
     else if (!ours || guard === "armed") await machine.abandon({ token: answers.get("guard-token") });
     return `the machine finishes what an interrupted deployment began (${guard.split(" ")[0]})`;
   }

@@ -19,6 +19,13 @@ const ANSWER_SECONDS = 50;
 const ATTEMPTS = 3;
 /** A build may say more. */
 const MOST_TALK = 16 * 2 ** 20;
+/** At most; the automatic upgrade, for which nobody waits, takes longer. */
+const HEALTH_SECONDS = 15;
+/**
+ * What the scripts of remote/ use beside common.sh.
+ * @type {Record<string, string[]>}
+ */
+const PARTS = { "guard.sh": ["units.sh", "rollback.sh"], "probe.sh": ["units.sh"] };
 
 /** The connection failed, so it is not known what the machine did. */
 export class ConnectionFailed extends DeploymentError {
@@ -101,12 +108,14 @@ export class Machine {
   }
 
   /**
-   * Keeps the system if the switch is over; says where it stands. Always over a connection of its own.
+   * Keeps the system if the switch is over and its units are well; says where it stands. Always over a connection of
+   * its own.
    * @param {string} system
-   * @param {string} derivation
+   * @param {Pick<import("./settings.mjs").Settings, "derivation" | "confirmSeconds" | "allowFailedUnits">} settings
    */
-  confirm(system, derivation) {
-    return this.#once("guard.sh", ["confirm", system, derivation]);
+  confirm(system, { derivation, confirmSeconds, allowFailedUnits }) {
+    const seconds = healthSeconds(confirmSeconds);
+    return this.#once("guard.sh", ["confirm", system, derivation, String(seconds), String(allowFailedUnits)]);
   }
 
   /**
@@ -163,7 +172,7 @@ export class Machine {
     const args = ["-F", this.sshConfig, "-T", this.host, "bash -s"];
     // In braces, so that a call that arrives cut off is an error of syntax. After it, what is left of standard input is
     // not for the shell.
-    const input = `${script("common.sh")}\n${script(file)}\n{ ${call.map(quoted).join(" ")}; exit; }\n`;
+    const input = `${scripts(file)}\n{ ${call.map(quoted).join(" ")}; exit; }\n`;
     const limits = { timeoutSeconds: ANSWER_SECONDS, mostOutput: MOST_ANSWERED, mostTalk: MOST_TALK };
     const result = await this.processes.run("ssh", args, { ...limits, input, ...options }).catch((error) => {
       throw error instanceof OutputTooLong ? new StrangeAnswer("it does not end.") : error;
@@ -190,14 +199,21 @@ function userName() {
   }
 }
 
-/** What `arm` leaves on the machine, to be called with a function's name by systemd. */
-function guardScript() {
-  return [script("common.sh"), script("guard.sh"), 'PATH=$(guarded path)\nexport PATH\n"$@"'].join("\n");
+/** How long a system runs before its units are judged: a quarter of the time that a confirmation has. @param {number} confirmSeconds */
+function healthSeconds(confirmSeconds) {
+  return Math.min(HEALTH_SECONDS, Math.floor(confirmSeconds / 4));
 }
 
-/** @param {string} file */
-function script(file) {
-  return fs.readFileSync(new URL(`remote/${file}`, import.meta.url), "utf8");
+/** What `arm` leaves on the machine, to be called with a function's name by systemd. */
+export function guardScript() {
+  return [scripts("guard.sh"), 'PATH=$(get "${0%/*}/path")\nexport PATH\n"$@"'].join("\n");
+}
+
+/** A script and what it is made of. @param {string} file */
+export function scripts(file) {
+  return ["common.sh", ...(PARTS[file] ?? []), file]
+    .map((name) => fs.readFileSync(new URL(`remote/${name}`, import.meta.url), "utf8"))
+    .join("\n");
 }
 
 /** A word of the shell. @param {string} word */

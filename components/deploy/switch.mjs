@@ -51,8 +51,10 @@ export async function switchSystem({ settings, processes, nixEnvironment }, nixo
 /**
  * How a switch came out.
  * @typedef {object} Confirmed
- * @property {number} exitCode 0, or 4 when some units failed
- * @property {string[]} failedUnits
+ * @property {string[]} failedUnits that this system is to blame for
+ * @property {string[]} knownFailedUnits that failed before, too
+ * @property {string[]} complaints of an activation that nevertheless left no unit failing
+ * @property {boolean} rebootNeeded
  */
 
 /**
@@ -70,7 +72,7 @@ export async function confirmSwitch(deployment, { system, previous, rebuild, aga
   let attempt = 1;
   let said = "";
   for (;;) {
-    const answers = await machine.confirm(system, settings.derivation).catch((error) => {
+    const answers = await machine.confirm(system, settings).catch((error) => {
       if (error instanceof DeploymentError && !(error instanceof StrangeAnswer)) return error;
       throw error;
     });
@@ -80,7 +82,7 @@ export async function confirmSwitch(deployment, { system, previous, rebuild, aga
       waitingFor = answers instanceof ConnectionFailed ? `no new connection (${answers.cause})` : answers.message;
     } else {
       const [state = "", detail = ""] = answers.get("guard").split(" ");
-      if (state === "confirmed") return { exitCode: Number(detail), failedUnits: answers.all("failed-unit") };
+      if (state === "confirmed") return confirmed(answers, Number(detail), rebuild);
       if (state === "armed") {
         await refuseUnguarded(deployment, answers, previous);
         // It never began: nothing was activated.
@@ -95,11 +97,37 @@ export async function confirmSwitch(deployment, { system, previous, rebuild, aga
         throw rolledBack(answers, { previous, system, rebuild, settings });
       if (Date.now() >= deadline)
         throw lostSight(new DeploymentError(`It is ${state} since long.`), previous, settings);
-      waitingFor = state === "switching" ? "the machine is still switching" : "the machine is going back";
+      waitingFor = answers.has("watching")
+        ? "reached over a new connection; watching its units"
+        : state === "rolling-back"
+          ? "the machine is going back"
+          : "the machine is still switching";
     }
     if (waitingFor !== said) log.progress(`confirm: ${(said = waitingFor)}`);
     await processes.sleep(PAUSE_SECONDS);
   }
+}
+
+/**
+ * @param {Answers} answers
+ * @param {number} exitCode of switch-to-configuration: 0, or 4 when something failed in the activation
+ * @param {Result} rebuild
+ * @returns {Confirmed}
+ */
+function confirmed(answers, exitCode, rebuild) {
+  return {
+    failedUnits: answers.all("failed-unit"),
+    knownFailedUnits: answers.all("known-failed-unit"),
+    complaints: exitCode === 0 ? [] : complaints(rebuild),
+    rebootNeeded: answers.has("reboot-needed"),
+  };
+}
+
+/** What switch-to-configuration says when it ends with exit code 4. @param {Result} rebuild */
+function complaints({ stdout, stderr }) {
+  const lines = `${stdout}\n${stderr}`.split("\n").map((line) => line.trim());
+  const found = lines.filter((line) => /^(?:warning: .* failed\b|Failed to )/.test(line));
+  return found.length > 0 ? [...new Set(found)] : ["switch-to-configuration ended with exit code 4"];
 }
 
 /**
@@ -194,17 +222,27 @@ export function rolledBack(answers, { previous, system, rebuild, settings }) {
       advice: [`${now}.`, look],
     });
   }
+  const restart = restartAdvice(rebuild, reason, system, settings);
+  if (reason === "needs-restart") {
+    return new DeploymentError(`${why(reason, settings)} ${now}, as before.`, { advice: restart });
+  }
   if (state === "rolled-back") {
-    return new DeploymentError(`${why(reason, settings)} The machine rolled back to ${previous}.`, {
-      details: reason.startsWith("switch-failed") ? tail(rebuild) : "",
-      advice: [
-        ...(/^(interrupted|switch-did-not-begin)$/.test(reason)
-          ? []
-          : [`It will not upgrade to ${system} by itself until the branch moves.`]),
-        ...restartAdvice(rebuild, system, settings),
-        look,
-      ],
-    });
+    const failed = answers.all("failed-unit");
+    const units = failed.length > 0 ? `: ${failed.join(", ")}` : "";
+    return new DeploymentError(
+      `${why(reason, settings)}${reason === "units-failed" ? `${units}.` : ""} The machine rolled back to ${previous}.`,
+      {
+        details: reason.startsWith("switch-failed") || reason === "units-failed" ? tail(rebuild) : "",
+        advice: [
+          ...(/^(interrupted|restarted|switch-did-not-begin)$/.test(reason)
+            ? []
+            : [`It will not upgrade to ${system} by itself until the branch moves.`]),
+          ...(reason === "units-failed" ? ["Set allowFailedUnits to keep a system with such units."] : []),
+          ...restart,
+          look,
+        ],
+      },
+    );
   }
   return new DeploymentError("The machine no longer knows of this switch: it may have restarted.", {
     advice: [`${now}, and it starts with ${answers.get("profile")}.`, "Run this again: it goes on from there.", look],
@@ -226,6 +264,12 @@ function why(reason, { confirmSeconds, switchSeconds }) {
       return `The activation took longer than ${switchSeconds} s.`;
     case "switch-ended-unseen":
       return "The switch ended without a result.";
+    case "units-failed":
+      return "Units failed, or died again and again, after the switch";
+    case "needs-restart":
+      return "Only a restart can bring the machine to this system, as its init differs; nothing was activated.";
+    case "restarted":
+      return "The machine was restarted before the switch was confirmed.";
     case "switch-did-not-begin":
       return `The switch did not begin within ${switchSeconds + confirmSeconds} s.`;
     default:
@@ -251,11 +295,12 @@ function lostSight(error, previous, { host }) {
 /**
  * NixOS refuses to switch to what a running system cannot become, such as another implementation of D-Bus.
  * @param {Result} rebuild
+ * @param {string} reason
  * @param {string} system
  * @param {Deployment["settings"]} settings
  */
-function restartAdvice({ stdout, stderr }, system, { host }) {
-  if (!/^There are changes to critical components/m.test(`${stdout}${stderr}`)) return [];
+function restartAdvice({ stdout, stderr }, reason, system, { host }) {
+  if (reason !== "needs-restart" && !/^There are changes to critical components/m.test(`${stdout}${stderr}`)) return [];
   const path = asWord(system);
   const install = `nix-env --profile /nix/var/nix/profiles/system --set ${path} && ${path}/bin/switch-to-configuration boot`;
   return [

@@ -214,17 +214,29 @@ in
         };
       };
 
+      allowLockout = mkOption {
+        type = types.bool;
+        default = false;
+        description = ''
+          Whether a revision may take away the way in that deployments have: the SSH server, root's
+          login or its keys, the open port. Without it the machine takes such a revision back.
+        '';
+      };
+
       health = {
         seconds = mkOption {
           type = types.ints.unsigned;
           default = 60;
-          description = "How many seconds a new system has to become healthy before the machine goes back.";
+          description = ''
+            How many seconds a new system has to become healthy. It is judged when they are over:
+            what fails and recovers before that is well.
+          '';
         };
         units = mkOption {
           type = types.listOf types.str;
           default = [ ];
           example = [ "postgresql.service" ];
-          description = "Units that must be active after a switch. A unit that newly fails counts in any case.";
+          description = "Units that must be active after a switch. A unit that newly fails, or dies again and again, counts in any case.";
         };
         sshPort = mkOption {
           type = types.nullOr types.port;
@@ -413,6 +425,11 @@ in
       environment.etc."nixos-upgrade/off".text = "continuousDeployment.upgrade.enable = false\n";
     })
 
+    (lib.mkIf (cfg.enable && cfg.allowLockout) {
+      environment.etc."nixos-upgrade/allow-lockout".text =
+        "continuousDeployment.upgrade.allowLockout = true\n";
+    })
+
     (lib.mkIf cfg.enable {
       # The system before runs this one's own check after the switch.
       environment.etc."nixos-upgrade/health".source = lib.getExe programs.health;
@@ -435,6 +452,9 @@ in
         serviceConfig = {
           Type = "oneshot";
           ExecStart = lib.getExe programs.upgrade;
+          # Killed in the middle of a switch, it has that to end, and its timer may be a day away.
+          Restart = "on-abnormal";
+          RestartSec = 10;
           StateDirectory = "nixos-upgrade";
           StateDirectoryMode = "0700";
           TimeoutStartSec = lib.mkDefault "3h";

@@ -16,7 +16,7 @@ told=$(read_json "$told_file")
 # Compared by their summaries: the messages count minutes.
 new=$(jq -nc --argjson probe "$probe" --argjson told "$told" --argjson now "$NOW" \
   '{at: $now, problems: [$probe.problems[].summary]}
-   | if .problems == $told.problems and $now - $told.at < 86400 then null else . end')
+   | if .problems == $told.problems and ($now - $told.at | . >= 0 and . < 86400) then null else . end')
 [[ $new != null ]] || exit 0
 replace_file "$told_file" 600 <<<"$new"
 

@@ -49,11 +49,6 @@ short() {
   printf '%s' "${1:0:10}"
 }
 
-# The names of the units that are in a failed state.
-failed_units() {
-  systemctl list-units --state=failed --plain --no-legend --no-pager | cut -d ' ' -f 1
-}
-
 # The token that token.sh has accepted; nothing where there is none.
 access_token() {
   sed -n 's/^extra-access-tokens = [^=]*=//p' "$UPGRADE_TOKEN_CONFIG" 2>/dev/null || true
@@ -86,6 +81,7 @@ public_summary() { # KIND
   restart) echo "the new revision needs a restart" ;;
   activation) echo "the new revision could not be activated and was taken back" ;;
   health) echo "the new revision was not healthy and was taken back" ;;
+  lockout) echo "the new revision would lock deployments out and was taken back" ;;
   interrupted) echo "the installation was interrupted" ;;
   *) echo "an unexpected error" ;;
   esac

@@ -10,7 +10,7 @@
 
 let
   program =
-    name: script: tools:
+    name: scripts: tools:
     pkgs.writeShellApplication {
       inherit name;
       runtimeInputs = [
@@ -28,35 +28,63 @@ let
       };
       # The `$names` in single quotes are jq's.
       excludeShellChecks = [ "SC2016" ];
-      text = builtins.readFile script;
+      text = lib.concatStringsSep "\n" (map builtins.readFile scripts);
     };
 in
 rec {
-  remote = program "nixos-upgrade-remote" ./remote.sh [
-    pkgs.curl
-    pkgs.gitMinimal
-    pkgs.openssh
-  ];
-  status = program "nixos-upgrade-status" ./status.sh [ ];
-  health = program "nixos-upgrade-health" ./health.sh [
-    pkgs.bash
-    pkgs.curl
-    remote
-  ];
-  upgrade = program "nixos-upgrade" ./upgrade.sh [
-    nix
-    pkgs.curl
-    pkgs.gitMinimal
-    pkgs.openssh
-    pkgs.util-linux
-    health
-    remote
-    status
-  ];
-  probe = program "nixos-upgrade-probe" ./probe.sh [
-    remote
-    status
-  ];
-  alert = program "nixos-upgrade-alert" ./alert.sh [ pkgs.bash ];
-  token = program "nixos-upgrade-token" ./token.sh [ ];
+  remote =
+    program "nixos-upgrade-remote"
+      [ ./remote.sh ]
+      [
+        pkgs.curl
+        pkgs.gitMinimal
+        pkgs.openssh
+        token
+      ];
+  status =
+    program "nixos-upgrade-status"
+      [
+        ./units.sh
+        ./status.sh
+      ]
+      [ ];
+  health =
+    program "nixos-upgrade-health"
+      [
+        ./units.sh
+        ./health.sh
+      ]
+      [
+        pkgs.bash
+        pkgs.curl
+        remote
+      ];
+  upgrade =
+    program "nixos-upgrade"
+      [
+        ./units.sh
+        ./access.sh
+        ./switch.sh
+        ./upgrade.sh
+      ]
+      [
+        nix
+        pkgs.bash
+        pkgs.curl
+        pkgs.gitMinimal
+        pkgs.openssh
+        pkgs.util-linux
+        health
+        remote
+        status
+      ];
+  probe =
+    program "nixos-upgrade-probe"
+      [ ./probe.sh ]
+      [
+        remote
+        status
+      ];
+  alert = program "nixos-upgrade-alert" [ ./alert.sh ] [ pkgs.bash ];
+  token = program "nixos-upgrade-token" [ ./token.sh ] [ ];
 }

@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Does the system that was just activated do its work? Prints what does not, one line each, and exits
-# with 1 if that is still so after UPGRADE_HEALTH_SECONDS. Standard input: units that had failed
-# before the switch and are not its fault.
+# Does the system that was just activated do its work? Waits for UPGRADE_HEALTH_SECONDS, as much may fail and recover
+# while it starts; then prints what does not work, one line each, and exits with 1.
+# Usage: nixos-upgrade-health [PREVIOUS], the system before; names of the units that were in trouble then on standard input
 
 # shellcheck source=/dev/null
 source "$UPGRADE_COMMON"
 
-failed_before=$(cat)
+previous=${1:-}
+before=$(cat)
 
 find_problems() {
-  local unit banner answer
+  local verdict unit what banner answer
 
-  while read -r unit; do
-    # The upgrade's own units fail while it is behind, which is about to be over.
-    [[ -z $unit || $unit == nixos-upgrade* || $unit == nixos-rebuild-switch-to-configuration* ]] ||
-      grep -qxF -e "$unit" <<<"$failed_before" || echo "$unit has failed"
-  done < <(failed_units)
+  while read -r verdict unit what; do
+    if [[ $verdict == known ]]; then
+      log "$unit $what, as before the switch."
+    else
+      echo "$unit $what"
+    fi
+  done < <(judge_units "$(just_now "$UPGRADE_HEALTH_SECONDS")" "${previous:-$(current_system)}" "$(current_system)" <<<"$before")
 
   for unit in $UPGRADE_HEALTH_UNITS; do
     systemctl is-active --quiet "$unit" || echo "$unit is not active"
@@ -41,12 +44,13 @@ find_problems() {
   fi
 }
 
-deadline=$((NOW + UPGRADE_HEALTH_SECONDS))
-while :; do
-  problems=$(find_problems)
-  [[ -n $problems ]] || exit 0
-  (($(date +%s) < deadline)) || break
+sleep "$UPGRADE_HEALTH_SECONDS"
+problems=$(find_problems)
+# A request that was lost is no verdict on a system.
+if [[ -n $problems ]]; then
   sleep 2
-done
+  problems=$(find_problems)
+fi
+[[ -n $problems ]] || exit 0
 printf '%s\n' "$problems"
 exit 1

@@ -8,8 +8,10 @@
 source "$UPGRADE_COMMON"
 
 probe=$(read_json "$PROBE_FILE")
-state=$(read_json "$STATE_FILE")
 answer=$(nixos-upgrade-remote)
+# Read last: the upgrade may have come to an end meanwhile.
+state=$(read_json "$STATE_FILE")
+NOW=$(date +%s)
 
 # The first run begins the count; a machine that was switched off is not behind for that time.
 boot=$((NOW - $(cut -d . -f 1 /proc/uptime)))
@@ -18,14 +20,17 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
   --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg system "$(current_system)" --arg branch "$UPGRADE_BRANCH" \
   --argjson probe "$probe" --argjson state "$state" --argjson answer "$answer" '
   def minutes: ($now - .) / 60 | floor | "\(.) minutes";
-  ([$probe.begun // $now, $boot] | max) as $begun
-  | (if $answer.state == "failing" then [$probe.contact // $begun, $begun] | max else $now end) as $contact
+  # A time ahead was written while the clock was wrong.
+  def past: if . == null or . > $now then null else . end;
+  ([$probe.begun | past // $now, $boot] | max) as $begun
+  # The upgrade may have read the repository since, and have moved the machine on.
+  | (if $answer.state == "failing" then [$probe.contact, $state.check, $begun | past] | max else $now end) as $contact
   | (if $state.running.system == $system then $state.running.revision else null end) as $running
-  | (if $answer.state != "ok" then $probe.behindSince
+  | (if $answer.state != "ok" then $probe.behindSince | past
      elif $running == $answer.revision then null
-     else [$probe.behindSince // $now, $begun] | max end) as $behind
-  | ([$state.check // $begun, $begun] | max) as $check
-  | (if $answer.state == "waiting" then [$probe.waitingSince // $now, $begun] | max
+     else [($probe.behindSince | past // $now), $begun, (if $running then $state.running.since else null end | past)] | max end) as $behind
+  | ([$state.check, $begun | past] | max) as $check
+  | (if $answer.state == "waiting" then [($probe.waitingSince | past // $now), $begun] | max
      elif $answer.state == "ok" then null
      else $probe.waitingSince end) as $waiting
   | (if $answer.state == "ok" then $answer.tokenExpires else $probe.tokenExpires end) as $expires
@@ -34,10 +39,12 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
       tokenExpires: $expires, at: $now,
       problems: [
         if $behind and $now - $behind > $fresh then {
+          kind: "behind",
           summary: "This machine does not run the newest revision of its repository.",
           message: "The branch is at \($answer.revision // "an unknown revision"), this machine runs \($running // "an unknown revision"), for \($behind | minutes)."
         } else empty end,
         if $now - $contact > $fresh then {
+          kind: "contact",
           summary: "This machine cannot read its repository.",
           message: "The repository could not be read for \($contact | minutes): \($answer.message)"
         } else empty end,
@@ -50,10 +57,12 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
         } else empty end,
         # One that is at work asks again when it is done.
         if $answer.state == "ok" and $state.phase == null and $now - $check > $fresh then {
+          kind: "looking",
           summary: "This machine has stopped looking for new revisions.",
           message: "nixos-upgrade.service has not asked the repository for \($check | minutes): see systemctl status nixos-upgrade.timer nixos-upgrade.service"
         } else empty end,
         if $expires and $expires - $now < $warn then {
+          kind: "token",
           summary: "This machine loses its access to the repository soon.",
           message: "The token ends at \($expires | todate). Make a new one and set it: npm run secrets token"
         } else empty end

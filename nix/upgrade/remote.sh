@@ -53,6 +53,9 @@ token_expires() {
 }
 
 ask_rest() {
+  # A secret that was changed is taken up here: from NixOS 26.11 on, a switch no longer restarts the service that does it
+  # for sops-nix.
+  [[ -z $UPGRADE_TOKEN_FILE ]] || nixos-upgrade-token 2>/dev/null || true
   trap forget_requests EXIT
   local revision status=0
   github "/git/ref/heads/$UPGRADE_BRANCH" || answer_failing "$TROUBLE"

@@ -9,11 +9,8 @@ source "$UPGRADE_COMMON"
 mkdir -p "$UPGRADE_PUBLIC"
 chmod 755 "$UPGRADE_PUBLIC"
 
-reboot_needed=false
-for part in kernel kernel-modules initrd; do
-  booted=$(readlink -e "/run/booted-system/$part") || continue
-  [[ $booted == "$(readlink -f "/run/current-system/$part")" ]] || reboot_needed=true
-done
+reboot=false
+! reboot_needed "$(current_system)" || reboot=true
 
 # A record that cannot be written says for ever what it said last, and that may be that all is well.
 writable=true
@@ -35,16 +32,22 @@ status=$(jq -nc \
   --arg hold "$(cat "$UPGRADE_HOLD" 2>/dev/null || true)" --arg next "$next" \
   --argjson free "$(df --output=avail --block-size=1 /nix/store | tail -n 1)" \
   --argjson size "$(df --output=size --block-size=1 /nix/store | tail -n 1)" \
-  --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson reboot "$reboot_needed" --argjson writable "$writable" '
+  --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson reboot "$reboot" --argjson writable "$writable" '
   def time: if . then (floor | todate) else null end;
   ($state.running // {}) as $running
   # The record is of the running system only if that is still the one that was installed.
   | (if $running.system == $system then $running.revision else null end) as $revision
-  | ($hold | tonumber? // 0) as $hold
+  # One further ahead than a day is a mistake, as for the upgrade itself.
+  | ($hold | tonumber? // 0 | if . < $now + 86400 then . else 0 end) as $hold
   | (if $writable then [] else [{
         summary: "The disk is full, or cannot be written.",
         message: "Nothing can be written to /var/lib/nixos-upgrade. Is the disk full?"
-      }] end + ($probe.problems // [])) as $problems
+      }] end
+      # What the upgrade has found since is newer than what the probe found.
+      + [$probe.problems // [] | .[] | select(($state.check // 0) > ($probe.at // 0) and (
+          ([.kind] | inside(["contact", "looking"]))
+          or (.kind == "behind" and ($state.phase or ($revision and $revision == $state.wanted.revision)))
+        ) | not)]) as $problems
   | $state.error as $error
   | (if $enabled != "true" then "off"
      elif ($problems | length) > 0 then "stale"

@@ -24,7 +24,8 @@ token=${secret#extra-access-tokens = github.com=}
 [[ -n $token ]] || refuse "it is empty"
 [[ $token =~ ^(github_pat_[A-Za-z0-9_]+|gh[pousr]_[A-Za-z0-9]+)$ ]] || refuse "it does not look like a token of GitHub's"
 
+line="extra-access-tokens = ${UPGRADE_TOKEN_HOST:-github.com}=$token"
+[[ $(cat "$UPGRADE_TOKEN_CONFIG" 2>/dev/null) != "$line" ]] || exit 0
 mkdir -p "$(dirname "$UPGRADE_TOKEN_CONFIG")"
 umask 077
-printf 'extra-access-tokens = %s=%s\n' "${UPGRADE_TOKEN_HOST:-github.com}" "$token" |
-  replace_file "$UPGRADE_TOKEN_CONFIG" 400
+replace_file "$UPGRADE_TOKEN_CONFIG" 400 <<<"$line"

@@ -65,6 +65,8 @@ succeed() { # SYSTEM
 
 held() {
   local until
+  # The guard of a deployment is ended by timers, whatever becomes of the clock that the lease goes by.
+  ! systemctl is-active --quiet nixos-deploy-guard.timer nixos-deploy-confirm.timer nixos-deploy-rollback.service || return 0
   until=$(cat "$UPGRADE_HOLD" 2>/dev/null) || return 1
   # The lease ends by itself, and one further ahead than a day is no lease but a mistake.
   [[ $until =~ ^[0-9]{1,12}$ ]] && ((until > $(date +%s) && until < NOW + 86400))
@@ -77,11 +79,17 @@ stop_if_held() {
   exit 0
 }
 
-# Runs a command; what it says goes to the journal and to a file.
+# Runs a command; what it says goes to the journal and to a file, but for git's progress.
 logged() { # FILE COMMAND…
   local file=$1
   shift
-  { "$@" 2>&1 1>&3 | tee "$file" >&2; } 3>&1
+  { "$@" 2>&1 1>&3 | without_progress | tee "$file" >&2; } 3>&1
+}
+
+# Git draws its bars over each other with carriage returns; a journal keeps every one.
+without_progress() {
+  sed -uE 's/.*\r(.+)/\1/; s/\r$//
+    /^(remote: )?((Enumerating|Counting|Compressing|Receiving|Writing|Unpacking|Updating|Filtering) (objects|files|content)|Resolving deltas|Total [0-9]+ \(delta|[0-9]+% )/d'
 }
 
 # The first useful line of what Nix said; tokens never get that far, and would not get through.
@@ -101,7 +109,9 @@ ask() {
   ok)
     wanted=$(jq -r .revision <<<"$answer")
     set_state '.check = $now | .waiting = false | .notBefore = null | .tokenExpires = $answer.tokenExpires | .moved = $answer.moved
-      | .wanted = (if .wanted.revision == $answer.revision then .wanted else {revision: $answer.revision, since: $now} end)' \
+      | .wanted = (if .wanted.revision == $answer.revision then .wanted else {revision: $answer.revision, since: $now} end)
+      # What kept it from reading is over, and what was wrong with another revision does not tell of this one.
+      | .error = (if .failed.revision == $answer.revision and .failed.kind == .error.kind then .error else null end)' \
       --argjson answer "$answer"
     ;;
   waiting)
@@ -177,91 +187,6 @@ goes_on() { # SYSTEM
   [[ -e $1/etc/systemd/system/timers.target.wants/nixos-upgrade.timer || -e $1/etc/nixos-upgrade/off ]]
 }
 
-# Activates a system in a unit of its own, which ends whole whatever becomes of this one. The name is
-# the one that nixos-rebuild uses, so that the two never activate at the same time.
-activate() { # SYSTEM ACTION
-  systemd-run --collect --quiet --wait --no-ask-password --service-type=exec \
-    --unit=nixos-rebuild-switch-to-configuration --property="RuntimeMaxSec=$UPGRADE_SWITCH_SECONDS" \
-    --setenv=LOCALE_ARCHIVE --setenv=NIXOS_INSTALL_BOOTLOADER=0 \
-    "$1/bin/switch-to-configuration" "$2"
-}
-
-# Makes a system the one that boots. The profile comes first: the boot menu is made from it.
-keep() { # SYSTEM
-  nix-env --profile /nix/var/nix/profiles/system --set "$1" && activate "$1" boot
-}
-
-# NixOS's own checks of a switch, asked before anything is touched. They refuse what a running system cannot become, such
-# as another implementation of D-Bus: only a restart leads there, and that is for a person to choose.
-refuse_unswitchable() { # SYSTEM
-  local output=$UPGRADE_STATE/output changes
-  if "$1/bin/switch-to-configuration" check >"$output" 2>&1; then return; fi
-  cat "$output" >&2
-  changes=$(sed -n 's/^\([^ ]* : .* -> .*\)$/\1/p' "$output" | paste -sd ';')
-  [[ -z $changes ]] || fail_revision restart \
-    "only a restart can bring the machine there ($changes): see docs/trouble/failed-upgrade.md." "$1"
-  # Any other failure shows in the activation itself.
-  ! grep -q '^Pre-switch check' "$output" || fail_revision activation \
-    "NixOS's checks before a switch refuse it: $(grep -m 1 '^Pre-switch check' "$output")" "$1"
-}
-
-go_back() { # PREVIOUS
-  log "Going back to $1."
-  activate "$1" test || log "The previous system could not be activated whole (exit code $?)."
-  [[ $(readlink -f /nix/var/nix/profiles/system) == "$1" ]] || keep "$1" ||
-    log "The previous system could not be made the one that boots."
-  rm -f "$UPGRADE_STATE/pending.json"
-}
-
-healthy() { # SYSTEM, units that had failed before on standard input
-  local check=$1/etc/nixos-upgrade/health
-  # The new system knows best what it must serve; one without a check gets this system's.
-  [[ -x $check ]] || check=nixos-upgrade-health
-  # What this system cannot read either is not the new one's fault.
-  UPGRADE_REMOTE_BEFORE=$(command -v nixos-upgrade-remote) "$check"
-}
-
-finish() { # SYSTEM PREVIOUS UNITS THAT HAD FAILED BEFORE
-  enter_phase checking
-  local problems
-  if ! problems=$(healthy "$1" <<<"$3"); then
-    go_back "$2"
-    fail_revision health "the new system was not healthy: ${problems//$'\n'/; }" "$1"
-  fi
-  if ! keep "$1"; then
-    go_back "$2"
-    fail_revision activation "the boot loader could not be installed: see journalctl -u nixos-rebuild-switch-to-configuration" "$1"
-  fi
-  rm -f "$UPGRADE_STATE/pending.json"
-  succeed "$1"
-  log "Revision $(short "$wanted") runs: $1"
-}
-
-# A poll that was cut off in the middle of a switch left a note; what it began is ended first.
-resume() {
-  local pending system previous
-  [[ -s $UPGRADE_STATE/pending.json ]] || return 0
-  pending=$(read_json "$UPGRADE_STATE/pending.json")
-  if systemctl is-active --quiet nixos-rebuild-switch-to-configuration.service; then
-    log "A switch is still at work."
-    exit 0
-  fi
-  wanted=$(jq -r .revision <<<"$pending")
-  system=$(jq -r .system <<<"$pending")
-  if [[ $system == null ]]; then
-    # Damaged: the system that runs decides.
-    rm -f "$UPGRADE_STATE/pending.json"
-    return 0
-  fi
-  previous=$(jq -r .previous <<<"$pending")
-  if [[ $(current_system) == "$system" ]]; then
-    finish "$system" "$previous" "$(jq -r .failedBefore <<<"$pending")"
-  else
-    rm -f "$UPGRADE_STATE/pending.json"
-    fail_revision interrupted "the machine went down while the new system was activated." "$system"
-  fi
-}
-
 # Prints the derivation of the revision's system.
 evaluate() {
   logged "$UPGRADE_STATE/output" timeout 1800 \
@@ -270,7 +195,7 @@ evaluate() {
 }
 
 upgrade() {
-  local derivation system previous failed_before status=0
+  local derivation system
   local output=$UPGRADE_STATE/output
 
   enter_phase evaluating
@@ -279,8 +204,7 @@ upgrade() {
     fail_revision "$(kind_of "$output" evaluation)" "$(first_error "$output")"
   system=$(nix-store --query --outputs "$derivation")
 
-  previous=$(current_system)
-  if [[ $system == "$previous" ]]; then
+  if [[ $system == "$(current_system)" ]]; then
     succeed "$system"
     log "Revision $(short "$wanted") changes nothing on this machine."
     return
@@ -301,18 +225,7 @@ upgrade() {
   # A deployment may have begun while this was building.
   stop_if_held
   enter_phase switching
-  failed_before=$(failed_units)
-  jq -nc --arg revision "$wanted" --arg system "$system" --arg previous "$previous" --arg failed "$failed_before" \
-    '{revision: $revision, system: $system, previous: $previous, failedBefore: $failed}' |
-    replace_file "$UPGRADE_STATE/pending.json" 600
-  log "Switching from $previous to $system."
-  activate "$system" test || status=$?
-  # Exit code 4: activated, but some units failed; the health check tells which, and whether they matter.
-  if [[ $status != 0 && $status != 4 ]]; then
-    go_back "$previous"
-    fail_revision activation "the new system could not be activated (exit code $status): see journalctl -u nixos-rebuild-switch-to-configuration" "$system"
-  fi
-  finish "$system" "$previous" "$failed_before"
+  switch "$system"
 }
 
 main() {
@@ -345,7 +258,8 @@ main() {
   ($(get_state .failed.kind) != rewritten || $(get_state .failed.running) == "$(current_system)") ]]; then
     local retry_at
     retry_at=$(get_state .failed.retryAt)
-    if [[ -z $retry_at ]] || ((retry_at > NOW)); then
+    # Further ahead than it ever is, it was written while the clock was wrong.
+    if [[ -z $retry_at ]] || ((retry_at > NOW && retry_at <= NOW + UPGRADE_RETRY_SECONDS)); then
       log "Revision $(short "$wanted") failed before ($(get_state .failed.kind)); it is tried again ${retry_at:+at $(timestamp "$retry_at") or }when the branch moves."
       exit 1
     fi

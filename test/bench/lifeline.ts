@@ -6,6 +6,8 @@ import readline from "node:readline";
 export interface Lifeline {
   /** The process whose namespaces are entered. */
   pid: number;
+  /** Takes the machine's power away and starts it again (machine.sh only); `pid` is then another. */
+  restart(): Promise<void>;
   /** Ends it and waits until everything of it is gone. */
   stop(): Promise<void>;
 }
@@ -22,19 +24,30 @@ export async function startLifeline(script: string, folder: string): Promise<Lif
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaint += chunk));
   child.stdin.on("error", () => undefined);
 
-  const pid = await new Promise<number>((resolve, reject) => {
-    readline.createInterface({ input: child.stdout }).on("line", (line) => {
-      const found = line.match(/^pid (\d+)$/)?.[1];
-      if (found) {
-        resolve(Number(found));
-      }
-    });
+  let started: (pid: number) => void;
+  const nextPid = () => new Promise<number>((resolve) => (started = resolve));
+  readline.createInterface({ input: child.stdout }).on("line", (line) => {
+    const found = line.match(/^pid (\d+)$/)?.[1];
+    if (found) started(Number(found));
+  });
+  const failed = new Promise<never>((_, reject) => {
     child.on("error", reject);
     child.on("exit", (code, signal) => reject(new Error(`${script}: ${signal ?? `exit code ${code}`}\n${complaint}`)));
   });
+  failed.catch(() => undefined);
+
+  const lifeline: Lifeline = {
+    pid: await Promise.race([nextPid(), failed]),
+    async restart() {
+      const pid = nextPid();
+      child.stdin.write("restart\n");
+      lifeline.pid = await Promise.race([pid, failed]);
+    },
+    stop: () => stop(child),
+  };
   // Does not keep a program alive that has otherwise ended.
   child.unref();
-  return { pid, stop: () => stop(child) };
+  return lifeline;
 }
 
 async function stop(child: ChildProcess): Promise<void> {

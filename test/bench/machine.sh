@@ -4,7 +4,8 @@
 #
 # Usage: machine.sh FOLDER    started by machine.ts, which prepares FOLDER and says what is in it
 # Prints "pid N", the machine's PID 1 as seen from here, and lives until its standard input ends: so the machine goes
-# with the process that started it, however that ends.
+# with the process that started it, however that ends. A line "restart" takes its power away and starts it again: its
+# disk stays as it was, what is in /run, /tmp and /dev goes, and another "pid N" follows.
 #
 # Nothing of it can reach the real /nix, /run, /var or /root: they are below the layer, and the layer is in memory.
 set -euo pipefail
@@ -25,15 +26,32 @@ outside() {
   mkdir "$group"
   trap remove_groups EXIT
 
+  prepare_disk
+  start
+  # Until the other side of the pipe is closed, by choice or by death; then nobody reads what bash has to say either,
+  # which must not end it before everything is cleared away.
+  trap '' PIPE
+  local line
+  while read -r line; do
+    [[ $line == restart ]] || continue
+    stop
+    start
+  done
+  stop
+}
+
+start() {
+  local net=()
+  # With a network of its own it can have a firewall; then nobody reaches its sshd from here.
+  [[ $(<"$folder/network") != own ]] || net=(--net)
   (
     echo "$BASHPID" >"$group/cgroup.procs"
     # With this script, however it ends, goes the machine.
     exec setpriv --pdeathsig KILL unshare --cgroup --pid --fork --kill-child --mount --propagation private --ipc --uts \
-      bash "$0" "$folder" inside
-  ) </dev/null >"$folder/console.log" 2>&1 &
+      "${net[@]}" bash "$0" "$folder" inside
+  ) </dev/null >>"$folder/console.log" 2>&1 &
   unshare=$!
 
-  local first
   until first=$(<"/proc/$unshare/task/$unshare/children") && [[ -n $first ]]; do
     if ! kill -0 "$unshare" 2>/dev/null; then
       cat "$folder/console.log" >&2
@@ -41,14 +59,13 @@ outside() {
     fi
     sleep 0.02
   done
-  echo "pid ${first% }"
+  first=${first% }
+  echo "pid $first"
+}
 
-  # Until the other side of the pipe is closed, by choice or by death; then nobody reads what bash has to say either,
-  # which must not end it before everything is cleared away.
-  trap '' PIPE
-  cat >/dev/null
-  # PID 1 takes everything in its namespace along.
-  kill -KILL "${first% }" 2>/dev/null || true
+# PID 1 takes everything in its namespace along.
+stop() {
+  kill -KILL "$first" 2>/dev/null || true
   wait "$unshare" || true
 }
 
@@ -62,7 +79,7 @@ remove_groups() {
   echo "machine.sh: control group ${group##*/} is still in use after $try tries" >&2
 }
 
-inside() {
+prepare_disk() {
   local root=$folder/root layer=$folder/layer
   mkdir -p "$root" "$layer"
   mount -t tmpfs -o mode=755 tmpfs "$layer"
@@ -71,11 +88,11 @@ inside() {
   mount -t overlay -o "lowerdir=/,upperdir=$layer/upper,workdir=$layer/work" overlay "$root"
 
   local path
-  for path in run tmp var/lib var/tmp root boot nix etc/ssh etc/nix etc/systemd; do
+  for path in var/lib var/tmp root boot nix etc/ssh etc/nix etc/systemd; do
     mkdir -p "$root/$path"
     mount -t tmpfs -o mode=755 tmpfs "$root/$path"
   done
-  chmod 1777 "$root"/{tmp,var/tmp}
+  chmod 1777 "$root/var/tmp"
   chmod 700 "$root/root"
   mount -o "remount,size=$(<"$folder/nix-size")" "$root/nix"
 
@@ -92,6 +109,17 @@ inside() {
   nix=$(<"$folder/nix-folder")
   mkdir -p "$root$nix"
   mount --bind "$nix" "$root$nix"
+}
+
+inside() {
+  local root=$folder/root path
+  for path in run tmp; do
+    mkdir -p "$root/$path"
+    mount -t tmpfs -o mode=755 tmpfs "$root/$path"
+  done
+  chmod 1777 "$root/tmp"
+  # This computer's own is not the machine's.
+  [[ $(<"$folder/network") != own ]] || ip link set lo up
 
   mount -t proc proc "$root/proc"
   mount --rbind /sys "$root/sys"

@@ -31,6 +31,11 @@ export interface Machine {
   run(script: string, options?: RunOptions): Promise<Result>;
   /** The same, must succeed; its standard output without the last newline. */
   output(script: string, options?: RunOptions): Promise<string>;
+  /**
+   * Takes the machine's power away and starts it again: with its disk as it was, with the system that its boot loader
+   * names, and without anything that was in memory.
+   */
+  restart(): Promise<void>;
   /** Takes the machine away and waits until it is gone. */
   stop(): Promise<void>;
 }
@@ -40,6 +45,11 @@ export interface MachineOptions {
   nixMegabytes?: number;
   /** Whether the SSH server runs from the start (default: true). */
   sshd?: boolean;
+  /**
+   * Whether it has a network of its own (default: this computer's): it can have a firewall then, and nothing of it can be
+   * reached from outside.
+   */
+  ownNetwork?: boolean;
   /** What /var/lib/id_ed25519 holds: the login key, nothing, or no such file (default: "login"). */
   identity?: "login" | "empty" | "absent";
 }
@@ -96,7 +106,7 @@ function probeNamespaces(): string | undefined {
 
 /** Starts a machine and waits until its SSH server listens. `canRunMachine` says beforehand whether it can. */
 export async function startMachine(options: MachineOptions = {}): Promise<Machine> {
-  const { nixMegabytes = 512, sshd = true, identity = "login" } = options;
+  const { nixMegabytes = 512, sshd = true, identity = "login", ownNetwork = false } = options;
   const nix = findNix();
   if (typeof nix === "string") {
     throw new Error(nix);
@@ -107,15 +117,16 @@ export async function startMachine(options: MachineOptions = {}): Promise<Machin
   const port = await freePort();
 
   fs.writeFileSync(path.join(folder, "nix-size"), `${nixMegabytes}m`);
+  fs.writeFileSync(path.join(folder, "network"), ownNetwork ? "own" : "shared");
   fs.writeFileSync(path.join(folder, "nix-folder"), nix.folder);
   fs.writeFileSync(path.join(folder, "authorized_keys"), `${login.publicKey}\n`);
-  writeSystemFiles(path.join(folder, "etc"), { nix, port, hostKey });
+  writeSystemFiles(path.join(folder, "etc"), { nix, port, hostKey, ownNetwork });
   writeFlake(path.join(folder, "etc", "bench", "flake"));
 
   let lifeline: Lifeline | undefined;
   try {
     lifeline = await startLifeline(path.join(__dirname, "machine.sh"), folder);
-    const machine = new LoopbackMachine(folder, lifeline, nix, port, hostKey.publicKey, login);
+    const machine = new LoopbackMachine(folder, lifeline, nix, port, hostKey.publicKey, login, ownNetwork);
     await machine.install(identity === "absent" ? undefined : identity === "empty" ? "" : login.privateKey, sshd);
     return machine;
   } catch (error) {
@@ -136,12 +147,13 @@ class LoopbackMachine implements Machine {
     readonly port: number,
     readonly hostPublicKey: string,
     readonly login: KeyPair,
+    private readonly ownNetwork: boolean,
   ) {}
 
   private enter(script: string): [string, string[]] {
     // A login's PATH on NixOS first; the rest is for the tests themselves.
     const PATH = `${this.nix.bin}:/usr/sbin:/usr/bin:/sbin:/bin`;
-    const namespaces = ["--mount", "--pid", "--ipc", "--uts", "--cgroup"];
+    const namespaces = ["--mount", "--pid", "--ipc", "--uts", "--cgroup", ...(this.ownNetwork ? ["--net"] : [])];
     const command = ["env", "-i", `PATH=${PATH}`, "HOME=/root", "bash", "-euc", script];
     return ["nsenter", ["--target", String(this.lifeline.pid), ...namespaces, "--", ...command]];
   }
@@ -163,6 +175,7 @@ class LoopbackMachine implements Machine {
       "$system/bin/switch-to-configuration" switch
       ln -sfn "$system" /run/booted-system
       ${sshd ? "" : "systemctl stop sshd.service"}
+      ${this.ownNetwork ? ": >/run/bench/own-network" : ""}
       : >/var/lib/bench/activations
       echo "$system"`);
     if (identity !== undefined) {
@@ -173,6 +186,11 @@ class LoopbackMachine implements Machine {
     }
   }
 
+  async restart(): Promise<void> {
+    await this.lifeline.restart();
+    await this.output("until systemctl is-active --quiet bench.target 2>/dev/null; do sleep 0.05; done");
+  }
+
   async stop(): Promise<void> {
     await this.lifeline.stop();
     fs.rmSync(this.folder, { recursive: true, force: true });
@@ -180,15 +198,19 @@ class LoopbackMachine implements Machine {
 }
 
 /** What is laid over this computer's /etc on the machine. */
-function writeSystemFiles(etc: string, machine: { nix: Nix; port: number; hostKey: KeyPair }): void {
-  const { nix, port, hostKey } = machine;
+function writeSystemFiles(
+  etc: string,
+  machine: { nix: Nix; port: number; hostKey: KeyPair; ownNetwork: boolean },
+): void {
+  const { nix, port, hostKey, ownNetwork } = machine;
   const files: Record<string, string> = {
     hostname: "bench\n",
     "nix/nix.conf": nixConf,
     "ssh/ssh_host_ed25519_key": hostKey.privateKey,
     // As on NixOS, where a command sent over SSH finds what the current system has, and nothing else.
     "ssh/sshd_config": `Port ${port}
-ListenAddress 127.0.0.1
+ListenAddress ${ownNetwork ? "0.0.0.0" : "127.0.0.1"}
+Include /etc/ssh/bench.conf
 HostKey /etc/ssh/ssh_host_ed25519_key
 UsePAM no
 PasswordAuthentication no
@@ -204,19 +226,30 @@ Requires=basic.target bench-paths.service
 Wants=dbus.socket sshd.service systemd-journald.service
 After=basic.target bench-paths.service
 `,
-    "systemd/system/bench-paths.service": `[Service]
+    // What NixOS's first programs do: the system that the boot loader names becomes the one that runs.
+    "systemd/system/bench-paths.service": `[Unit]
+DefaultDependencies=no
+Before=basic.target
+[Service]
 Type=oneshot
 RemainAfterExit=true
 Environment=PATH=/usr/bin
+ExecStart=/usr/bin/bash /etc/bench/boot.sh
 ExecStart=/usr/bin/mkdir -p /run/bench/systemd
 ExecStart=/usr/bin/ln -s ${nix.bin} /run/bench/nix
 ExecStart=/usr/bin/ln -s /usr/bin/systemctl /usr/bin/systemd-run /usr/bin/journalctl /run/bench/systemd
+`,
+    "bench/boot.sh": `[[ -e /boot/loader/default ]] || exit 0
+system=$(</boot/loader/default)
+ln -s "$system" /run/current-system
+ln -s "$system" /run/booted-system
 `,
     // A session outlives the server, as Debian and NixOS set it.
     "systemd/system/sshd.service": `[Service]
 ExecStart=/usr/sbin/sshd -D -e
 KillMode=process
 RuntimeDirectory=sshd
+RuntimeDirectoryPreserve=yes
 `,
   };
   for (const [name, content] of Object.entries(files)) {

@@ -207,7 +207,7 @@ describe("checks", () => {
       assert.equal(one(result), "ok AWS: arn:of:work (AWS CLI, profile work)");
     });
 
-    // Fault 159
+    // Fault 86
     it("asks with the profile of the configuration, as the provider does, and not with the keys beside it", async () => {
       world.program("aws", 'echo "{ \\"Arn\\": \\"arn:of:$AWS_PROFILE:${AWS_ACCESS_KEY_ID-none}:$*\\" }"');
       const result = await checkAws(world.surroundings(), "us-east-1", "prod");
@@ -283,7 +283,7 @@ describe("checks", () => {
       "https://api.github.com.example.com",
       "x",
     ]) {
-      // Fault 160
+      // Fault 87
       it(`asks no other server than github.com, where the machine's repository is: ${url}`, async () => {
         const other = await client({ GITHUB_BASE_URL: url });
         const user = await checkGithubUser(other);
@@ -302,7 +302,7 @@ describe("checks", () => {
         world.replies.set("/installation/repositories", { body: { total_count: 1 } });
       });
 
-      // Fault 161
+      // Fault 88
       it("goes on with the owner and the repository, which an app may see", async () => {
         world.organization("acme", { deploy_keys_enabled_for_repositories: true });
         world.replies.set("/repos/acme/server", { body: { visibility: "private", permissions: { admin: false } } });

@@ -182,7 +182,7 @@ describe("a machine whose instance profile somebody changed by hand", () => {
 });
 
 describe("an unknown subnet", () => {
-  // Fault 194
+  // Fault 109
   it("is a sentence with EC2's words and what to do, not an exception with a stack", async () => {
     const answers = cloud();
     answers.invokes["aws:ec2/getSubnet:getSubnet"] = () => {

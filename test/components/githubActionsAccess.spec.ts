@@ -405,7 +405,7 @@ describe("a role with a policy that somebody added by hand", () => {
   const warningsOf = async (found: Answers) =>
     (await run(found, () => new GithubActionsAccess("ci", { owner: "octo", repositoryName: "server" }))).warnings;
 
-  // Fault 191
+  // Fault 106
   it("is named, with the policy, be it attached or written into the role", async () => {
     const administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
     const warnings = await warningsOf(withPolicies(["by-hand"], [administrator]));

@@ -340,7 +340,7 @@ describe("what is on GitHub already, and not in the stack", () => {
   };
   const repository = (more: object = {}) => ({ [LOOKUP]: () => ({ nodeId: "R_1", name: "server", ...more }) });
 
-  // Fault 192
+  // Fault 107
   it("is noticed in the preview, with the ways that work: a repository", async () => {
     const message = await refused({}, repository());
     assert.match(message, /^GitHub has the repository octo\/server already, and this stack does not: /);
@@ -354,7 +354,7 @@ describe("what is on GitHub already, and not in the stack", () => {
     assert.match(await refused({}, repository({ archived: true })), /archived: unarchive it first, .* octo\/server/);
   });
 
-  // Fault 193
+  // Fault 108
   it("is noticed in the preview, with the ways that work: a rule of an adopted repository", async () => {
     const there = { ...repository(), [RULES]: () => ({ rules: [{ pattern: "release/*" }, { pattern: "main" }] }) };
     const message = await refused({ create: false }, there);

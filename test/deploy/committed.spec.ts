@@ -394,7 +394,7 @@ describe("what is committed", function () {
   };
 
   for (const [what, { prepare, refused, env = () => ({}) }] of Object.entries(cases)) {
-    // Fault 180
+    // Fault 98
     it(`${refused === undefined ? "is" : "is not"} ${what}, and so says each Nix`, async () => {
       prepare();
       assertVerdict(await verdict(undefined, env()), refused);
@@ -520,7 +520,7 @@ describe("what is committed", function () {
       },
     };
     for (const [what, { prepare, refused }] of Object.entries(tarball)) {
-      // Fault 185
+      // Fault 103
       it(`${refused === undefined ? "is" : "is not"} ${what}`, async () => {
         access("token");
         prepare();

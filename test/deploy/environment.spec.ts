@@ -83,7 +83,7 @@ describe("the environment of other programs", function () {
       encoding: "utf8",
     });
 
-  // Fault 175
+  // Fault 96
   it("holds no secret for Git, and for Nix only its own, in an evaluation", () => {
     node("evaluate.mjs", { EVALUATE_FLAKE: "git+file:./nix#default", EVALUATE_MODE: "hash" });
     assert.deepEqual(seenBy("git"), []);

@@ -54,7 +54,7 @@ describe("evaluate.mjs", () => {
     ]);
   });
 
-  // Fault 110
+  // Fault 65
   it("says that Nix was killed", async () => {
     writeProgram(
       path.join(folder, "bin"),
@@ -87,7 +87,7 @@ describe("evaluate.mjs", () => {
     assert.doesNotMatch(stderr, /[\u0000-\u0009\u000b-\u001f\u202e]/);
   });
 
-  // Fault 155
+  // Fault 82
   it("takes no evaluation from a cache that another user may have written", async () => {
     await evaluate();
     const cache = path.join(folder, "cache/pulumi-nixos/evaluations");
@@ -389,7 +389,7 @@ describe("the evaluation cache", () => {
   }
 
   for (const name of ["nix-trixie", "nix-sid"]) {
-    // Fault 186
+    // Fault 104
     it(`sees a new commit of a submodule that a real Nix reads (${name})`, async function () {
       const cache = process.env["XDG_CACHE_HOME"] || path.join(process.env["HOME"] ?? "", ".cache");
       const bin = path.join(cache, "pulumi-nixos", name, "bin");

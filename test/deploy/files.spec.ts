@@ -81,7 +81,7 @@ describe("what lies in a shared temporary folder under a name of ours", () => {
   });
   afterEach(() => fs.rmSync(base, { recursive: true }));
 
-  // Fault 154
+  // Fault 81
   it("is left alone when it is another user's", function () {
     requireOrSkip(this, "namespaces", process.getuid?.() === 0, "only root can give a folder to another user");
     const folder = name();

@@ -121,6 +121,11 @@ describe("a script for the machine", () => {
 });
 
 describe("the scripts of the machine", () => {
+  it("judge units by the same file as the automatic upgrade", () => {
+    const remote = fs.readFileSync(path.join(programFolder, "remote/units.sh"), "utf8");
+    assert.equal(remote, fs.readFileSync("nix/upgrade/units.sh", "utf8"));
+  });
+
   it("use only what a NixOS machine has", () => {
     const texts = fs
       .readdirSync(path.join(programFolder, "remote"))

@@ -87,7 +87,7 @@ describe("a copy that fails", () => {
   const greeted =
     "error: 'nix-store --serve' protocol mismatch from 'root@192.0.2.1', got 'Welcome\u0002\u0001\u0000RT\u0000'\n";
 
-  // Fault 111
+  // Fault 66
   it("says that the login shell prints, in place of what Nix makes of it", () => {
     const { message, advice } = copyFailed({ code: 1, stdout: "", stderr: greeted, timedOut: false });
     assert.match(message, /root's login shell prints something.*got 'Welcome/);

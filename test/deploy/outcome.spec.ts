@@ -88,12 +88,15 @@ describe("a switch that came to nothing", () => {
     ["rolled-back switch-failed-with-KILL", /ended with KILL\. The machine rolled back/],
     ["rolled-back not-confirmed", /over a new SSH connection within 60 s after the switch\. The machine rolled back/],
     ["rolled-back switch-took-too-long", /longer than 600 s\. The machine rolled back/],
+    ["rolled-back restarted", /restarted before the switch was confirmed\. The machine rolled back to/],
+    ["rolled-back units-failed", /after the switch\. The machine rolled back to/],
+    ["rolled-back needs-restart", /^Only a restart can bring the machine to this system[^]*ssh root@\S+ 'nix-env /],
     ["rollback-failed not-confirmed", /tried to go back to \/nix\/store\/a-nixos-system, and failed/],
     ["none", /may have restarted/],
   ];
   for (const [guard, expected] of reasons) it(`${guard}: says so`, () => assert.match(outcome(guard), expected));
 
-  for (const reason of ["interrupted", "switch-did-not-begin"]) {
+  for (const reason of ["interrupted", "restarted", "needs-restart", "switch-did-not-begin"]) {
     it(`${reason}: blames nobody's system`, () =>
       assert.doesNotMatch(outcome(`rolled-back ${reason}`), /will not upgrade/));
   }

@@ -97,7 +97,7 @@ describe("nixos-rebuild itself", () => {
   };
   const offered = `printf '%s\n' "$@" >"$HOME/arguments"; echo "$HOME/flake/nixos-rebuild"`;
   for (const [which, script] of Object.entries(older)) {
-    // Fault 156
+    // Fault 83
     it(`is the flake's own, where the one on PATH is older: ${which}`, async () => {
       writeProgram(path.join(folder, "bin"), "nixos-rebuild", script);
       writeProgram(path.join(folder, "bin"), "nix", offered);

@@ -118,7 +118,7 @@ describe("the sources of a deployment", () => {
     assert.match(await refusal(), /Git is missing, or there is no commit/);
   });
 
-  // Fault 181
+  // Fault 99
   it("are accepted with a warning, when an input is a private repository that only this computer may read", async () => {
     const locked = { type: "git", url: "ssh://git@github.com/acme/nix-secrets" };
     write("nix/flake.lock", JSON.stringify({ nodes: { secrets: { locked }, root: {} }, root: "root", version: 7 }));
@@ -248,7 +248,7 @@ describe("the sources of a deployment", () => {
       }
     });
 
-    // Fault 107
+    // Fault 62
     it("are not compared with an old copy when the remote does not answer: the reason is said", async () => {
       ssh["GIT_SSH_COMMAND"] = "echo 'kex_exchange_identification: Connection closed by remote host' >&2; false";
       const { revision, warning } = await followed();
@@ -298,7 +298,7 @@ describe("the sources of a deployment", () => {
       assert.equal((await followed()).revision, "-");
     });
 
-    // Fault 108
+    // Fault 63
     it("of a folder that belongs to somebody else are explained by Git itself", async function () {
       requireOrSkip(this, "root", process.getuid?.() === 0, "only root can give a folder away");
       execFileSync("chown", ["-R", "65534", folder]);

@@ -177,6 +177,14 @@ describe("NixOS modules", () => {
       assert.equal(unit.serviceConfig["OOMPolicy"], "continue");
     });
 
+    it("says that deployments may be locked out only where that is meant", () => {
+      const says = (allowLockout: boolean) =>
+        evaluateModules('e.config.environment.etc ? "nixos-upgrade/allow-lockout"', {
+          continuousDeployment: { ...configured.continuousDeployment, upgrade: { allowLockout } },
+        });
+      assert.deepEqual([says(false), says(true)], [false, true]);
+    });
+
     it("checks the web server after a switch only where there is one", () => {
       const health = (web: boolean) =>
         evaluateModules("e.config.continuousDeployment.upgrade.health", {

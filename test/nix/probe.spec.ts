@@ -55,7 +55,7 @@ describe("the freshness probe of a machine whose branch is not there", () => {
     assert.ok(Number(record()["waitingSince"]) > 0);
   });
 
-  // Fault 184
+  // Fault 102
   it("says, after the time that a machine may be behind, which branches there are", () => {
     probe({ state: "waiting", branches: ["master", "develop"] });
     age();

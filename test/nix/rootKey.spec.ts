@@ -107,7 +107,7 @@ describe("root's authorized key", () => {
       fs.symlinkSync(path.join(readOnly(), "keys"), authorized);
     };
 
-    // Fault 162
+    // Fault 89
     it("is no failure when it is there already", () => {
       giveReadOnly(keys[0]!.publicKey);
       const { status, stderr } = followReadOnly(keys[0]!.privateKey);

@@ -45,7 +45,7 @@ describe("a text that is nested without end", () => {
   const before = (json: string) => `{"steps":[{"op":"update","urn":"${URN}","oldState":{"inputs":{"p":${json}}},`;
   for (const depth of [300, 3000, 100_000]) {
     const whole = [lists(depth), maps(depth), "[".repeat(depth), '{"a":'.repeat(depth)];
-    // Fault 157
+    // Fault 84
     it(`is no preview, and no error (${depth} levels)`, () => {
       const steps = whole.map(
         (json) => `${before(json)}"newState":{"inputs":{"p":1}},"detailedDiff":{"p":{"kind":"update"}}}]}`,
@@ -199,7 +199,7 @@ describe("a line without end", () => {
   ];
 
   for (const [name, read] of Object.entries(readers)) {
-    // Fault 158
+    // Fault 85
     it(`takes time in proportion to its length: ${name}`, function () {
       this.timeout(600_000);
       for (const part of repeated) {

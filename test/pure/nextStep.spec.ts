@@ -13,7 +13,7 @@ describe("nextStep", () => {
     assert.equal(step, "git push -u origin HEAD: the machine takes it within a minute, and follows from then on.");
   });
 
-  // Fault 182
+  // Fault 100
   it("names the machine's branch where another one is checked out, and those that are there instead", () => {
     const facts = { access: "deploy-key", secretsFile: false, pushed: false, follows: "main" };
     assert.match(nextStep(facts) ?? "", /^git push -u origin HEAD:main: the machine follows main\. It takes/);

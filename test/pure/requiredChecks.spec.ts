@@ -132,7 +132,7 @@ describe("unreportedChecks", () => {
     });
   }
 
-  // Fault 183
+  // Fault 101
   it("refuses a required check whose workflow leaves out the protected branch, and says why", () => {
     const develop = workflow("on: {pull_request: {branches: [develop]}}", "  x:\n    name: build\n");
     assert.match(

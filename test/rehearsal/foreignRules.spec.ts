@@ -70,7 +70,7 @@ describe("a firewall with rules that somebody added by hand", function () {
     );
   const narrow = { sshCidrBlocks: ["192.0.2.0/24"], sshIpv6CidrBlocks: [], httpIpv6CidrBlocks: [] };
 
-  // Fault 190
+  // Fault 105
   it("are named by every run, and left alone", async () => {
     assert.doesNotMatch((await update(narrow)).log, /not of this stack/);
     const id = byHand();

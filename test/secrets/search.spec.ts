@@ -77,7 +77,7 @@ describe("the searches of a flake's folder for secrets", function () {
     );
   });
 
-  // Fault 170
+  // Fault 91
   it("find keys, tokens and passwords in every file, and nothing in what only looks like them: the program", () => {
     assert.deepEqual(wrong(TEXT_CASES, byProgram(TEXT_CASES)), []);
   });
@@ -89,7 +89,7 @@ describe("the searches of a flake's folder for secrets", function () {
     assert.deepEqual(wrong(cases, byNix(cases)), []);
   });
 
-  // Fault 171
+  // Fault 92
   it("take what sops encrypted, in each of its formats, and refuse one plain value in it: the program", function () {
     needsSops(this);
     const cases = sopsCases();
@@ -170,7 +170,7 @@ describe("the searches of a flake's folder for secrets", function () {
     const alone = (project: string) => `path:${project}/nix`;
     const whole = (project: string) => `git+file://${project}?dir=nix`;
 
-    // Fault 176
+    // Fault 97
     it("leave out what git-crypt locked, with and without the rest of the repository", function () {
       needsNix(this);
       const files = { ".gitattributes": "nix/vars.json filter=git-crypt diff=git-crypt\n", "nix/vars.json": LOCKED };

@@ -1,10 +1,10 @@
 // Deployments that are killed in each phase and so cannot clean up, on the loopback bench: the next run does, and
 // finishes the job.
 import assert from "node:assert/strict";
-import { Deployment, deploy, until } from "../bench";
+import { Deployment, deploy, output, until } from "../bench";
 import { useBench } from "../bench/hooks";
 import { afterPhase, allPhases } from "../bench/phases";
-import { assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
+import { activations, assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
 
 describe("a deployment that is killed", () => {
   const it = useBench();
@@ -29,4 +29,15 @@ describe("a deployment that is killed", () => {
       await assertClientLeftClean(setting);
     });
   }
+
+  // Fault 71
+  it("leaves no connection behind that its nixos-rebuild kept, when that is killed", async (bench) => {
+    const setting = await bench.fresh();
+    const deployment = bench.track(await Deployment.start(setting, "slowActivation"));
+    await deployment.until("the switch", async () => (await activations(setting.machine)).length > 0);
+    await output("pkill", ["-KILL", "-f", `${setting.client.folder}/bin/nixos-rebuild`]);
+    await assertSystem(setting.machine, systemOf(await deployment.result()));
+    // Among them: the end of every SSH session.
+    await assertMachineLeftClean(setting.machine);
+  });
 });

@@ -208,18 +208,66 @@ describe("the switch of a deployment", () => {
   });
 
   // Fault 9
-  it("keeps a system whose units failed, names them and fails", async (bench) => {
+  it("keeps a first system whose units failed, names them and fails, and so does the next deployment", async (bench) => {
     const setting = await bench.fresh();
-    const result = await deploy(setting, "failedUnits");
-    assert.notEqual(result.code, 0);
-    assert.match(result.stderr, /bench-broken\.service/);
-    assert.match(result.stderr, /allowFailedUnits/);
-    const { current, profile, boot } = await systemState(setting.machine);
-    assert.match(current, /-failedUnits$/);
-    assert.deepEqual([profile, boot], [current, current]);
+    for (const switches of [1, 1]) {
+      const result = await deploy(setting, "dies");
+      assert.equal(result.code, 4, result.stderr);
+      assert.match(result.stderr, /some units failed: bench-dies\.service/);
+      assert.match(result.stderr, /allowFailedUnits/);
+      const { current, profile, boot } = await systemState(setting.machine);
+      assert.match(current, /-dies$/);
+      assert.deepEqual([profile, boot], [current, current]);
+      assert.equal((await activations(setting.machine)).length, switches);
+    }
     assert.deepEqual(await rejectedSystems(setting.machine), []);
-    assert.equal((await activations(setting.machine)).length, 1);
     await assertMachineLeftClean(setting.machine);
+  });
+
+  // Fault 67
+  it("is undone, when units of a later system die, and says which", async (bench) => {
+    const setting = await bench.fresh();
+    const good = systemOf(await deploy(setting));
+    const result = await deploy(setting, "dies");
+    assert.equal(result.code, 1, result.stderr);
+    assert.match(
+      result.stderr,
+      /^Units failed, or died again and again, after the switch: bench-dies\.service\. The machine rolled back to /m,
+    );
+    await assertSystem(setting.machine, good);
+    assert.match((await rejectedSystems(setting.machine)).join(), /-dies$/);
+    await assertMachineLeftClean(setting.machine);
+    const allowed = await deploy(setting, "dies", { DEPLOY_ALLOW_FAILED_UNITS: "true" });
+    assert.match(systemOf(allowed), /-dies$/);
+    assert.match(allowed.stderr, /warning: .* some units failed: bench-dies\.service/);
+  });
+
+  // Fault 70
+  it("is not made to what only a restart can lead to, and says how it is installed", async (bench) => {
+    const setting = await bench.fresh();
+    const { machine } = setting;
+    const result = await deploy(setting, "otherInit");
+    assert.equal(result.code, 1);
+    assert.match(
+      result.stderr,
+      /^Only a restart can bring the machine to this system, as its init differs; nothing was activated\./m,
+    );
+    assert.match(result.stderr, /ssh root@\S+ 'nix-env .* && systemctl reboot'/);
+    assert.doesNotMatch(result.stderr, /rolled back|activation failed/);
+    await assertSystem(machine, machine.initialSystem);
+    assert.deepEqual(await rejectedSystems(machine), []);
+    assert.equal((await activations(machine)).filter((line) => line.startsWith("test ")).length, 0);
+  });
+
+  it("says that a new kernel needs a restart, and what an activation complained of", async (bench) => {
+    const setting = await bench.fresh();
+    const kernel = await deploy(setting, "newKernel");
+    assert.match(systemOf(kernel), /-newKernel$/);
+    assert.match(kernel.stderr, /the new kernel runs after a restart only: ssh root@\S+ systemctl reboot/);
+    const user = await deploy(setting, "userActivationFails");
+    assert.match(systemOf(user), /-userActivationFails$/);
+    assert.match(user.stderr, /in the activation: warning: user activation for root failed; no unit fails/);
+    assert.doesNotMatch((await deploy(setting)).stderr, /restart only/);
   });
 
   it("succeeds with a warning about failed units, where they are allowed", async (bench) => {

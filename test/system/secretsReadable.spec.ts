@@ -113,7 +113,7 @@ describe("secrets that sops would leave readable", function () {
     });
   }
 
-  // Fault 172
+  // Fault 93
   it("are refused as the GitHub token, too", async () => {
     rules(`- age: ${mine},${machine}`, "  encrypted_regex: ^data$");
     project.person.secrets = ["ghp_abcDEF123"];
@@ -193,7 +193,7 @@ describe("secrets that sops would leave readable", function () {
       });
     }
 
-    // Fault 173
+    // Fault 94
     it("are refused in every type of value, and leave nothing behind", async () => {
       rules(`- age: ${mine},${machine}`, "  unencrypted_regex: ^open");
       await store("a", "1");
@@ -316,7 +316,7 @@ describe("secrets that sops would leave readable", function () {
       });
     }
 
-    // Fault 174
+    // Fault 95
     it("that leave the machine out are a row of the table, and a refusal of init, not of check", async () => {
       rules("- key_groups:", `    - age: [${mine}]`, `    - age: [${machine}]`);
       encryptFile();

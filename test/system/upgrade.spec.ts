@@ -255,7 +255,7 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     assert.equal((await bench().status()).revision, mended);
   });
 
-  // Fault 106
+  // Fault 61
   it("a good system is kept though GitHub is down at the moment of its health check", async () => {
     const revision = await bench().push({
       health: `#!/bin/sh\nsystemctl stop githost.service\nexec nixos-upgrade-health\n`,
@@ -306,7 +306,7 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     await bench().set({ UPGRADE_ALLOW_REWRITTEN_HISTORY: "false" });
   });
 
-  // Fault 101
+  // Fault 56
   it("a branch of somebody who may not push to main is not taken for main, however it is called", async () => {
     // As GitHub has it: any commit is handed out that is asked for.
     await bench().machine.output(`git -C /srv/git/octocat/site.git config uploadpack.allowAnySHA1InWant true
@@ -324,7 +324,7 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     }
   });
 
-  // Fault 102
+  // Fault 57
   it("a forced push that changes nothing on the machine is not recorded, and its child is refused", async () => {
     const forced = await bench().machine.output(`cd /srv/work
       git checkout --quiet --detach ${good}^ && git checkout --quiet ${good} -- . && git commit --quiet --message same
@@ -466,7 +466,7 @@ describe("upgrade: a repository that cannot be read", () => {
 describe("upgrade: only signed revisions", () => {
   const bench = useUpgradeBench();
 
-  // Fault 104
+  // Fault 59
   it("refuses what is not signed by a key that the running system holds, and shows it on the page", async () => {
     const good = await bench().push();
     assert.equal(await bench().poll(), true);
@@ -599,7 +599,7 @@ describe("upgrade: beside deployments and after interruptions", () => {
     await assertSystem(bench().machine, system);
   });
 
-  // Fault 103
+  // Fault 58
   it("goes on whatever a power cut made of the history folder", async () => {
     for (const damage of [
       "rm -rf $h; mkdir -p $h/refs",

@@ -172,7 +172,7 @@ describe("upgrade with a token", () => {
       await assertFailing("error");
     });
 
-    // Fault 105
+    // Fault 60
     it("asks for fewer requests, with no header that says so: it is left alone for a minute", async () => {
       const body = JSON.stringify({ message: "You have exceeded a secondary rate limit. Please wait a few minutes." });
       github.answer({ status: 403, headers: { "x-ratelimit-remaining": "4801" }, body });

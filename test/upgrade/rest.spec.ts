@@ -224,7 +224,7 @@ describe("the machine with a token", () => {
       sso: { status: 403, headers: { "x-github-sso": "required; url=https://github.com/orgs/acme/sso" }, body: {} },
       moved: { status: 301, body: {} },
     })) {
-      // Fault 109
+      // Fault 64
       it(`does not call it a rewritten branch: ${answer.status} (${kind})`, async () => {
         answers[compare] = answer;
         assert.equal(await place.leadsOn(main, next), kind);

@@ -101,7 +101,7 @@ describe("problemOf the machine", () => {
     assert.doesNotMatch(said, /[\u0000-\u001f]/);
   });
 
-  // Fault 163
+  // Fault 90
   it("reads no answer without end, follows nobody elsewhere, and reads no JSON without end", async () => {
     let asked = 0;
     const server = createServer((request, response) => {

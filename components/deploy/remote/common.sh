@@ -20,10 +20,9 @@ say() {
   printf 'nixos-deploy %s %s\n' "$1" "${2-}"
 }
 
-# Replaces a file at once, so that no reader meets half of it.
+# Replaces a file at once, so that no reader meets half of it, and a full disk leaves the old one.
 put() {
-  printf '%s\n' "$2" >"$1.new"
-  mv -f "$1.new" "$1"
+  printf '%s\n' "$2" >"$1.new" && mv -f "$1.new" "$1"
 }
 
 # The first line of a file, or nothing.
@@ -38,6 +37,24 @@ lock() {
   mkdir -p "$RUN_FOLDER"
   exec 9>"$RUN_FOLDER/lock"
   flock -w 30 9
+}
+
+# Since the start of the machine: unlike the time of day it cannot be set.
+uptime_seconds() {
+  local seconds
+  read -r seconds _ </proc/uptime
+  printf '%s' "${seconds%.*}"
+}
+
+# What is said of units, from "fault UNIT WHAT" and "known UNIT WHAT".
+say_units() {
+  local verdict unit
+  while read -r verdict unit _; do
+    case $verdict in
+    fault) say failed-unit "$unit" ;;
+    known) say known-failed-unit "$unit" ;;
+    esac
+  done
 }
 
 system_now() {
@@ -56,12 +73,14 @@ guard_state() {
   printf '%s' "${state:-none}"
 }
 
-# "<token> <unix time> <holder>", or nothing when there is none or it has expired.
+# "<token> <unix time> <holder>", or nothing when there is none or it has expired. One dated further ahead than a day is
+# no lease but a clock that was wrong; the automatic upgrade ignores it too.
 lease_now() {
-  local lease token until
+  local lease until now
   lease=$(get "$LEASE_FILE")
-  read -r token until _ <<<"$lease"
-  if [[ -n $token ]] && ((until > $(date +%s))); then
+  read -r _ until _ <<<"$lease"
+  now=$(date +%s)
+  if [[ $until =~ ^[0-9]{1,12}$ ]] && ((until > now && until < now + 86400)); then
     printf '%s' "$lease"
   fi
 }
@@ -72,16 +91,32 @@ lease_token() {
   printf '%s' "$token"
 }
 
+# Whether a deployment has the lease. One that expired and that nobody took since is still its own: the clock may have
+# been set. But an automatic upgrade that began meanwhile goes first. Usage: has_lease TOKEN
+has_lease() {
+  local token
+  read -r token _ <<<"$(get "$LEASE_FILE")"
+  [[ $token == "$1" ]] || return 1
+  [[ -z $(lease_now) ]] || return 0
+  case $(systemctl is-active nixos-upgrade.service) in
+  active | activating | deactivating | reloading) return 1 ;;
+  esac
+}
+
 # Lease and hold last until so many seconds from now, and end by themselves when nobody renews them.
 write_lease() {
   local token=$1 seconds=$2 holder=$3 until
+  # A lease of a day or more would be taken for a mistake.
+  ((seconds < 86000)) || seconds=86000
   until=$(($(date +%s) + seconds))
   put "$LEASE_FILE" "$token $until $holder"
   put "$HOLD_FILE" "$until"
 }
 
 drop_lease() {
-  if [[ $(lease_token) == "$1" ]]; then
+  local token
+  read -r token _ <<<"$(get "$LEASE_FILE")"
+  if [[ $token == "$1" ]]; then
     rm -f "$LEASE_FILE" "$HOLD_FILE" "$BUILD_ROOT"
   fi
 }

@@ -1,25 +1,32 @@
 # shellcheck shell=bash
-# The way back. Before a switch the deployment arms this guard; unless a new connection confirms the new system in
-# time, the machine returns to the system that ran before: profile, boot loader entry and running system.
+# Before a switch the deployment arms this guard; unless a new connection confirms the new system in time, and its units
+# are well, the machine returns to the system that ran before (rollback.sh).
 #
-# `arm` leaves a copy of this file on the machine. From then on the machine needs no connection:
+# `arm` leaves a copy of these files on the machine. From then on the machine needs no connection:
 #   - the unit in which nixos-rebuild switches calls `switch_begins` and `switch_ends`, by a drop-in of that unit,
 #   - a failed switch rolls back at once,
 #   - after a good one the timer nixos-deploy-confirm runs, and rolls back when it elapses,
-#   - the timer nixos-deploy-guard does so when no switch ever begins.
+#   - the timer nixos-deploy-guard resolves every state in which that was missed, again and again until it is over,
+#   - the unit nixos-deploy-resume does so when the machine starts, whether it was restarted or lost its power.
+# Timers count from when they begin, so that a clock that is set changes nothing.
 # To see what happened: `cat /run/nixos-deploy/guard/state`, `journalctl -u 'nixos-deploy-*'`.
 
 SWITCH_UNIT=nixos-rebuild-switch-to-configuration
 # For a time nixos-rebuild added a random suffix to the unit's name; systemd reads the second folder for all of those.
 DROP_IN_FOLDERS=("/run/systemd/system/$SWITCH_UNIT.service.d" "/run/systemd/system/$SWITCH_UNIT-.service.d")
 PREVIOUS_ROOT=/nix/var/nix/gcroots/nixos-deploy-previous
+# What is needed after a restart. The folder of units is one that NixOS leaves to others, and that outlives a restart.
+KEPT_FOLDER=$STATE_FOLDER/guard
+UNIT_FOLDER=/etc/systemd/system.attached
+RESUME_UNIT=nixos-deploy-resume.service
 
 guarded() {
   get "$GUARD_FOLDER/$1"
 }
 
+# Over the old one where there is no room for a new file.
 set_state() {
-  put "$GUARD_FOLDER/state" "$1"
+  put "$GUARD_FOLDER/state" "$1" || printf '%s\n' "$1" >"$GUARD_FOLDER/state"
 }
 
 # Runs a function of this file in a unit of its own, which outlives the connection; its fixed name keeps it single.
@@ -39,7 +46,7 @@ in_unit() {
 arm() {
   local token=$1 system=$2 switch_seconds=$3 confirm_seconds=$4 revision=$5 holder=$6 script=$7 previous
   lock
-  if [[ $(lease_token) != "$token" ]]; then
+  if ! has_lease "$token"; then
     say lost "$(lease_now)"
     return
   fi
@@ -60,6 +67,8 @@ arm() {
     return
   fi
 
+  # What is half armed, on a full disk say, guards nothing and would keep others from switching.
+  trap 'forget_guard; disarm; rm -rf "$GUARD_FOLDER"' EXIT
   rm -rf "$GUARD_FOLDER"
   mkdir -p "$GUARD_FOLDER"
   put "$GUARD_FOLDER/token" "$token"
@@ -74,24 +83,95 @@ arm() {
   # The tools of the system that is known to work come first: the new one may lack them.
   put "$GUARD_FOLDER/path" "$previous/sw/bin:$PATH"
   put "$GUARD_FOLDER/guard.sh" "$script"
+  trouble_before >"$GUARD_FOLDER/before"
   # A system that was only tested is in no profile.
   ln -sfn "$previous" "$PREVIOUS_ROOT"
+  keep_guard
 
   mkdir -p "${DROP_IN_FOLDERS[@]}"
   # A switch that this guard does not expect does not begin, and none takes longer than it may.
-  tee "${DROP_IN_FOLDERS[@]/%//nixos-deploy.conf}" >/dev/null <<EOF
+  tee "${DROP_IN_FOLDERS[@]/%//nixos-deploy.conf}" >/dev/null <<EOD
 [Service]
 ExecStartPre=$(guarded bash) $GUARD_FOLDER/guard.sh switch_begins
 ExecStopPost=$(guarded bash) $GUARD_FOLDER/guard.sh switch_ends
 RuntimeMaxSec=$switch_seconds
 TimeoutStopSec=10
-EOF
+EOD
   systemctl daemon-reload
-  in_unit nixos-deploy-guard expire --on-active="$((switch_seconds + confirm_seconds))" --timer-property=AccuracySec=1s
+  watch_guard "$((switch_seconds + confirm_seconds))"
   # The guard gives the lease back when it ends, so it may last.
   write_lease "$token" "$((switch_seconds + confirm_seconds + 120))" "$holder"
   set_state armed
+  trap - EXIT
   say armed "$previous"
+}
+
+# Usage: watch_guard SECONDS
+watch_guard() {
+  in_unit nixos-deploy-guard resolve --on-active="$1" --on-unit-inactive=30 --timer-property=AccuracySec=1s \
+    --property=OOMScoreAdjust=-900
+}
+
+# What a restart of the machine would make forget, and the unit that goes on from it.
+keep_guard() {
+  rm -rf "$KEPT_FOLDER"
+  mkdir -p "$KEPT_FOLDER" "$UNIT_FOLDER/basic.target.wants"
+  cp "$GUARD_FOLDER"/* "$KEPT_FOLDER/"
+  put "$UNIT_FOLDER/$RESUME_UNIT" "[Unit]
+Description=Go back from a system that no deployment has confirmed
+Before=nixos-upgrade.service
+ConditionPathExists=$KEPT_FOLDER/guard.sh
+StartLimitIntervalSec=0
+[Service]
+Type=oneshot
+Restart=on-failure
+RestartSec=5
+OOMScoreAdjust=-900
+ExecStart=$(guarded bash) $KEPT_FOLDER/guard.sh resume"
+  ln -sfn "../$RESUME_UNIT" "$UNIT_FOLDER/basic.target.wants/$RESUME_UNIT"
+  sync "$KEPT_FOLDER"/* "$KEPT_FOLDER" "$UNIT_FOLDER" "$UNIT_FOLDER"/basic.target.wants
+}
+
+# From here on a restart starts with what the boot loader says.
+forget_guard() {
+  rm -rf "$KEPT_FOLDER"
+  rm -f "$UNIT_FOLDER/$RESUME_UNIT" "$UNIT_FOLDER/basic.target.wants/$RESUME_UNIT"
+  rmdir "$UNIT_FOLDER/basic.target.wants" "$UNIT_FOLDER" 2>/dev/null || true
+}
+
+# The machine has started with a guard that was not done.
+resume() {
+  local deployed
+  lock
+  # Not a start of the machine: a switch starts all targets once more, and what they want.
+  [[ $(guard_state) == none ]] || return 0
+  mkdir -p "$GUARD_FOLDER"
+  cp "$KEPT_FOLDER"/* "$GUARD_FOLDER/"
+  rm -f "$GUARD_FOLDER/tries"
+  read -r _ deployed <<<"$(get "$STATE_FOLDER/deployed")"
+  case $(system_now) in
+  "$(guarded previous)")
+    # The switch had not got as far as the boot loader.
+    restore_profile || true
+    set_state "rolled-back restarted"
+    ;;
+  "$deployed")
+    # An older deployment has confirmed it, and does not know of this file.
+    set_state "confirmed 0"
+    ;;
+  "$(guarded system)")
+    write_lease "$(guarded token)" 600 "rollback after a restart"
+    watch_guard 120
+    begin_rollback restarted
+    return
+    ;;
+  *)
+    # Something else was installed since.
+    set_state released
+    ;;
+  esac
+  forget_guard
+  disarm || true
 }
 
 switch_begins() {
@@ -107,9 +187,12 @@ switch_ends() {
   if [[ -e $GUARD_FOLDER/abandoned ]]; then
     begin_rollback interrupted
   elif [[ $EXIT_CODE == exited && ($EXIT_STATUS == 0 || $EXIT_STATUS == 4) ]]; then
+    put "$GUARD_FOLDER/switched-at" "$(uptime_seconds)"
+    in_unit nixos-deploy-confirm not_confirmed --on-active="$(guarded confirm-seconds)" \
+      --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-900
     set_state "switched $EXIT_STATUS"
-    in_unit nixos-deploy-confirm expire --on-active="$(guarded confirm-seconds)" --timer-property=AccuracySec=100ms
-    systemctl stop nixos-deploy-guard.timer
+  elif [[ $EXIT_CODE == exited && $EXIT_STATUS == 100 ]]; then
+    begin_rollback needs-restart
   elif [[ $SERVICE_RESULT == timeout ]]; then
     begin_rollback switch-took-too-long
   else
@@ -121,89 +204,46 @@ switches_at_work() {
   systemctl list-units --state=active,activating,deactivating --plain --no-legend "$SWITCH_UNIT*.service"
 }
 
-# A timer has elapsed.
-expire() {
+# The time for a confirmation is over.
+not_confirmed() {
   lock
-  case $(guard_state) in
+  [[ $(guard_state) != switched* ]] || begin_rollback not-confirmed
+}
+
+# Ends what should be over by now, whatever was killed or missed.
+resolve() {
+  local state
+  lock
+  state=$(guard_state)
+  case $state in
   armed) begin_rollback switch-did-not-begin ;;
   switching)
     # The end of the switch decides, unless it was missed.
     [[ -n $(switches_at_work) ]] || begin_rollback switch-ended-unseen
     ;;
-  switched*) begin_rollback not-confirmed ;;
+  switched*) systemctl is-active --quiet nixos-deploy-confirm.timer || begin_rollback not-confirmed ;;
+  rolling-back*)
+    case $(systemctl is-active nixos-deploy-rollback.service) in
+    active | activating | deactivating) ;;
+    *) begin_rollback "${state#rolling-back }" ;;
+    esac
+    ;;
+  *)
+    [[ $state == rollback-failed* ]] || forget_guard
+    disarm
+    drop_lease "$(guarded token)"
+    ;;
   esac
-}
-
-begin_rollback() {
-  set_state "rolling-back $1"
-  in_unit nixos-deploy-rollback "rollback $1"
-}
-
-# Goes on whatever fails, since every step that works helps. Usage: rollback REASON
-rollback() {
-  local reason=$1 previous profile result=rolled-back
-  previous=$(guarded previous)
-  profile=$(guarded profile)
-  echo "$reason; going back to $previous"
-
-  # A switch that still runs would keep the next one out.
-  systemctl stop "$SWITCH_UNIT*.service" 2>/dev/null || true
-  restore_profile || echo "the profile was not restored"
-  # The boot loader first: it is quick, and from then on a restart of the machine helps too.
-  "$profile/bin/switch-to-configuration" boot || echo "the boot loader's entry was not restored"
-  # Units that fail (exit code 4) are no reason to stay on the rejected system.
-  "$previous/bin/switch-to-configuration" test || echo "switch-to-configuration exited with $?"
-  if [[ $(system_now) != "$previous" || $(profile_now) != "$profile" ]]; then
-    result=rollback-failed
-  fi
-
-  lock
-  case $reason in
-  interrupted | switch-did-not-begin) ;; # says nothing about the system
-  *) reject || echo "the rejected system was not recorded" ;;
-  esac
-  disarm || true
-  set_state "$result $reason"
-  drop_lease "$(guarded token)"
-  echo "$result"
-}
-
-# nixos-rebuild sets the profile before it activates, and leaves it so when the activation fails.
-restore_profile() {
-  local generation
-  generation=$(guarded generation)
-  [[ $(profile_now) != "$(guarded profile)" ]] || return 0
-  if [[ $generation =~ ^system-([0-9]+)-link$ && -e ${SYSTEM_PROFILE%/*}/$generation ]]; then
-    nix-env --profile "$SYSTEM_PROFILE" --switch-generation "${BASH_REMATCH[1]}"
-  else
-    nix-env --profile "$SYSTEM_PROFILE" --set "$(guarded profile)"
-  fi
-}
-
-# The automatic upgrade leaves this system alone until the branch has another revision.
-reject() {
-  mkdir -p "$STATE_FOLDER"
-  forget_rejection "$(guarded system)"
-  printf '%s %s\n' "$(guarded system)" "$(guarded revision)" >>"$STATE_FOLDER/rejected"
-}
-
-# Usage: forget_rejection SYSTEM
-forget_rejection() {
-  local path rest kept=
-  [[ -e $STATE_FOLDER/rejected ]] || return 0
-  while read -r path rest; do
-    [[ $path == "$1" ]] || kept+="$path $rest"$'\n'
-  done <"$STATE_FOLDER/rejected"
-  printf '%s' "$kept" >"$STATE_FOLDER/rejected.new"
-  mv -f "$STATE_FOLDER/rejected.new" "$STATE_FOLDER/rejected"
 }
 
 # Ends the timers, and gives nixos-rebuild's unit back to whoever uses it next.
 disarm() {
-  systemctl stop nixos-deploy-guard.timer nixos-deploy-confirm.timer 2>/dev/null || true
-  rm -f "${DROP_IN_FOLDERS[@]/%//nixos-deploy.conf}" "$PREVIOUS_ROOT"
+  rm -f "${DROP_IN_FOLDERS[@]/%//nixos-deploy.conf}"
   rmdir "${DROP_IN_FOLDERS[@]}" 2>/dev/null || true
+  [[ -e $KEPT_FOLDER ]] || rm -f "$PREVIOUS_ROOT"
   systemctl daemon-reload
+  # The last, as it is what comes back here.
+  systemctl stop nixos-deploy-confirm.timer nixos-deploy-guard.timer 2>/dev/null || true
 }
 
 # Where the switch is; asked over new connections while it goes on.
@@ -212,24 +252,44 @@ status() {
   say previous "$(guarded previous)"
   say system "$(system_now)"
   say profile "$(profile_now)"
+  say_units <"$GUARD_FOLDER/units" 2>/dev/null || true
 }
 
-# The deployment is here over a new connection, so the way in still works. Usage: confirm SYSTEM DERIVATION
+# The deployment is here over a new connection, so the way in still works. Until the system has run for so many seconds it
+# is only watched; then its units decide. Usage: confirm SYSTEM DERIVATION HEALTH-SECONDS ALLOW-FAILED-UNITS
 confirm() {
-  local state unit
+  local system=$1 derivation=$2 seconds=$3 allowed=$4 state left
   lock
   state=$(guard_state)
-  if [[ $state == switched* && $(guarded system) == "$1" && $(system_now) == "$1" ]]; then
-    disarm || true
-    set_state "confirmed ${state#switched }"
-    # A full disk must not undo a confirmation.
-    forget_rejection "$1" || true
-    { mkdir -p "$STATE_FOLDER" && put "$STATE_FOLDER/deployed" "$2 $1"; } || true
+  if [[ $state == switched* && $(guarded system) == "$system" && $(system_now) == "$system" ]]; then
+    left=$((seconds + $(guarded switched-at) - $(uptime_seconds)))
+    if ((left > 0)); then
+      say watching "$left"
+    elif units_will_do "$seconds" "$allowed"; then
+      set_state "confirmed ${state#switched }"
+      forget_guard || true
+      disarm || true
+      # A full disk must not undo a confirmation.
+      forget_rejection "$system" || true
+      remember_before "$system" "$(guarded previous)" <"$GUARD_FOLDER/before" || true
+      { mkdir -p "$STATE_FOLDER" && put "$STATE_FOLDER/deployed" "$derivation $system"; } || true
+      ! reboot_needed "$system" || say reboot-needed
+    else
+      begin_rollback units-failed
+    fi
   fi
-  systemctl list-units --state=failed --no-legend --plain | while read -r unit _; do
-    say failed-unit "$unit"
-  done
   status
+}
+
+# Usage: units_will_do SECONDS ALLOW-FAILED-UNITS
+units_will_do() {
+  judge_units "$(just_now "$1")" "$(guarded previous)" "$(guarded system)" <"$GUARD_FOLDER/before" >"$GUARD_FOLDER/units" || true
+  [[ $2 == true ]] || ! grep -q '^fault ' "$GUARD_FOLDER/units" || first_deployment
+}
+
+# Before it ran the image that the machine was made from, which is no better than a system with units that fail.
+first_deployment() {
+  [[ ! -e $STATE_FOLDER/deployed && ! -e $(guarded previous)/etc/nixos-upgrade ]]
 }
 
 # The deployment ends without a confirmation and the system is not to blame: nothing is rejected.
@@ -241,8 +301,9 @@ abandon() {
     armed)
       if [[ $(system_now) == "$(guarded previous)" ]]; then
         restore_profile || true
-        disarm || true
         set_state released
+        forget_guard || true
+        disarm || true
       else
         # A nixos-rebuild that switches in a unit of another name has passed this guard by.
         begin_rollback interrupted

@@ -24,15 +24,16 @@ hold() {
 
 # Usage: renew TOKEN SECONDS HOLDER
 renew() {
-  local until
+  local until now
   lock
-  if [[ $(lease_token) != "$1" ]]; then
+  if ! has_lease "$1"; then
     say lost "$(lease_now)"
     return
   fi
-  # An armed guard has made it longer; that stays.
   read -r _ until _ <<<"$(lease_now)"
-  if ((until < $(date +%s) + $2)); then
+  now=$(date +%s)
+  # An armed guard has made it longer; that stays.
+  if [[ -z $until ]] || ((until < now + $2)); then
     write_lease "$1" "$2" "$3"
   fi
   say holding "$1"

@@ -19,5 +19,6 @@ probe() {
   say upgrade "$(systemctl is-active nixos-upgrade.service || true)"
   say lease "$(lease_now)"
   say guard "$(guard_state)"
+  say_units < <(judge_units_now 5)
   say probed
 }

@@ -20,6 +20,46 @@ printf '%s' "$nonce" >"$out/nonce"
 printf '#!/bin/sh\nexec /lib/systemd/systemd "$@"\n' >"$out/init"
 sed -e "s|@system@|$out|g" -e "s|@behaviour@|$behaviour|g" "$switchToConfiguration" >"$out/bin/switch-to-configuration"
 chmod +x "$out/init" "$out/bin/switch-to-configuration"
+case $behaviour in
+otherInit) echo 3 >"$out/init-interface-version" ;;
+*) echo 2 >"$out/init-interface-version" ;;
+esac
+# Another kernel is only another target of this link.
+case $behaviour in
+newKernel) ln -s /usr/bin/false "$out/kernel" ;;
+*) ln -s /usr/bin/true "$out/kernel" ;;
+esac
+
+# A unit of the system, from standard input.
+unit() {
+  mkdir -p "$out/etc/systemd/system"
+  cat >"$out/etc/systemd/system/bench-$1.service"
+}
+case $behaviour in
+failedUnits | alsoBroken) printf '[Service]\nType=oneshot\nExecStart=/bin/false\n' | unit broken ;;
+otherwiseBroken) printf '[Service]\nType=oneshot\nExecStart=/bin/sh -c "exit 3"\n' | unit broken ;;
+dies) printf '[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=5\n' | unit dies ;;
+diesSoon)
+  printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sleep 0.5\nRestart=always\n' | unit dies
+  ;;
+diesBefore)
+  printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStartPre=/bin/false\nExecStart=/bin/sleep 1d\nRestart=on-failure\nRestartSec=2\n' |
+    unit dies
+  ;;
+diesOnce)
+  printf '[Service]\nExecStartPre=/bin/sh -c "/bin/test -e /run/bench/once || { : >/run/bench/once; exit 1; }"\nExecStart=/bin/sleep 1d\nRestart=on-failure\n' |
+    unit once
+  ;;
+esac
+
+# How root gets in.
+mkdir -p "$out/etc/ssh"
+case $behaviour in
+rootLoginOff) echo "PermitRootLogin no" >"$out/etc/ssh/bench.conf" ;;
+otherKeys) echo "AuthorizedKeysFile /etc/ssh/nobody" >"$out/etc/ssh/bench.conf" ;;
+firewallShuts) echo 'table inet bench { chain input { type filter hook input priority 0; policy drop; iif lo accept; }; }' >"$out/etc/bench.nft" ;;
+firewallOpens) echo 'table inet bench { chain input { type filter hook input priority 0; policy drop; iif lo accept; tcp dport { 80, 1000-65000 } accept; }; }' >"$out/etc/bench.nft" ;;
+esac
 
 # What is on PATH of a NixOS machine without further packages, and no more: a deployment that used python or jq
 # would work on this computer and fail there.

@@ -50,6 +50,15 @@
         failedUnits = toplevel: toplevel;
         cutsOffSsh = toplevel: toplevel;
         needsRestart = toplevel: toplevel;
+        otherInit = toplevel: toplevel;
+        newKernel = toplevel: toplevel;
+        userActivationFails = toplevel: toplevel;
+        alsoBroken = toplevel: toplevel;
+        otherwiseBroken = toplevel: toplevel;
+        dies = toplevel: toplevel;
+        diesSoon = toplevel: toplevel;
+        diesBefore = toplevel: toplevel;
+        diesOnce = toplevel: toplevel;
 
         # What the repository answers to it: see build-system.sh.
         tokenRefused = toplevel: toplevel;

@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { makeKeyPair, startMachine, type KeyPair, type Machine } from "../../bench";
+import { makeKeyPair, startMachine, type KeyPair, type Machine, type MachineOptions } from "../../bench";
 import { configured } from "../../nix/evaluate";
 import { programs, quote, script, sourced, sourcedFile } from "./programs";
 
@@ -12,6 +12,8 @@ export interface Push {
   behaviour?: string;
   /** A health check that the new system brings along (default: none, so the running one's is used). */
   health?: string;
+  /** Says that deployments may be locked out. */
+  meansLockout?: boolean;
   /** Leaves the system as it is, and changes only a file beside it. */
   readmeOnly?: boolean;
   /** Rewrites history: the new revision follows this one instead of the newest. */
@@ -82,8 +84,11 @@ const settings = {
 
 const tools = ["git", "nix", "nix-store", "nix-env", "curl"];
 
-export async function startUpgradeBench(configuration: object = configured): Promise<UpgradeBench> {
-  const machine = await startMachine();
+export async function startUpgradeBench(
+  configuration: object = configured,
+  options: MachineOptions = {},
+): Promise<UpgradeBench> {
+  const machine = await startMachine(options);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "upgrade-bench-"));
   // The network is this computer's, so that each bench takes an address of the loopback range for itself.
   const address = `127.${randomInt(64, 128)}.${randomInt(256)}.${randomInt(1, 255)}`;
@@ -230,7 +235,8 @@ OOMPolicy=continue
     return this.set({});
   }
 
-  async push({ behaviour = "good", health = "", readmeOnly = false, onto }: Push = {}): Promise<string> {
+  async push(what: Push = {}): Promise<string> {
+    const { behaviour = "good", health = "", meansLockout = false, readmeOnly = false, onto } = what;
     const seconds = health !== "" || UNHEALTHY.includes(behaviour) ? UNHEALTHY_SECONDS : HEALTHY_SECONDS;
     if (this.overrides["UPGRADE_HEALTH_SECONDS"] !== seconds) await this.set({ UPGRADE_HEALTH_SECONDS: seconds });
     if (onto) await this.machine.output(`git -C /srv/work reset --quiet --hard ${onto}`);
@@ -240,6 +246,7 @@ OOMPolicy=continue
       await this.write({
         "/srv/work/nix/behaviour": behaviour,
         "/srv/work/nix/health": health,
+        "/srv/work/nix/lockout": meansLockout ? "meant" : "",
         "/srv/work/nix/nonce": randomUUID(),
       });
     }

@@ -17,3 +17,6 @@ if [ -s "$health" ]; then
   cp "$health" "$out/etc/nixos-upgrade/health"
   chmod +x "$out/etc/nixos-upgrade/health"
 fi
+if [ -s "$lockout" ]; then
+  : >"$out/etc/nixos-upgrade/allow-lockout"
+fi

@@ -19,6 +19,7 @@
         buildSystem = ./build-system.sh;
         switchToConfiguration = ./switch-to-configuration.sh;
         health = ./health;
+        lockout = ./lockout;
       };
     in
     {

@@ -1,0 +1,127 @@
+# shellcheck shell=bash
+# Are a machine's units well? The one rule of the automatic upgrade and of deployments.
+#
+# This file stands in nix/upgrade and in components/deploy/remote, the same byte for byte (a test compares them): the
+# flake and the package are each whole by themselves, and a deployment also asks machines that have nothing of ours.
+# It needs bash, coreutils and systemd.
+
+BEFORE_FILE=/var/lib/nixos-deploy/before
+
+# Units in trouble, one a line: "UNIT WHAT". A unit is in trouble when it has failed, when it died and waits to be
+# started again (systemd does not call that failed), or when it was started again within the last SECONDS or is not
+# up since. One that crashed once while its database started, and has run since, is well.
+# Usage: units_in_trouble SECONDS
+units_in_trouble() {
+  local seconds=$1 now line name value
+  local -A unit=()
+  # Microseconds since the boot: a clock that is set must not change the answer.
+  read -r now _ </proc/uptime
+  now=${now/./}0000
+  while IFS= read -r line; do
+    if [[ -n $line ]]; then
+      name=${line%%=*} value=${line#*=}
+      unit[$name]=$value
+      continue
+    fi
+    describe_trouble "$((now - seconds * 1000000))"
+    unit=()
+  done < <(
+    systemctl show --property=Id,ActiveState,SubState,NRestarts,ExecMainStartTimestampMonotonic '*' 2>/dev/null
+    printf '\n'
+  )
+}
+
+# Usage: describe_trouble SINCE, with the properties of one unit in `unit`
+describe_trouble() {
+  local id=${unit[Id]-} restarts=${unit[NRestarts]-0} started=${unit[ExecMainStartTimestampMonotonic]-0}
+  case $id in
+  # The upgrade's own units fail while it is behind, which is about to be over; the deployment's are not the system's.
+  '' | nixos-upgrade* | nixos-deploy* | nixos-rebuild-switch-to-configuration*) return ;;
+  esac
+  if [[ ${unit[ActiveState]-} == failed ]]; then
+    printf '%s has failed\n' "$id"
+  elif [[ ${unit[SubState]-} == auto-restart* ]]; then
+    printf '%s dies and is started again\n' "$id"
+  elif ((restarts > 0)) && [[ ${unit[ActiveState]-} == activating || $started -gt $1 ]]; then
+    printf '%s was started again just now\n' "$id"
+  fi
+}
+
+# Names of the units in trouble before a switch. A unit that is started again every few minutes was in trouble too.
+trouble_before() {
+  local name
+  while read -r name _; do printf '%s\n' "$name"; done < <(units_in_trouble 600)
+}
+
+# What a system says of a unit: its file, its template's, and what is dropped in.
+# Usage: unit_text UNIT SYSTEM
+unit_text() {
+  local name file names=("$1")
+  [[ $1 != *@* ]] || names+=("${1%%@*}@.${1##*.}")
+  for name in "${names[@]}"; do
+    for file in "$2/etc/systemd/system/$name" "$2/etc/systemd/system/$name.d"/*.conf; do
+      [[ ! -f $file ]] || cat "$file"
+    done
+  done
+}
+
+# The units in trouble after a switch from one system to another: "fault UNIT WHAT", or "known UNIT WHAT" for those that
+# were in trouble before and are what they were. Those are no fault of the new system: one long-broken unit would keep
+# every later system out, the one that mends it too.
+# Usage: judge_units SECONDS OLD NEW, names of the units in trouble before on standard input
+judge_units() {
+  local before name what
+  before=$'\n'$(cat)$'\n'
+  while read -r name what; do
+    # An old system that was collected cannot be compared any more.
+    if [[ $before == *$'\n'"$name"$'\n'* ]] &&
+      [[ ! -e $2 || $(unit_text "$name" "$2") == "$(unit_text "$name" "$3")" ]]; then
+      printf 'known %s %s\n' "$name" "$what"
+    else
+      printf 'fault %s %s\n' "$name" "$what"
+    fi
+  done < <(units_in_trouble "$1")
+}
+
+# Keeps what was in trouble before a system came, for whoever asks later. A full disk only loses that.
+# Usage: remember_before NEW OLD, names on standard input
+remember_before() {
+  local file=$BEFORE_FILE names
+  names=$(cat)
+  mkdir -p "${file%/*}" && printf '%s %s\n%s\n' "$1" "$2" "$names" >"$file.new" && mv -f "$file.new" "$file"
+}
+
+# The same judgement of the system that runs, at any later time. Usage: judge_units_now SECONDS
+judge_units_now() {
+  local current new='' old='' names=''
+  current=$(readlink -f /run/current-system)
+  if [[ -e $BEFORE_FILE ]]; then
+    {
+      read -r new old
+      names=$(cat)
+    } <"$BEFORE_FILE"
+  fi
+  # Otherwise it came in another way.
+  [[ $new == "$current" ]] || old=$current names=
+  judge_units "$1" "$old" "$current" <<<"$names"
+}
+
+# How long ago a restart counts as just now, where a system has so many seconds to become healthy.
+# Usage: just_now SECONDS
+just_now() {
+  local seconds=$(($1 / 3))
+  ((seconds >= 1)) || seconds=1
+  ((seconds <= 20)) || seconds=20
+  printf '%s' "$seconds"
+}
+
+# Whether a system's kernel or first programs are others than those that were started.
+# Usage: reboot_needed SYSTEM
+reboot_needed() {
+  local part booted
+  for part in kernel kernel-modules initrd; do
+    booted=$(readlink -e "/run/booted-system/$part") || continue
+    [[ $booted == "$(readlink -f "$1/$part")" ]] || return 0
+  done
+  return 1
+}

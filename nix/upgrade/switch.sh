@@ -1,0 +1,171 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016 # names in single quotes are jq's
+# From a system that was built to one that is kept, or back. pending.json stands for a switch that is not over: whatever
+# ends the upgrade in between, its next start goes on from there. What runs until then is in units of its own.
+
+SWITCH_UNIT=nixos-rebuild-switch-to-configuration
+
+# Activates a system in a unit of its own, which ends whole whatever becomes of this one. The name is
+# the one that nixos-rebuild uses, so that the two never activate at the same time.
+activate() { # SYSTEM ACTION
+  # The last to be killed for memory: half an activation is worse than none.
+  systemd-run --collect --quiet --wait --no-ask-password --service-type=exec \
+    --unit="$SWITCH_UNIT" --property="RuntimeMaxSec=$UPGRADE_SWITCH_SECONDS" --property=OOMScoreAdjust=-900 \
+    --setenv=LOCALE_ARCHIVE --setenv=NIXOS_INSTALL_BOOTLOADER=0 \
+    "$1/bin/switch-to-configuration" "$2"
+}
+
+# Makes a system the one that boots. The profile comes first: the boot menu is made from it.
+keep() { # SYSTEM
+  nix-env --profile /nix/var/nix/profiles/system --set "$1" && activate "$1" boot
+}
+
+# NixOS's own checks of a switch, asked before anything is touched. They refuse what a running system cannot become, such
+# as another implementation of D-Bus: only a restart leads there, and that is for a person to choose.
+refuse_unswitchable() { # SYSTEM
+  local output=$UPGRADE_STATE/output changes
+  if [[ -e $1/init-interface-version ]] && ! cmp -s "$1/init-interface-version" /run/current-system/init-interface-version; then
+    needs_restart "another interface of init" "$1"
+  fi
+  if "$1/bin/switch-to-configuration" check >"$output" 2>&1; then return; fi
+  cat "$output" >&2
+  changes=$(sed -n 's/^\([^ ]* : .* -> .*\)$/\1/p' "$output" | paste -sd ';')
+  [[ -z $changes ]] || needs_restart "$changes" "$1"
+  # Any other failure shows in the activation itself.
+  ! grep -q '^Pre-switch check' "$output" || fail_revision activation \
+    "NixOS's checks before a switch refuse it: $(grep -m 1 '^Pre-switch check' "$output")" "$1"
+}
+
+needs_restart() { # WHY SYSTEM
+  fail_revision restart "only a restart can bring the machine there ($1): see docs/trouble/failed-upgrade.md." "$2"
+}
+
+# The switch itself.
+switch() { # SYSTEM
+  local system=$1 previous before status=0
+  previous=$(current_system)
+  before=$(trouble_before)
+  record_access >"$UPGRADE_STATE/access"
+  jq -nc --arg revision "$wanted" --arg system "$system" --arg previous "$previous" --arg before "$before" \
+    '{revision: $revision, system: $system, previous: $previous, failedBefore: $before}' |
+    replace_file "$UPGRADE_STATE/pending.json" 600
+  log "Switching from $previous to $system."
+  activate "$system" test || status=$?
+  judge_activation "$status" "$system" "$previous"
+  finish "$system" "$previous" "$before"
+}
+
+judge_activation() { # EXIT-CODE SYSTEM PREVIOUS
+  case $1 in
+  0) ;;
+  4)
+    # Activated, but something failed; the health check tells what, and whether it matters.
+    log "switch-to-configuration ended with exit code 4. $(activation_warnings)"
+    ;;
+  100)
+    # It ends so before it touches anything.
+    rm -f "$UPGRADE_STATE/pending.json"
+    needs_restart "another interface of init" "$2"
+    ;;
+  *)
+    take_back activation "the new system could not be activated (exit code $1): see journalctl -u $SWITCH_UNIT" "$2" "$3"
+    ;;
+  esac
+}
+
+# What the activation that has just ended complained of.
+activation_warnings() {
+  journalctl --unit "$SWITCH_UNIT" --output cat --no-pager --lines 200 --since "@$NOW" 2>/dev/null |
+    grep -E '^(warning: |Failed to )' | sort -u | paste -sd ' ' || true
+}
+
+healthy() { # SYSTEM PREVIOUS, units that were in trouble before on standard input
+  local check=$1/etc/nixos-upgrade/health
+  # The new system knows best what it must serve; one without a check gets this system's.
+  [[ -x $check ]] || check=nixos-upgrade-health
+  # What this system cannot read either is not the new one's fault.
+  UPGRADE_REMOTE_BEFORE=$(command -v nixos-upgrade-remote) "$check" "$2"
+}
+
+finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
+  enter_phase checking
+  local problems
+  problems=$(healthy "$1" "$2" <<<"$3") ||
+    take_back health "the new system was not healthy: ${problems//$'\n'/; }" "$1" "$2"
+  problems=$(lost_access "$1" "$UPGRADE_STATE/access") ||
+    take_back lockout "the new system would lock deployments out: ${problems//$'\n'/; }. If that is meant, say so: continuousDeployment.upgrade.allowLockout = true." "$1" "$2"
+  keep "$1" ||
+    take_back activation "the boot loader could not be installed: see journalctl -u $SWITCH_UNIT" "$1" "$2"
+  remember_before "$1" "$2" <<<"$3" || true
+  rm -f "$UPGRADE_STATE/pending.json"
+  succeed "$1"
+  log "Revision $(short "$wanted") runs: $1"
+}
+
+# Goes back, and writes the revision down as failed. Noted before, so that a program that is killed on the way goes on
+# with this; a full disk loses only the note.
+take_back() { # KIND MESSAGE SYSTEM PREVIOUS
+  read_json "$UPGRADE_STATE/pending.json" |
+    jq -c '.back = {kind: $kind, message: $message}' --arg kind "$1" --arg message "$2" |
+    replace_file "$UPGRADE_STATE/pending.json" 600 || true
+  if ! go_back "$4"; then
+    # The note stays, and with it the next try.
+    fail "$1" "Revision $(short "$wanted"): $2 The machine could not go back to $4; it tries again."
+  fi
+  rm -f "$UPGRADE_STATE/pending.json"
+  fail_revision "$1" "$2" "$3"
+}
+
+go_back() { # PREVIOUS
+  local try status profile
+  log "Going back to $1."
+  for try in 1 2 3; do
+    status=0
+    activate "$1" test || status=$?
+    # Units that fail (exit code 4) are no reason to stay on the rejected system.
+    [[ $status != 0 && $status != 4 ]] || [[ $(current_system) != "$1" ]] || break
+    log "The previous system could not be activated whole (exit code $status, try $try)."
+    sleep 2
+  done
+  profile=$(readlink -f /nix/var/nix/profiles/system)
+  [[ $profile == "$1" ]] || keep "$1" || log "The previous system could not be made the one that boots."
+  [[ $(current_system) == "$1" && $(readlink -f /nix/var/nix/profiles/system) == "$1" ]]
+}
+
+# A poll that was cut off in the middle of a switch left a note; what it began is ended first.
+resume() {
+  local pending system previous kind status=0
+  [[ -s $UPGRADE_STATE/pending.json ]] || return 0
+  pending=$(read_json "$UPGRADE_STATE/pending.json")
+  if systemctl is-active --quiet "$SWITCH_UNIT.service"; then
+    log "A switch is still at work."
+    exit 0
+  fi
+  wanted=$(jq -r .revision <<<"$pending")
+  system=$(jq -r .system <<<"$pending")
+  previous=$(jq -r .previous <<<"$pending")
+  if [[ $system == null || $previous == null ]]; then
+    # Damaged: the system that runs decides.
+    rm -f "$UPGRADE_STATE/pending.json"
+    return 0
+  fi
+  kind=$(jq -r '.back.kind // empty' <<<"$pending")
+  case $(current_system) in
+  "$system" | "$previous") ;;
+  *)
+    # A deployment has installed another one since.
+    rm -f "$UPGRADE_STATE/pending.json"
+    return 0
+    ;;
+  esac
+  if [[ -n $kind ]]; then
+    take_back "$kind" "$(jq -r .back.message <<<"$pending")" "$system" "$previous"
+  elif [[ $(current_system) == "$previous" ]]; then
+    # Perhaps with units that the activation had stopped already.
+    take_back interrupted "the machine went down while the new system was activated." "$system" "$previous"
+  fi
+  # Whether its activation came to an end is not known.
+  activate "$system" test || status=$?
+  judge_activation "$status" "$system" "$previous"
+  finish "$system" "$previous" "$(jq -r .failedBefore <<<"$pending")"
+}
