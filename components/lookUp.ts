@@ -15,3 +15,15 @@ export async function answerOf<T>(
     throw new pulumi.ResourceError(`${problem}: ${said}\n${remedy}`, component, true);
   }
 }
+
+/**
+ * A value, known only when every resource that it comes from is there. A resource's name is known in the preview that
+ * creates it, when nothing can be looked up by it.
+ */
+export function onceMade<T>(value: pulumi.Output<T>): pulumi.Output<T> {
+  const { allResources } = value as unknown as { allResources: () => Promise<Set<pulumi.Resource>> };
+  const ids = allResources().then((all) =>
+    [...all].flatMap((one) => (pulumi.CustomResource.isInstance(one) ? [one.id] : [])),
+  );
+  return pulumi.all([value, ids]).apply(([known]) => known as T);
+}

@@ -5,7 +5,7 @@ import { ArgumentChecks } from "./errors";
 import { RULES } from "./deploy/rules.cjs";
 import { refuseExisting } from "./existing";
 import { upgradeFlake } from "./flakeRef";
-import { answerOf } from "./lookUp";
+import { answerOf, onceMade } from "./lookUp";
 import { branchName, ownerName, repositoryName, REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
 
 /** What a stack may choose about its repository. */
@@ -291,7 +291,7 @@ function ofOwner(component: ProtectedRepository, fullName: string, owner: string
 
 /** Fails in the preview when the repository is not there or the token may not see it. */
 function adoptRepository(component: ProtectedRepository, checked: CheckedArgs): RepositoryFacts {
-  const found = pulumi.interpolate`${checked.owner}/${checked.name}`.apply(async (fullName) => {
+  const found = onceMade(pulumi.interpolate`${checked.owner}/${checked.name}`).apply(async (fullName) => {
     const answer = github.getRepository({ fullName }, { parent: component });
     const remedy = "The token must be valid and may see it: npm run doctor.";
     const repository = await answerOf(component, answer, `The repository ${fullName} could not be looked up`, remedy);
