@@ -146,11 +146,8 @@ function isCalled(on: unknown): boolean {
   return on === "workflow_call" || (typeof on === "object" && on !== null && "workflow_call" in on);
 }
 
-/** How deep GitHub lets workflows call each other. */
-const DEEPEST_CALL = 10;
-
 /** The names of a workflow's jobs, with * for what cannot be told from here. */
-function jobNames({ jobs }: Workflow, called: Workflow[], branch: string, depth = 0): string[] {
+function jobNames({ jobs }: Workflow, called: Workflow[], branch: string): string[] {
   return Object.entries(jobs ?? {})
     .filter(([, job]) => !neverRuns(job?.if, branch))
     .flatMap(([id, job]) => {
@@ -158,27 +155,37 @@ function jobNames({ jobs }: Workflow, called: Workflow[], branch: string, depth 
       const uses = job?.uses;
       if (uses === undefined) return names;
       // Files are not told apart here: a workflow of this repository is one of those that can be called.
-      const here = uses.startsWith("./") && called.length > 0 && depth < DEEPEST_CALL;
-      const inner = here ? called.flatMap((workflow) => jobNames(workflow, called, branch, depth + 1)) : ["*"];
+      // What that one calls is left open, or four that call each other would make millions of names.
+      const here = uses.startsWith("./") && called.length > 0;
+      const inner = here ? called.flatMap((workflow) => jobNames(workflow, [], branch)) : ["*"];
       return names.flatMap((name) => [...new Set(inner)].map((one) => `${name} / ${one}`));
     });
 }
 
 /** The names that a job's matrix makes of one: GitHub appends the values, or puts them where the name has expressions. */
 function ownNames(id: string, { name, strategy }: Job): string[] {
+  const own = String(name ?? id);
+  const placed = name !== undefined && own.includes("${{");
   const rows = strategy?.matrix === undefined ? [{}] : matrixRows(strategy.matrix);
-  if (rows === undefined) return [name === undefined ? `${id} (*)` : String(name).replace(EXPRESSION, "*")];
+  if (rows === undefined) return [placed ? withValues(own, {}) : `${own} (*)`];
   return rows.map((row: Record<string, string>) => {
     const values = Object.values(row);
-    if (name === undefined) return values.length === 0 ? id : `${id} (${values.join(", ")})`;
-    return String(name).replace(EXPRESSION, (_, expression: string) => {
-      const key = /^\s*matrix\.([\w-]+)\s*$/.exec(expression)?.[1];
-      return (key === undefined ? undefined : row[key]) ?? "*";
-    });
+    if (placed) return withValues(own, row);
+    return values.length === 0 ? own : `${own} (${values.join(", ")})`;
   });
 }
 
-const EXPRESSION = /\$\{\{([^{}]*)\}\}/g;
+/** A text with the values of its matrix expressions, and * for every other one. */
+function withValues(text: string, row: Record<string, string>): string {
+  const [first = "", ...others] = text.split("${{");
+  const rest = others.map((part) => {
+    const end = part.indexOf("}}");
+    if (end === -1) return "*";
+    const key = /^matrix\.([\w-]+)$/.exec(part.slice(0, end).trim())?.[1];
+    return ((key === undefined ? undefined : row[key]) ?? "*") + part.slice(end + 2);
+  });
+  return first + rest.join("");
+}
 
 /** The combinations of a matrix; undefined where they cannot be told: expressions, objects, include and exclude. */
 function matrixRows(matrix: unknown): Record<string, string>[] | undefined {

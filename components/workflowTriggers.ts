@@ -55,8 +55,8 @@ function everyPathIsTaken({ paths, "paths-ignore": ignored }: Filters): boolean 
   if (ignored !== undefined && list(ignored).length > 0) return false;
   if (paths === undefined || paths === null) return true;
   const patterns = list(paths);
-  const denied = patterns.filter((pattern) => pattern.startsWith("!"));
-  return patterns.lastIndexOf("**") > patterns.lastIndexOf(denied.at(-1) ?? "");
+  const every = patterns.map((pattern) => pattern === "**" || pattern === "**/*").lastIndexOf(true);
+  return every > patterns.map((pattern) => pattern.startsWith("!")).lastIndexOf(true);
 }
 
 /** Whether patterns select a name: the last one that fits decides, and one with ! takes back what was selected. */

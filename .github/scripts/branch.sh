@@ -6,9 +6,12 @@ cd "$(dirname "$0")/../.."
 
 branch=$(jq -r .branch nix/repository.json)
 for file in .github/workflows/*.yml; do
-  # `branches: [a, b]` below a push, and `refs/heads/a` in conditions.
+  # `branches: [a, b]` below a push, or one name a line, and `refs/heads/a` in conditions.
   mapfile -t named < <(
-    sed -n -e '/^  push:/,/^  [a-z_]*:/s/^ *branches: *\[\(.*\)\] *$/\1/p' "$file" | tr -d "\"' " | tr ',' '\n'
+    awk '/^ ? ? ?[^ #]/ { push = /^ +push:/; list = 0 }
+      push && /^ *branches: *\[/ { gsub(/^[^[]*\[|\].*$/, ""); print }
+      list && /^ *- / { sub(/^ *- */, ""); sub(/ #.*$/, ""); print; next }
+      push { list = /^ *branches: *(#.*)?$/ }' "$file" | tr -d "\"' \r" | tr ',' '\n'
     grep -o "refs/heads/[^'\"]*" "$file" | sed 's|^refs/heads/||' || true
   )
   [[ ${#named[@]} -gt 0 ]] || continue

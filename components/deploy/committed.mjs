@@ -34,7 +34,10 @@ export async function refuseUncommitted(flake, { access, derivation }, processes
   const evaluated = chosenRevision(flake) === undefined ? await evaluatedTree(flake, place, processes) : committed;
   const names = differingNames(evaluated, fetched);
   if (names.length > 0) throw await refusal(names, { evaluated, committed, fetched, place }, processes);
-  if (access === "token") await refusePointers(place, fetched, processes);
+  if (access === "token") {
+    await refusePointers(place, fetched, processes);
+    await refuseSubmodules(flake, place, processes);
+  }
   if (await seesMore(flake, place, processes)) await refuseOtherSystem(flake, place, derivation, processes);
 }
 
@@ -243,7 +246,7 @@ function hidden(here, there, flag = "H", attributes) {
   return {
     text: "other bytes than in the commit, though git status does not show it: FILE",
     remedy:
-      "Line ends (core.autocrlf), core.fsmonitor, core.trustctime and core.checkStat can be why: git add --renormalize, or git update-index --really-refresh.",
+      "Line ends can be why: git config core.autocrlf false, then delete these files and git restore them. So can core.fsmonitor, core.trustctime and core.checkStat: git update-index --really-refresh.",
   };
 }
 
@@ -289,6 +292,29 @@ async function refusePointers({ folder, root, prefix, treeId }, tree, processes)
       ],
     },
   );
+}
+
+/**
+ * GitHub's tarball holds no submodule, and Nix does not say so when a flake asks for them.
+ * @param {LocalFlake} flake
+ * @param {Place} place
+ * @param {Processes} processes
+ */
+async function refuseSubmodules(flake, { folder, root, commit }, processes) {
+  if (flake.kind === "path" || !(optionsOf(flake).has("submodules") || asksForSubmodules(folder))) return;
+  const tree = await committedTree(root, `${commit}^{tree}`, processes);
+  const names = [...tree].filter(([, { mode }]) => mode === FOLDER.mode).map(([name]) => name);
+  if (names.length === 0) return;
+  throw new DeploymentError(`The flake in ${folder} asks for submodules, which the machine does not get.`, {
+    details: names
+      .slice(0, SHOWN_DIFFERENCES)
+      .map((name) => visible(Buffer.from(name, "latin1").toString("utf8")))
+      .join("\n"),
+    advice: [
+      "A machine that reads with a token takes GitHub's tarball, which has empty folders in their place.",
+      "Copy the files, make the other repository an input of the flake, or set allowDirty.",
+    ],
+  });
 }
 
 /**

@@ -86,8 +86,9 @@ export function derivationAttribute({ flake, attribute }) {
  * it, of a Git repository the tracked files as they are now and the tree of the last commit.
  * @param {FlakeReference & { folder: string }} flake
  * @param {(folder: string) => Promise<{ root: string, files: string[], tree?: string }>} trackedFiles
+ * @param {{ history?: boolean }} [options] `history`: whether the .git of a folder counts, which Nix copies too
  */
-export async function contentHash(flake, trackedFiles) {
+export async function contentHash(flake, trackedFiles, { history = true } = {}) {
   if (!fs.existsSync(path.join(flake.folder, "flake.nix"))) {
     throw new DeploymentError(`There is no flake.nix in ${JSON.stringify(path.resolve(flake.folder))}.`, {
       advice: [`The flake reference is ${JSON.stringify(flake.reference)}, relative to ${process.cwd()}.`],
@@ -105,7 +106,8 @@ export async function contentHash(flake, trackedFiles) {
   add(path.relative(root, flake.folder));
   add(flake.attribute);
   if (tree !== "") add(tree);
-  for (const file of files.sort()) addFile(add, root, file);
+  const counted = flake.kind === "path" && !history ? files.filter((file) => !/^\.git(\/|$)/.test(file)) : files;
+  for (const file of counted.sort()) addFile(add, root, file);
   return hash.digest("hex");
 }
 

@@ -135,6 +135,10 @@ function isForSops(file, rules) {
  */
 function problemOf(flakeFolder, file, rules, machineRecipient) {
   const name = path.basename(file);
+  // What cannot be decoded stands as U+FFFD, and leads to no file.
+  if (file.includes("\uFFFD") && !fs.existsSync(path.join(flakeFolder, file))) {
+    return "its name is not UTF-8, so that it cannot be searched for secrets. Rename it.";
+  }
   if (matches(FORMS.keyNames, name)) return "it looks like a private key, by its name. Move it out of the folder.";
   const text = textOf(path.join(flakeFolder, file));
   if (text === undefined) return undefined;
@@ -157,6 +161,9 @@ function problemOf(flakeFolder, file, rules, machineRecipient) {
   return `it holds ${what}, and the folder is copied to the Nix store, where every user can read it. Move it out of the folder, or store it with \`npm run secrets -- set\`; if it was ever committed or deployed, make a new one.`;
 }
 
+/** One for all files: most of them fit, and there may be thousands. */
+const FIRST = Buffer.allocUnsafe(65536);
+
 /**
  * The text of a file; undefined when it has none, as a picture, or what git-crypt locked.
  * @param {string} file
@@ -164,12 +171,11 @@ function problemOf(flakeFolder, file, rules, machineRecipient) {
 function textOf(file) {
   const descriptor = fs.openSync(file, "r");
   try {
-    const first = Buffer.alloc(65536);
-    const beginning = first.subarray(0, fs.readSync(descriptor, first));
+    const beginning = FIRST.subarray(0, fs.readSync(descriptor, FIRST));
     const wide = wideEncoding(beginning);
     // Most that is not text shows it at once, and may be large.
     if (wide === undefined && beginning.includes(0)) return undefined;
-    const all = Buffer.concat([beginning, fs.readFileSync(descriptor)]);
+    const all = beginning.length < FIRST.length ? beginning : Buffer.concat([beginning, fs.readFileSync(descriptor)]);
     if (wide !== undefined) return new TextDecoder(wide).decode(all);
     return all.includes(0) ? undefined : all.toString("utf8").replace(/^\uFEFF/, "");
   } finally {

@@ -3,6 +3,7 @@
 // repository, or one token, and none of this computer's folders, agents, helpers and password files.
 import { gitEnvironment } from "./git.mjs";
 import { readLock } from "./lock.mjs";
+import { githubRepository } from "./revision.mjs";
 import { visible } from "./text.mjs";
 
 /** @typedef {import("./lock.mjs").Source} Source */
@@ -84,9 +85,8 @@ function reason(source, machine) {
  * @param {Machine} machine
  */
 function isOwn(url, { repository }) {
-  const [, named = ""] =
-    /(?:^|@|\/\/)(?:www\.|ssh\.)?github\.com(?::\d+)?[/:](.+?)(?:\.git)?(?:[?#].*)?$/i.exec(url) ?? [];
-  return named !== "" && named.toLowerCase() === repository.toLowerCase();
+  const address = url.replace(/^git\+/, "").replace(/[?#].*$/, "");
+  return githubRepository(address)?.toLowerCase() === repository.toLowerCase();
 }
 
 /**

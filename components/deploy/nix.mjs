@@ -82,7 +82,7 @@ function unreadableAdvice(message) {
  */
 export async function hashOnly(flake, processes) {
   refuseSecrets(flake);
-  const sources = await sourcesHash(flake, processes);
+  const sources = await sourcesHash(flake, processes, { commit: false });
   if (sources !== undefined) return `sha256-${sources}`;
   throw new DeploymentError(`Only Nix can read ${JSON.stringify(flake.flake)}: it is not a folder of this computer.`, {
     advice: ["Set evaluate: true, or use a flake such as path:./nix."],
@@ -93,11 +93,17 @@ export async function hashOnly(flake, processes) {
  * Undefined when the flake is not on this computer.
  * @param {FlakeReference} flake
  * @param {import("./process.mjs").Processes} processes
+ * @param {{ commit?: boolean }} [options] `commit`: whether the last commit counts beside the files, as it does for Nix
  */
-async function sourcesHash(flake, processes) {
+async function sourcesHash(flake, processes, { commit = true } = {}) {
   const { folder } = flake;
   if (folder === undefined) return undefined;
-  return contentHash({ ...flake, folder }, (at) => filesOf(flake, at, processes));
+  const files = async (/** @type {string} */ at) => {
+    const found = await filesOf(flake, at, processes);
+    return commit || found.files.length === 0 ? found : { ...found, tree: "" };
+  };
+  // Without the commit it is what Pulumi compares: committing the same files, or fetching, must not change it.
+  return contentHash({ ...flake, folder }, files, { history: commit });
 }
 
 /**

@@ -89,5 +89,10 @@ describe("a branch that is not the machine's", () => {
         new RegExp(`^::warning file=\\.github/workflows/${name}\\.yml::It runs for main, but .* follows master`, "m"),
       );
     }
+    const own = path.join(world.project, ".github/workflows/own.yml");
+    const lines = "    branches: # ours\n      - develop # new\n      - 'next'\n    paths:\n      - nix/**\n";
+    fs.writeFileSync(own, `on:\n  push:\n${lines}  pull_request:\n    branches:\n      - other\njobs:\n  x: {}\n`);
+    assert.equal(warnings("next"), warnings("next").replace(/^.*own\.yml.*$/m, ""));
+    assert.match(warnings("main"), /^::warning file=[^:]*own\.yml::It runs for develop next, but .* follows main/m);
   });
 });

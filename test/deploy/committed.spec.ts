@@ -586,6 +586,16 @@ describe("what is committed", function () {
       assertVerdict(await verdict(reference(), withNix()));
     });
 
+    it("is no submodule that the flake asks for, where the machine reads GitHub's tarball", async () => {
+      git("submodule", "add", "--quiet", other(), "nix/site");
+      write("nix/flake.nix", FLAKE.replace("{", "{\n  inputs.self.submodules = true;"));
+      write("nix/repository.json", JSON.stringify({ owner: "a", name: "b", branch: "main", access: "token" }));
+      write("nix/modules/token.nix", "{ }");
+      write("nix/token.nix", "{ nixos.tokenFile = ./x; }");
+      commit();
+      assertVerdict(await verdict(reference(), withNix()), /asks for submodules[^]*nix\/site\n[^]*GitHub's tarball/);
+    });
+
     it("is not a submodule, though the reference here has submodules=1", async () => {
       git("submodule", "add", "--quiet", other(), "nix/site");
       write("nix/flake.nix", FLAKE.replace("path = ./.", "path = ./site"));

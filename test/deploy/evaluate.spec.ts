@@ -199,6 +199,31 @@ END
     assert.deepEqual(calls(), []);
   });
 
+  // Pulumi compares this with its state: were it another one, an update of this program would deploy every machine again.
+  it("hashes to what it always did, of a folder and of a repository, committed or not", async () => {
+    fs.mkdirSync(path.join(project, "nix/a"));
+    fs.writeFileSync(path.join(project, "nix/a/é ü"), "x");
+    fs.writeFileSync(path.join(project, "nix/run"), "p", { mode: 0o755 });
+    fs.chmodSync(path.join(project, "nix/run"), 0o755);
+    fs.symlinkSync("run", path.join(project, "nix/link"));
+    fs.mkdirSync(path.join(project, "nix/empty"));
+    const hash = async (flake: string) =>
+      (await evaluate({ EVALUATE_MODE: "hash", EVALUATE_FLAKE: flake })).stdout.trim();
+    const ofFolder = "sha256-eae850f078b2018179580b14ecc57feed1bd216ada778fd83db62d7d554f0e7d";
+    const ofRepository = "sha256-9701a1d44d6363f41cd666e95b19e061e1f8f6fb2bb2b4dc78de7ddd3152fdaa";
+    assert.equal(await hash("path:./nix#default"), ofFolder);
+    const git = (...args: string[]) => execFileSync("git", ["-C", project, ...args], { stdio: "pipe" });
+    git("init", "--quiet");
+    git("add", "--all");
+    assert.equal(await hash("./nix#default"), ofRepository);
+    git("-c", "user.email=a@example.com", "-c", "user.name=a", "commit", "--quiet", "--message", "x");
+    assert.equal(await hash("./nix#default"), ofRepository);
+    assert.equal(await hash("path:./nix#default"), ofFolder);
+    const ofAll = await hash("path:.?dir=nix#default");
+    git("-c", "user.email=a@example.com", "-c", "user.name=a", "commit", "--quiet", "--allow-empty", "--message", "y");
+    assert.equal(await hash("path:.?dir=nix#default"), ofAll);
+  });
+
   for (const mode of ["nix", "hash"]) {
     it(`refuses a key in the folder before anything else, with mode ${mode}`, async () => {
       fs.writeFileSync(path.join(project, "nix/notes.txt"), newKey().privateKeyOpenssh);

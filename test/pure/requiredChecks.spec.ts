@@ -55,6 +55,9 @@ describe("unreportedChecks", () => {
     ["on: {pull_request: {paths: ['**']}}", true],
     ["on: {pull_request: {paths: ['**', '!docs/**']}}", false],
     ["on: {pull_request: {paths: ['!docs/**', '**']}}", true],
+    ["on: {pull_request: {paths: ['**/*']}}", true],
+    ["on: {pull_request: {paths: ['**/*', '!docs/**']}}", false],
+    ["on: {pull_request: {paths: ['**/*.nix']}}", false],
     ["on: {pull_request: {types: [opened, synchronize, reopened]}}", true],
     ["on: {pull_request: {types: [labeled]}}", false],
     ["on: {pull_request: {types: [opened]}}", false],
@@ -94,6 +97,12 @@ describe("unreportedChecks", () => {
     const appended = workflow(PULL_REQUESTS, `  x:\n${matrix}`);
     assert.equal(reported("x (linux, 20)", appended), true);
     assert.equal(reported("x (windows, 20)", appended), false);
+    const named = workflow(PULL_REQUESTS, `  x:\n    name: build\n${matrix}`);
+    assert.equal(reported("build (linux, 20)", named), true);
+    assert.equal(reported("build", named), false);
+    const included = workflow(PULL_REQUESTS, "  x:\n    name: build\n    strategy: {matrix: {include: [{os: mac}]}}\n");
+    assert.equal(reported("build (mac)", included), true);
+    assert.equal(reported("build", included), false);
     const placed = workflow(PULL_REQUESTS, `  x:\n    name: on ${"${{ matrix.os }}"} for all\n${matrix}`);
     assert.equal(reported("on mac for all", placed), true);
     assert.equal(reported("on windows for all", placed), false);
@@ -104,6 +113,21 @@ describe("unreportedChecks", () => {
     assert.equal(problems(["build"], "github-actions", [caller, called]).length, 1);
     const foreign = workflow(PULL_REQUESTS, "  x:\n    uses: acme/ci/.github/workflows/y.yml@v1\n");
     assert.deepEqual(problems(["x / lint"], "github-actions", [foreign, called]), []);
+  });
+
+  it("takes an expression with braces in it for one", () => {
+    const name = "${{ format('{0} on {1}', matrix.what, matrix.os) }} (${{ github.event_name }})";
+    assert.equal(reported("build on linux (pull_request)", workflow(PULL_REQUESTS, `  x:\n    name: ${name}\n`)), true);
+    const open = "${{ ".repeat(15_000);
+    assert.equal(reported("build", workflow(PULL_REQUESTS, `  x:\n    name: "x${open}"\n`)), false);
+  });
+
+  it("soon has the names of workflows that call each other", () => {
+    const calls = Array.from({ length: 8 }, (_, job) => `  j${job}:\n    uses: ./.github/workflows/x.yml\n`).join("");
+    const called = Array.from({ length: 8 }, () => workflow("on: workflow_call", calls));
+    const caller = workflow(PULL_REQUESTS, "  x:\n    uses: ./.github/workflows/y.yml\n");
+    assert.deepEqual(problems(["x / j1 / build"], "github-actions", [caller, ...called]), []);
+    assert.equal(problems(["x / k / build"], "github-actions", [caller, ...called]).length, 1);
   });
 
   // GitHub counts a skipped job as passed: a required check of its name would guard nothing.

@@ -141,6 +141,15 @@ describe("the searches of a flake's folder for secrets", function () {
     });
   }
 
+  it("names a file whose name is no text, and does not end on it", () => {
+    const folder = folderWith({ what: "", file: "flake.nix", content: "{ }", refused: false });
+    fs.writeFileSync(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xe9])]), "x");
+    const [problem = "", ...others] = secretsProblems(folder);
+    assert.match(problem, /its name is not UTF-8, .* Rename it\.$/);
+    assert.deepEqual(others, []);
+    assert.deepEqual(readableNames(folder), []);
+  });
+
   describe("in a flake", () => {
     const LOCKED = Buffer.concat([Buffer.from("\0GITCRYPT\0"), Buffer.alloc(200, 7)]);
 
