@@ -50,9 +50,10 @@ function temporaryFolder(env) {
       fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
       const stat = fs.statSync(folder);
       // Where all may write and none is kept from the others' files (no sticky bit), anybody could put another folder in
-      // the place of ours; and its owner may everywhere, such as whoever called sudo -E.
+      // the place of ours; and its owner may everywhere, such as whoever called sudo -E. A container may show the
+      // system's own as nobody's.
       const keepsOurs = (stat.mode & 0o022) === 0 || (stat.mode & 0o1000) !== 0;
-      if (keepsOurs && (isOurs(stat) || stat.uid === 0)) return folder;
+      if (keepsOurs && (isOurs(stat) || stat.uid === 0 || folder === "/tmp")) return folder;
     } catch {
       // The next one.
     }
