@@ -117,7 +117,7 @@ async function awsSection(
     return [skipped("AWS provider", `it takes another identity than the one above: ${keys} of the configuration`)];
   }
   const known = local.some(({ subject, outcome }) => subject === "AWS" && outcome === "ok");
-  return known && setting(project, "subnetId") === undefined ? [await checkDefaultVpc(around, region, profile)] : [];
+  return known && text(setting(project, "subnetId")) === "" ? [await checkDefaultVpc(around, region, profile)] : [];
 }
 
 function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promise<Result[]> {
