@@ -122,7 +122,7 @@ export class NixosDeployment extends pulumi.ComponentResource {
     super("nixos:index:NixosDeployment", name, { ...args, privateKey: pulumi.secret(args.privateKey) }, opts);
 
     const checked = checkedArgs(this, name, args);
-    this.derivation = evaluate(this, checked, args);
+    this.derivation = evaluate(this, checked);
 
     const deployment = new command.Command(
       name,
@@ -178,6 +178,19 @@ export function checkDeploymentSettings(checks: ArgumentChecks, args: Deployment
       args.extraArguments ?? [...DEFAULTS.extraArguments],
       byRule(RULES.extraArgument),
     ),
+    substitute: checks.input("substitute", args.substitute ?? DEFAULTS.substitute, byRule(RULES.flag)),
+    evaluate: checks.input("evaluate", args.evaluate ?? DEFAULTS.evaluate, byRule(RULES.flag)),
+    evaluationCache: checks.input(
+      "evaluationCache",
+      args.evaluationCache ?? DEFAULTS.evaluationCache,
+      byRule(RULES.flag),
+    ),
+    allowDirty: checks.input("allowDirty", args.allowDirty ?? DEFAULTS.allowDirty, byRule(RULES.flag)),
+    allowFailedUnits: checks.input(
+      "allowFailedUnits",
+      args.allowFailedUnits ?? DEFAULTS.allowFailedUnits,
+      byRule(RULES.flag),
+    ),
   };
 }
 
@@ -204,36 +217,30 @@ function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploy
 const evaluations = new WeakMap<object, Map<string, pulumi.Output<string>>>();
 
 /** The derivation, evaluated once for all machines of one configuration. */
-function evaluate(component: NixosDeployment, checked: CheckedArgs, args: NixosDeploymentArgs): pulumi.Output<string> {
-  const asked = [checked.flake, args.evaluate ?? DEFAULTS.evaluate, args.evaluationCache ?? DEFAULTS.evaluationCache];
+function evaluate(component: NixosDeployment, checked: CheckedArgs): pulumi.Output<string> {
+  const asked = [checked.flake, checked.evaluate, checked.evaluationCache];
   // A process can run several programs (Pulumi's Automation API does), and a program can have several providers.
   const run = component.getProvider("command:local:run") ?? pulumi.runtime.getMonitor();
   if (run === undefined || !asked.every((value) => ["string", "boolean"].includes(typeof value)))
-    return evaluateNow(component, checked, args);
+    return evaluateNow(component, checked);
   const known = evaluations.get(run) ?? new Map<string, pulumi.Output<string>>();
   evaluations.set(run, known);
   const key = JSON.stringify(asked);
-  const derivation = known.get(key) ?? evaluateNow(component, checked, args);
+  const derivation = known.get(key) ?? evaluateNow(component, checked);
   known.set(key, derivation);
   return derivation;
 }
 
 /** Runs in every preview and update; its only effect is the evaluation. */
-function evaluateNow(
-  component: NixosDeployment,
-  checked: CheckedArgs,
-  args: NixosDeploymentArgs,
-): pulumi.Output<string> {
+function evaluateNow(component: NixosDeployment, checked: CheckedArgs): pulumi.Output<string> {
   const evaluation = command.runOutput(
     {
       interpreter: ["node"],
       command: programPath("evaluate.mjs"),
       environment: {
         EVALUATE_FLAKE: checked.flake,
-        EVALUATE_MODE: pulumi
-          .output(args.evaluate ?? DEFAULTS.evaluate)
-          .apply((evaluated) => (evaluated ? "nix" : "hash")),
-        EVALUATE_CACHE: text(args.evaluationCache ?? DEFAULTS.evaluationCache),
+        EVALUATE_MODE: pulumi.output(checked.evaluate).apply((evaluated) => (evaluated ? "nix" : "hash")),
+        EVALUATE_CACHE: text(checked.evaluationCache),
       },
       logging: "none",
       addPreviousOutputInEnv: false,
@@ -259,12 +266,12 @@ function deploymentEnvironment(
     DEPLOY_FLAKE: checked.flake,
     DEPLOY_DERIVATION: derivation,
     DEPLOY_BUILD_ON: checked.buildOn,
-    DEPLOY_SUBSTITUTE: text(args.substitute ?? DEFAULTS.substitute),
+    DEPLOY_SUBSTITUTE: text(checked.substitute),
     DEPLOY_CONFIRM_SECONDS: text(checked.confirmSeconds),
     DEPLOY_SWITCH_SECONDS: text(checked.switchSeconds),
     DEPLOY_WAIT_SECONDS: text(checked.waitSeconds),
-    DEPLOY_ALLOW_DIRTY: text(args.allowDirty ?? DEFAULTS.allowDirty),
-    DEPLOY_ALLOW_FAILED_UNITS: text(args.allowFailedUnits ?? DEFAULTS.allowFailedUnits),
+    DEPLOY_ALLOW_DIRTY: text(checked.allowDirty),
+    DEPLOY_ALLOW_FAILED_UNITS: text(checked.allowFailedUnits),
     DEPLOY_EXTRA_ARGUMENTS: pulumi.jsonStringify(checked.extraArguments),
     DEPLOY_REPOSITORY: checked.repository,
   };

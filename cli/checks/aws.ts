@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { AwsClient } from "aws4fetch";
 import { ask, textField } from "./http";
-import { failed, ok, type Result } from "./result";
+import { failed, ok, type Result, skipped } from "./result";
 import { failureOf, findProgram, type Surroundings } from "./surroundings";
 
 /**
@@ -58,18 +58,7 @@ interface Keys {
 /** GetCallerIdentity needs no permission: it fails only for keys that are wrong, expired or revoked. */
 async function askSts(around: Surroundings, region: string, keys: Keys): Promise<Result> {
   const { env } = around;
-  const endpoint = env["AWS_ENDPOINT_URL_STS"] ?? env["AWS_ENDPOINT_URL"] ?? `https://sts.${region}.amazonaws.com`;
-  const client = new AwsClient({ ...keys, service: "sts", region, retries: 0 });
-  const request = await client.sign(`${endpoint.replace(/\/$/, "")}/`, {
-    method: "POST",
-    headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
-    body: "Action=GetCallerIdentity&Version=2011-06-15",
-  });
-  const answer = await ask(
-    request.url,
-    { method: "POST", headers: request.headers, body: await request.text() },
-    around.patienceSeconds,
-  );
+  const { answer, host } = await askAws(around, region, keys, "sts", "Action=GetCallerIdentity&Version=2011-06-15");
   if (answer.status === 200) {
     const result = (name: string) =>
       textField(answer.body, "GetCallerIdentityResponse", "GetCallerIdentityResult", name);
@@ -79,17 +68,61 @@ async function askSts(around: Surroundings, region: string, keys: Keys): Promise
     );
   }
   if (answer.status === 0) {
-    return failed(
-      "AWS",
-      `${new URL(endpoint).host}: ${answer.trouble}`,
-      "Check the network and the region's name, then run this again.",
-    );
+    return failed("AWS", `${host}: ${answer.trouble}`, "Check the network and the region's name, then run this again.");
   }
   const code = textField(answer.body, "Error", "Code");
   return failed(
     "AWS",
     `AWS refuses the keys of the environment (${answer.status}${code && ` ${code}`})`,
     remedyFor(code, answer.status),
+  );
+}
+
+async function askAws(around: Surroundings, region: string, keys: Keys, service: string, body: string) {
+  const { env } = around;
+  const own = env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] ?? env["AWS_ENDPOINT_URL"];
+  const endpoint = own ?? `https://${service}.${region}.amazonaws.com`;
+  const client = new AwsClient({ ...keys, service, region, retries: 0 });
+  const request = await client.sign(`${endpoint.replace(/\/$/, "")}/`, {
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded", accept: "application/json" },
+    body,
+  });
+  const init = { method: "POST", headers: request.headers, body: await request.text() };
+  return { answer: await ask(request.url, init, around.patienceSeconds), host: new URL(endpoint).host };
+}
+
+/**
+ * Whether the region has a default VPC, in which a machine without a subnet of its own comes. Asked with the same
+ * credentials; where these may not ask, it is left open.
+ */
+export async function checkDefaultVpc(around: Surroundings, region: string, profile: string): Promise<Result> {
+  const { AWS_ACCESS_KEY_ID: accessKeyId = "", AWS_SECRET_ACCESS_KEY: secretAccessKey = "" } = around.env;
+  let found: string | undefined;
+  let trouble: string;
+  if (profile === "" && accessKeyId !== "" && secretAccessKey !== "") {
+    const keys = { accessKeyId, secretAccessKey, sessionToken: around.env["AWS_SESSION_TOKEN"] };
+    const query = "Action=DescribeVpcs&Version=2016-11-15&Filter.1.Name=is-default&Filter.1.Value.1=true";
+    const { answer } = await askAws(around, region, keys, "ec2", query);
+    if (answer.status === 200 && answer.text.includes("<DescribeVpcsResponse"))
+      found = /<vpcId>(vpc-[0-9a-f]{1,40})<\/vpcId>/.exec(answer.text)?.[1] ?? "";
+    trouble = /<Code>([A-Za-z.]{1,80})<\/Code>/.exec(answer.text)?.[1] ?? (answer.trouble || `status ${answer.status}`);
+  } else if (findProgram(around.env, "aws") === undefined) {
+    trouble = "there are no keys in the environment, and no AWS CLI";
+  } else {
+    const filter = ["--filters", "Name=is-default,Values=true", "--query", "Vpcs[].VpcId", "--output", "text"];
+    const whose = profile === "" ? [] : ["--profile", profile];
+    const env = profile === "" ? {} : ofProfile(profile);
+    const ran = await around.run("aws", ["ec2", "describe-vpcs", "--region", region, ...filter, ...whose], { env });
+    if (ran.code === 0) found = ran.stdout.trim();
+    trouble = failureOf("aws", ran);
+  }
+  if (found === undefined) return skipped("default VPC", `AWS did not tell whether ${region} has one: ${trouble}`);
+  if (found !== "") return ok("default VPC", `${found} in ${region}`);
+  return failed(
+    "default VPC",
+    `${region} has none, and no subnet is configured: an update would end with VPCIdNotSpecified`,
+    "Make one: aws ec2 create-default-vpc. Or name a public subnet of a VPC of yours: pulumi config set subnetId subnet-… Or use another region.",
   );
 }
 
@@ -113,8 +146,12 @@ async function askProfile(around: Surroundings, profile: string, hasKeys: boolea
       "Install the AWS CLI, or use the keys of the environment: pulumi config rm aws:profile",
     );
   }
+  return askCli(around, ["--profile", profile], ofProfile(profile), `, profile ${profile}${beside}`);
+}
+
+function ofProfile(profile: string): NodeJS.ProcessEnv {
   const keys = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined, AWS_SESSION_TOKEN: undefined };
-  return askCli(around, ["--profile", profile], { ...keys, AWS_PROFILE: profile }, `, profile ${profile}${beside}`);
+  return { ...keys, AWS_PROFILE: profile };
 }
 
 async function askCli(around: Surroundings, options: string[], env: NodeJS.ProcessEnv, whose: string): Promise<Result> {

@@ -42,7 +42,7 @@ export async function githubClient(around: Surroundings): Promise<GithubClient> 
     get: (path) =>
       refusal === ""
         ? ask(`${base}${path}`, { headers: usable ? headers : {} }, around.patienceSeconds)
-        : Promise.resolve({ status: 0, headers: new Headers(), body: undefined, trouble: refusal }),
+        : Promise.resolve({ status: 0, headers: new Headers(), body: undefined, text: "", trouble: refusal }),
   };
 }
 

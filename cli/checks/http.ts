@@ -5,6 +5,8 @@ export interface Answer {
   status: number;
   headers: Headers;
   body: unknown;
+  /** The answer as it came: some of AWS's are XML. */
+  text: string;
   trouble: string;
 }
 
@@ -20,14 +22,11 @@ export async function ask(
 ): Promise<Answer> {
   try {
     const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceSeconds * 1000) });
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: json(await boundedText(response, mostBytes)),
-      trouble: "",
-    };
+    const text = await boundedText(response, mostBytes);
+    return { status: response.status, headers: response.headers, body: json(text), text, trouble: "" };
   } catch (error) {
-    return { status: 0, headers: new Headers(), body: undefined, trouble: troubleOf(error as Error, patienceSeconds) };
+    const trouble = troubleOf(error as Error, patienceSeconds);
+    return { status: 0, headers: new Headers(), body: undefined, text: "", trouble };
   }
 }
 

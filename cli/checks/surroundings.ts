@@ -92,7 +92,7 @@ export function findProgram(
 ): string | undefined {
   return (env["PATH"] ?? "")
     .split(path.delimiter)
-    .filter((folder) => folder !== "" && !skip(folder))
+    .filter((folder) => path.isAbsolute(folder) && !skip(folder))
     .map((folder) => path.join(folder, name))
     .find(isExecutable);
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { REQUIRED_CHECKS } from "../../components/repositoryNames";
+import { checkDefaultVpc } from "../checks/aws";
 import { checkBranch, checkWorkflowBranches } from "../checks/branch";
 import { checkConfiguration } from "../checks/configuration";
 import { checkOrigin } from "../checks/git";
@@ -56,10 +57,9 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
 
   const { repository } = project;
   const region = text(project.settings["aws:region"]) || around.env["AWS_REGION"] || "us-east-1";
-  section(
-    "This computer",
-    await checkLocal(around, { branch: repository.branch, region, profile: text(project.settings["aws:profile"]) }),
-  );
+  const profile = text(project.settings["aws:profile"]);
+  const local = await checkLocal(around, { branch: repository.branch, region, profile });
+  section("This computer", [...local, ...(await awsSection(around, project, region, profile, local))]);
 
   const stack = await readStack(around, stackName);
   section("This checkout", [
@@ -99,6 +99,25 @@ function selection(name: string, doubt: string): Result[] {
   if (doubt === "") return [];
   const remedy = `What follows is about ${name}. Run this again, or name the stack: npm run doctor -- --stack <name>`;
   return [failed("stack", `which one is selected cannot be told: ${doubt}`, remedy)];
+}
+
+/** What only the stack's configuration lets ask of AWS; nothing where AWS cannot be asked at all. */
+async function awsSection(
+  around: Surroundings,
+  project: Project,
+  region: string,
+  profile: string,
+  local: Result[],
+): Promise<Result[]> {
+  const others = ["accessKey", "secretKey", "assumeRoles", "assumeRoleWithWebIdentity"].filter(
+    (key) => project.settings[`aws:${key}`] !== undefined,
+  );
+  if (others.length > 0) {
+    const keys = others.map((key) => `aws:${key}`).join(", ");
+    return [skipped("AWS provider", `it takes another identity than the one above: ${keys} of the configuration`)];
+  }
+  const known = local.some(({ subject, outcome }) => subject === "AWS" && outcome === "ok");
+  return known && text(setting(project, "subnetId")) === "" ? [await checkDefaultVpc(around, region, profile)] : [];
 }
 
 function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promise<Result[]> {

@@ -45,7 +45,7 @@ export function usefulLines(message: string): string[] {
 /** Nix's own words in the message of a failed evaluation; undefined for other messages. */
 export function evaluationFailure(message: string): string[] | undefined {
   const lines = usefulLines(message);
-  const at = lines.findIndex((line) => /running ".*evaluate\.mjs":$/.test(line));
+  const at = lines.findIndex((line) => line.endsWith('evaluate.mjs":') && line.includes('running "'));
   if (at === -1) return undefined;
   const [first = "", ...rest] = lines.slice(at + 1);
   // The evaluation program repeats its first line where it stands in Nix's message, which is indented.

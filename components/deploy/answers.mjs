@@ -13,8 +13,8 @@ const LONGEST = 20_000;
 const STORE_PATH = String.raw`\/nix\/store\/[0-9a-z]{32}-[0-9A-Za-z+._?=-]{1,211}`;
 /** `<token> <unix time> <holder>`, or nothing. */
 const LEASE = /^(?:[0-9A-Za-z_-]{1,64} \d{1,12} [0-9A-Za-z._@ -]+)?$/;
-/** A state and what is to be said about it, such as `rolled-back switch-failed-with-2`. */
-const STATE = /^[a-z-]{1,40}(?: [0-9A-Za-z-]{1,80})?$/;
+/** A state and what is to be said about it: `rolled-back switch-failed-with-2`, or with a signal such as `RTMIN+3`. */
+const STATE = /^[a-z-]{1,40}(?: [0-9A-Za-z+-]{1,80})?$/;
 const TOKEN = /^[0-9A-Za-z_-]{0,64}$/;
 /** Where the links of a machine without NixOS end, which `readlink -f` prints all the same. */
 const SYSTEM = new RegExp(

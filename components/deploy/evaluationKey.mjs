@@ -75,7 +75,7 @@ function addConfiguration(file, hash, seen) {
     return; // Nix does without it, too.
   }
   hash.update(`${file}\0${text}\0`);
-  for (const [, included = ""] of text.matchAll(/^\s*!?include\s+(\S+)/gm)) {
+  for (const [, included = ""] of text.matchAll(/^[ \t]*!?include[ \t]+(\S+)/gm)) {
     addConfiguration(path.resolve(path.dirname(file), included), hash, seen);
   }
 }

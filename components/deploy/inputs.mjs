@@ -65,7 +65,7 @@ function reason(source, machine) {
   const { type, url = "", path: place = "" } = source;
   if (type === "path") return place.startsWith("/") ? "it is a folder of this computer" : undefined;
   if (/^((git|hg|tarball|file)\+)?file:|^[/~]/.test(url)) return "it is a folder of this computer";
-  if (/^((git|hg)\+)?ssh:|^[^/:]+@[^/:]+:/.test(url)) {
+  if (/^((git|hg)\+)?ssh:|^[^/:@]+@[^/:]+:/.test(url)) {
     if (machine.access !== "token" && isOwn(url, machine)) return undefined;
     return machine.access === "token"
       ? "it is read by SSH, and the machine has a token and no key for it"
@@ -95,7 +95,7 @@ function isOwn(url, { repository }) {
  */
 function openAddress({ type = "", url = "", owner = "", repo = "", host }) {
   if (type === "git")
-    return /^(git\+)?https?:/.test(url) ? url.replace(/^git\+/, "").replace(/[?#].*$/, "") : undefined;
+    return /^(git\+)?https?:/.test(url) ? url.replace(/^git\+/, "").replace(/[?#].*/s, "") : undefined;
   const server = host ?? HOSTS[/** @type {keyof typeof HOSTS} */ (type)];
   return server === undefined ? undefined : `https://${server}/${owner}/${repo}`;
 }
@@ -103,7 +103,7 @@ function openAddress({ type = "", url = "", owner = "", repo = "", host }) {
 /** @param {Source} source */
 function addressOf({ type = "", url, owner = "", repo = "", path: place, host }) {
   if (url !== undefined)
-    return url.replace(/\/\/[^/@]*@/, (user) => (/^\/\/git@$/.test(user) ? user : "//…@")).replace(/\?.*$/, "");
+    return url.replace(/\/\/[^/@]*@/, (user) => (/^\/\/git@$/.test(user) ? user : "//…@")).replace(/\?.*/s, "");
   return place !== undefined ? `path:${place}` : `${type}:${owner}/${repo}${host === undefined ? "" : ` on ${host}`}`;
 }
 

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { makeOwnFolder } from "./ownFiles.mjs";
-import { harmless, inSeconds, oldAndNew, shortened, shortenedLines } from "./text.mjs";
+import { harmless, inSeconds, oldAndNew, shortened, shortenedLines, withoutSecrets } from "./text.mjs";
 
 const KEPT_LOGS = 20;
 const SHOWN_PACKAGES = 10;
@@ -89,7 +89,8 @@ export class Log {
 
   /** @param {string} text */
   scrub(text) {
-    return this.secrets.reduce((scrubbed, secret) => scrubbed.replaceAll(secret, "[secret]"), text);
+    // Other programs repeat what they were told: an address with a token, say.
+    return withoutSecrets(this.secrets.reduce((scrubbed, secret) => scrubbed.replaceAll(secret, "[secret]"), text));
   }
 
   /**

@@ -48,16 +48,18 @@ function temporaryFolder(env) {
     if (folder === undefined || !isPlainPath(folder)) continue;
     try {
       fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
-      const { mode } = fs.statSync(folder);
+      const stat = fs.statSync(folder);
       // Where all may write and none is kept from the others' files (no sticky bit), anybody could put another folder in
-      // the place of ours.
-      if ((mode & 0o022) === 0 || (mode & 0o1000) !== 0) return folder;
+      // the place of ours; and its owner may everywhere, such as whoever called sudo -E. A container may show the
+      // system's own as nobody's.
+      const keepsOurs = (stat.mode & 0o022) === 0 || (stat.mode & 0o1000) !== 0;
+      if (keepsOurs && (isOurs(stat) || stat.uid === 0 || folder === "/tmp")) return folder;
     } catch {
       // The next one.
     }
   }
   throw new DeploymentError(
-    "There is no temporary folder for the key: TMPDIR and /tmp cannot be written, have spaces in their paths, or others may rename what is in them (chmod +t).",
+    "There is no temporary folder for the key: TMPDIR and /tmp cannot be written, have spaces in their paths, belong to somebody else, or others may rename what is in them (chmod +t).",
   );
 }
 
@@ -84,7 +86,7 @@ function removeAfterDeath(folder) {
 
 /** A run whose computer went down cannot clean up; the next one does. @param {string} base */
 function removeThoseOfDeadRuns(base) {
-  for (const name of fs.readdirSync(base)) {
+  for (const name of namesIn(base)) {
     const [prefix, host, pid] = name.split(".");
     // Another host name: a container that shares the folder, whose processes cannot be seen from here.
     if (prefix !== PREFIX || host !== hostName() || isRunning(Number(pid))) continue;
@@ -96,6 +98,15 @@ function removeThoseOfDeadRuns(base) {
     } catch {
       // It is gone.
     }
+  }
+}
+
+/** @param {string} folder */
+function namesIn(folder) {
+  try {
+    return fs.readdirSync(folder);
+  } catch {
+    return []; // One may write in a folder and not list it.
   }
 }
 

@@ -1,5 +1,6 @@
 // @ts-check
 import { spawn } from "node:child_process";
+import path from "node:path";
 import { OutputTooLong, ProgramMissing } from "./errors.mjs";
 import { Excerpt } from "./text.mjs";
 
@@ -64,7 +65,11 @@ export class Processes {
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
     return new Promise((resolve, reject) => {
-      const child = spawn(program, args, { env: environmentFor(program, env, starts), stdio: "pipe", detached: true });
+      const child = spawn(program, args, {
+        env: withAbsolutePath(environmentFor(program, env, starts)),
+        stdio: "pipe",
+        detached: true,
+      });
       const ended = new Promise((done) => child.once("close", done));
       let output = "";
       const said = { stdout: new Excerpt(), stderr: new Excerpt() };
@@ -258,6 +263,17 @@ export function environmentFor(program, env, started = program) {
   const isKept = (/** @type {string} */ variable) =>
     own.some((variables) => variables.test(variable)) || !SECRETS.some((secret) => secret.test(variable));
   return Object.fromEntries(Object.entries(env).filter(([variable]) => isKept(variable)));
+}
+
+/**
+ * PATH without folders that depend on where one is: a checkout must not bring programs along.
+ * @param {NodeJS.ProcessEnv} env
+ */
+function withAbsolutePath(env) {
+  if (env.PATH === undefined) return env;
+  const folders = env.PATH.split(path.delimiter).filter((folder) => path.isAbsolute(folder));
+  // An empty one means the current folder, none the system's.
+  return { ...env, PATH: folders.length === 0 ? undefined : folders.join(path.delimiter) };
 }
 
 /** What makes git take another repository, index or history than the folder's own; a git hook sets some of them. */

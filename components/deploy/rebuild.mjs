@@ -127,7 +127,7 @@ function findOnPath(program, searched) {
     .find((file) => {
       try {
         fs.accessSync(file, fs.constants.X_OK);
-        return path.isAbsolute(file);
+        return path.isAbsolute(file) && fs.statSync(file).isFile();
       } catch {
         return false;
       }

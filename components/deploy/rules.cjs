@@ -146,15 +146,31 @@ const SHORT_ARGUMENTS = {
 };
 
 /**
+ * The options in a word: "--flake=x" is one, "-kLp" are three, and what follows -I or -j is their value.
+ * @param {string} word
+ */
+function optionsIn(word) {
+  const [, letters] = /^-([A-Za-z]+)/.exec(word) ?? [];
+  if (letters === undefined) return [word.replace(/=.*/s, "")];
+  return [...letters.replace(/[Ij].*/, "")].map((letter) => `-${letter}`);
+}
+
+/**
  * One word: an argument that stays one on its way through ssh.
  * @type {Rule}
  */
 function extraArgument(value) {
   const allowed = "an argument of nixos-rebuild, one word without spaces, quotes or shell signs";
   if (typeof value !== "string" || !/^[^\s\p{Cc}'"\\$`;|&<>()]+$/u.test(value)) return { allowed };
-  const option = value.replace(/=.*/s, "");
-  const reason = REFUSED_ARGUMENTS[SHORT_ARGUMENTS[option] ?? option];
+  const reason = optionsIn(value)
+    .map((option) => REFUSED_ARGUMENTS[SHORT_ARGUMENTS[option] ?? option])
+    .find(Boolean);
   return reason === undefined ? undefined : { allowed: `other arguments of nixos-rebuild (${reason})` };
+}
+
+/** Of environments and of other languages it may come as a text, of which every one counts as true. @type {Rule} */
+function flag(value) {
+  return typeof value === "boolean" ? undefined : { allowed: "true or false, without quotes" };
 }
 
 /** @satisfies {Record<string, Rule>} */
@@ -164,6 +180,7 @@ const RULES = {
   publicKey,
   flake,
   buildOn,
+  flag,
   // Less is over before a new SSH connection stands, and every deployment would be rolled back.
   confirmSeconds: seconds(5, 3600),
   switchSeconds: seconds(1, 86400),

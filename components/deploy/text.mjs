@@ -14,7 +14,8 @@ const KNOWN_SECRETS = [
   /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g,
   /AGE-SECRET-KEY-1[0-9A-Z]+/g,
   /github_pat_[A-Za-z0-9_]{20,}/g,
-  /gh[pousr]_[A-Za-z0-9]{20,}/g,
+  // The newest of apps are a JSON Web Token.
+  /gh[pousr]_[A-Za-z0-9][A-Za-z0-9_.-]{19,}/g,
   /pul-[0-9a-f]{40}/g,
 ];
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import path from "node:path";
-import { checkAws } from "../../cli/checks/aws";
+import { checkAws, checkDefaultVpc } from "../../cli/checks/aws";
 import { checkGit, checkOrigin } from "../../cli/checks/git";
 import { githubRepository } from "../../components/deploy/revision.mjs";
 import { githubClient } from "../../cli/checks/githubClient";
@@ -236,6 +236,44 @@ describe("checks", () => {
         assert.deepEqual(world.requests, []);
       });
     }
+
+    // The answers are shaped as in EC2's reference of the API.
+    const vpcs = (items: string) => ({
+      body: `<DescribeVpcsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><vpcSet>${items}</vpcSet></DescribeVpcsResponse>`,
+    });
+    for (const [what, reply, expected] of [
+      ["there", vpcs("<item><vpcId>vpc-0a1b</vpcId></item>"), "ok default VPC: vpc-0a1b in us-east-1"],
+      [
+        "missing",
+        vpcs(""),
+        "failed default VPC: us-east-1 has none, and no subnet is configured: an update would end with VPCIdNotSpecified",
+      ],
+      [
+        "not theirs to know",
+        {
+          status: 403,
+          body: "<Response><Errors><Error><Code>UnauthorizedOperation</Code></Error></Errors></Response>",
+        },
+        "skipped default VPC: AWS did not tell whether us-east-1 has one: UnauthorizedOperation",
+      ],
+      [
+        "a proxy's page",
+        { body: "<html>" },
+        "skipped default VPC: AWS did not tell whether us-east-1 has one: status 200",
+      ],
+    ] as const) {
+      it(`says of a default VPC that is ${what}`, async () => {
+        world.replies.set("/ec2/", reply);
+        assert.equal(one(await checkDefaultVpc(world.surroundings(), "us-east-1", "")), expected);
+      });
+    }
+
+    it("asks the AWS CLI for the default VPC of a profile, without the keys beside it", async () => {
+      world.program("aws", '[[ -z ${AWS_ACCESS_KEY_ID-} && $* == *"--profile prod" ]] && echo vpc-7');
+      const result = await checkDefaultVpc(world.surroundings(), "eu-west-1", "prod");
+      assert.equal(one(result), "ok default VPC: vpc-7 in eu-west-1");
+      assert.deepEqual(world.requests, []);
+    });
 
     it("says what it looked at", async () => {
       world.write("../.aws/credentials", "[default]\n");

@@ -57,6 +57,26 @@ describe("doctor", () => {
     assert.match(world.said, /skip {2}machine {2}pulumi did not answer in time$/m);
   });
 
+  it("fails before the first update where there is no default VPC and no subnet", async () => {
+    const body = "<DescribeVpcsResponse><vpcSet/></DescribeVpcsResponse>";
+    world.replies.set("/ec2/", { body });
+    assert.equal(await run(), 1);
+    assert.match(world.said, /FAIL {2}default VPC +us-east-1 has none/);
+    world.said = "";
+    world.write("Pulumi.dev.yaml", `${world.read("Pulumi.dev.yaml")}  pulumi-nixos:subnetId: subnet-0a1b2c3d\n`);
+    await run();
+    assert.doesNotMatch(world.said, /default VPC/);
+  });
+
+  it("says that the configuration gives the provider another identity than it has tried", async () => {
+    world.write(
+      "Pulumi.dev.yaml",
+      `${world.read("Pulumi.dev.yaml")}  aws:assumeRoles:\n    - roleArn: arn:aws:iam::1:role/x\n`,
+    );
+    await run();
+    assert.match(world.said, /skip {2}AWS provider +it takes another identity than the one above: aws:assumeRoles/);
+  });
+
   it("changes nothing in the project", async () => {
     await run();
     assert.equal(world.git("status", "--porcelain"), "");

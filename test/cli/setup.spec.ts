@@ -65,14 +65,17 @@ describe("setup", () => {
       assert.match(world.said, /The files say all of this already/);
     });
 
+    const LOGGED_IN = '{"user":"t","url":"file://~"}';
+
     it("goes on creating the repository that the stack has created meanwhile", async () => {
       await run(YES);
       world.replies.set("/repos/octo/server", { body: { visibility: "public" } });
+      const has = { type: "github:index/repository:Repository", outputs: { name: "server" } };
+      const state = `echo '${JSON.stringify({ deployment: { resources: [has] } })}'`;
+      world.program("pulumi", world.pulumiScript(LOGGED_IN, "", "echo dev", state));
       assert.equal(await run(["--yes"]), 0, world.said);
       assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /createRepository/);
     });
-
-    const LOGGED_IN = '{"user":"t","url":"file://~"}';
 
     it("begins with the project's own stack while none is selected", async () => {
       const selected = "echo 'error: no stack selected; please use `pulumi stack select` to choose one' >&2; exit 255";
@@ -120,7 +123,10 @@ config:
       assert.match(world.said, /"extra"/);
       world.write("nix/repository.json", '{"name": "x", "owner": "", "branch": "trunk", "access": "token"}');
       assert.equal(await run(YES), 0, world.said);
-      assert.equal(world.read("Pulumi.dev.yaml"), `${text}  github:owner: octo\n  pulumi-nixos:visibility: public\n`);
+      assert.equal(
+        world.read("Pulumi.dev.yaml"),
+        `${text}  github:owner: octo\n  pulumi-nixos:visibility: public\n  pulumi-nixos:exclusiveRules: true\n`,
+      );
       assert.deepEqual(Object.entries(JSON.parse(world.read("nix/repository.json")) as object), [
         ["name", "server"],
         ["owner", "octo"],
@@ -326,7 +332,7 @@ config:
     });
 
     for (const [name, reply, part] of [
-      ["401", { status: 401 }, /refuses the token \(401\)/],
+      ["401", { status: 401 }, /refuses the token: it has expired, .* \(401\)/],
       [
         "403",
         { status: 403, body: { message: "Resource not accessible" } },

@@ -59,6 +59,7 @@ export class World {
         AWS_ACCESS_KEY_ID: "AKIATEST",
         AWS_SECRET_ACCESS_KEY: "secretOfTheTest",
         AWS_ENDPOINT_URL_STS: `${this.url}/sts`,
+        AWS_ENDPOINT_URL_EC2: `${this.url}/ec2`,
         GIT_AUTHOR_NAME: "t",
         GIT_AUTHOR_EMAIL: "t@example.com",
         GIT_COMMITTER_NAME: "t",
@@ -170,7 +171,7 @@ export class World {
       const reply = this.replies.get(url.pathname) ?? { status: 404, body: { message: "Not Found" } };
       if (reply === "hang") return;
       response.writeHead(reply.status ?? 200, { "content-type": "application/json", ...reply.headers });
-      response.end(JSON.stringify(reply.body ?? {}));
+      response.end(typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body ?? {}));
     });
   }
 }

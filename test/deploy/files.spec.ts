@@ -30,6 +30,17 @@ describe("the private folder of a deployment", () => {
     assert.deepEqual(fs.readdirSync(base), []);
   });
 
+  it("does not lie in a folder that somebody else may rename it in", function () {
+    requireOrSkip(this, "root", process.getuid?.() === 0, "only root can give a folder to somebody else");
+    for (const mode of [0o755, 0o1777]) {
+      fs.chmodSync(base, mode);
+      fs.chownSync(base, 65534, 65534);
+      const folder = new PrivateFolder({ XDG_RUNTIME_DIR: base });
+      folder.remove();
+      assert.notEqual(path.dirname(folder.path), base);
+    }
+  });
+
   it("has no space in its path, wherever temporary files are to go", () => {
     const spaced = path.join(base, "with space");
     fs.mkdirSync(spaced);
@@ -164,6 +175,15 @@ describe("the log of a deployment", () => {
     for (const line of privateKeyOpenssh.split("\n").filter(({ length }) => length >= 16)) {
       assert.equal(text.includes(line), false);
     }
+  });
+
+  it("has no token that another program repeats", () => {
+    const log = new Log({ XDG_STATE_HOME: state }, "");
+    const tokens = [`ghp_${"a1B2".repeat(9)}`, `ghs_12345_eyJ${"a1B2".repeat(9)}.eyJ${"c3D4".repeat(9)}.e5F6`];
+    for (const token of tokens) log.heard(`fatal: unable to access 'https://x-access-token:${token}@github.com/o/s/'`);
+    const text = fs.readFileSync(log.path, "utf8");
+    for (const token of tokens) assert.equal(text.includes(token.slice(5)), false);
+    assert.match(text, /x-access-token:\[secret\]@github\.com/);
   });
 
   it("is in the place for state, and only the newest twenty are kept", () => {

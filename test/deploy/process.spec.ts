@@ -16,7 +16,21 @@ describe("a program that a deployment starts", () => {
 
   it("is told its input and gives code and output back", async () => {
     const result = await shell(new Processes(process.env), "cat; echo bad >&2; exit 3", { input: "text" });
-    assert.deepEqual(result, { code: 3, stdout: "text", stderr: "bad\n", timedOut: false });
+    assert.deepEqual(result, { code: 3, signal: null, stdout: "text", stderr: "bad\n", timedOut: false });
+  });
+
+  it("does not come from the folder that it runs in", async () => {
+    fs.writeFileSync(path.join(folder, "git"), "#!/bin/sh\necho planted\n", { mode: 0o755 });
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      for (const search of [`.:${process.env["PATH"]}`, `:${process.env["PATH"]}`, "."]) {
+        const { stdout } = await new Processes({ ...process.env, PATH: search }).run("git", ["--version"]);
+        assert.match(stdout, /^git version/, search);
+      }
+    } finally {
+      process.chdir(before);
+    }
   });
 
   it("that does not read its input is no error", async () => {

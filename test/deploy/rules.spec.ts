@@ -24,7 +24,7 @@ const base: NixosDeploymentArgs = {
   instanceId: "i-1",
 };
 
-type Value = string | number | string[];
+type Value = string | number | boolean | null | string[];
 
 interface Case {
   /** Property of the component. */
@@ -114,9 +114,30 @@ const CASES: Case[] = [
   {
     property: "extraArguments",
     variable: "DEPLOY_EXTRA_ARGUMENTS",
-    taken: [[], ["--show-trace"], ["--option", "max-jobs=4"], ["-v", "-L"]],
-    refused: [["--impure"], ["--flake=x"], ["-F"], ["two words"], ["$HOME"], [""], ["a\nb"], ["--fast"], [`${long} `]],
+    taken: [[], ["--show-trace"], ["--option", "max-jobs=4"], ["-v", "-L"], ["-Inixpkgs=/src"], ["-j4"], ["-kL"]],
+    refused: [
+      ["-pother"],
+      ["-Lp"],
+      ["-Fpath:x"],
+      ["-kAx"],
+      ["--impure"],
+      ["--flake=x"],
+      ["-F"],
+      ["two words"],
+      ["$HOME"],
+      [""],
+      ["a\nb"],
+      ["--fast"],
+      [`${long} `],
+    ],
   },
+  ...(
+    [
+      ["substitute", "DEPLOY_SUBSTITUTE"],
+      ["allowDirty", "DEPLOY_ALLOW_DIRTY"],
+      ["allowFailedUnits", "DEPLOY_ALLOW_FAILED_UNITS"],
+    ] as const
+  ).map(([property, variable]) => ({ property, variable, taken: [true, false], refused: ["yes", "True", 1, 0] })),
   {
     property: "repository",
     variable: "DEPLOY_REPOSITORY",

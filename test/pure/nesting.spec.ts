@@ -12,7 +12,7 @@ import { checkWorkflows } from "../../cli/checks/requiredChecks";
 import { machineReport } from "../../cli/checks/machineReport";
 import { githubRepository } from "../../components/deploy/revision.mjs";
 import { pinnedKeys } from "../../cli/checks/hostKeys";
-import { usefulLines } from "../../cli/preview/errors";
+import { evaluationFailure, usefulLines } from "../../cli/preview/errors";
 import { readPreview } from "../../cli/preview/read";
 import { recipientsIn } from "../../cli/secrets/sopsConfig";
 import { isRecent } from "../../cli/secrets/sops";
@@ -20,7 +20,9 @@ import { changeGarnixYaml } from "../../cli/setup/garnix";
 import { readProject, readStackFile } from "../../cli/setup/stackFile";
 import { readAnswers } from "../../components/deploy/answers.mjs";
 import { buildErrorLine } from "../../components/deploy/build.mjs";
+import { nixSettings } from "../../components/deploy/evaluationKey.mjs";
 import { recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
+import { privateInputs } from "../../components/deploy/inputs.mjs";
 import { readable, usefulLine } from "../../components/deploy/nix.mjs";
 import { publicKeyOf } from "../../components/deploy/publicKey.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
@@ -139,6 +141,16 @@ describe("a line without end", () => {
       return secretsProblems(folder);
     },
     recipientsOf: (text) => recipientsOf(`sops:\n  - recipient: ${text}`),
+    evaluationFailure,
+    privateInputs: (text) => {
+      const nodes = { input: { locked: { type: "git", url: text } }, root: {} };
+      fs.writeFileSync(path.join(folder, "flake.lock"), JSON.stringify({ nodes }));
+      return privateInputs(folder, { access: "deploy-key", repository: "octo/server" } as never);
+    },
+    nixSettings: (text) => {
+      fs.writeFileSync(path.join(folder, "nix.conf"), text);
+      return nixSettings({ HOME: folder, NIX_CONF_DIR: folder });
+    },
     usefulLine,
     readable: (text) => readable(text, { folder: "nix" } as never),
     buildErrorLine,
@@ -192,6 +204,9 @@ describe("a line without end", () => {
     '"',
     "]",
     ":1",
+    "@g",
+    "\n\t",
+    'running "',
     "error:",
     "-----BEGIN PRIVATE KEY-----",
     "\u001b[",

@@ -30,6 +30,7 @@ const NOW = new Date("2026-01-02T03:04:05Z");
 const status = (more: object) => ({
   status: 200,
   headers: new Headers(),
+  text: "",
   trouble: "",
   body: {
     ...{ state: "current", healthy: true, summary: "Fine.", revision: NEWEST },
