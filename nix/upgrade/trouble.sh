@@ -131,8 +131,9 @@ response_header() { # FILE NAME, of the last response
 # Seconds until GitHub wants to be asked again: a minute where it names no time.
 github_wait() { # HEADERS
   local asked now seconds=60
-  # Of the caller, who adds the seconds to it.
-  now=${NOW:-$(date +%s)}
+  # By GitHub's clock, whose times they are: this machine's may be wrong.
+  now=$(response_header "$1" date)
+  [[ -n $now ]] && now=$(date --date "$now" +%s 2>/dev/null) || now=${NOW:-$(date +%s)}
   asked=$(response_header "$1" retry-after)
   if [[ $asked =~ ^[0-9]{1,9}$ ]]; then
     seconds=$((10#$asked))

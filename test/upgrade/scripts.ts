@@ -43,6 +43,7 @@ export class Place {
       UPGRADE_STATE: this.state,
       UPGRADE_IDENTITY: path.join(this.root, "id"),
       UPGRADE_KNOWN_HOSTS: path.join(this.root, "known_hosts"),
+      UPGRADE_TOKEN_FILE: "",
       UPGRADE_TOKEN_CONFIG: path.join(this.root, "token.conf"),
       UPGRADE_PUBLIC: path.join(this.root, "public"),
       UPGRADE_ALLOWED_SIGNERS: "",
