@@ -280,6 +280,28 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     }
   });
 
+  for (const [what, act] of Object.entries({
+    "takes the machine's key away": "rm $key",
+    "makes another key of it": "cp /etc/upgrade/another-key $key",
+  })) {
+    it(`a system that ${what} is taken back, though the system before cannot read either now`, async () => {
+      const key = await bench().machine.output(
+        "sed -n 's/^export UPGRADE_IDENTITY=//p' /etc/upgrade/bin/nixos-upgrade",
+      );
+      await bench().machine.output(`cp -p ${key} /run/kept-key`);
+      const broken = await bench().push({
+        health: `#!/bin/sh\nkey=${key}\n${act}\nexec nixos-upgrade-health\n`,
+      });
+      try {
+        assert.equal(await bench().poll(), false);
+        await assertStayed("health", broken);
+        assert.match(await bench().journal(), /not healthy: the repository cannot be read/);
+      } finally {
+        await bench().machine.output(`cp -p /run/kept-key ${key}`);
+      }
+    });
+  }
+
   // Fault 36
   it("a system that would switch upgrades off is refused unless it says so", async () => {
     const silent = await bench().push({ behaviour: "switchesOff" });
