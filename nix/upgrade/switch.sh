@@ -47,6 +47,7 @@ switch() { # SYSTEM
   before=$(trouble_before)
   record_access >"$UPGRADE_STATE/access"
   record_reading >"$UPGRADE_STATE/reading"
+  record_network >"$UPGRADE_STATE/network"
   jq -nc --arg revision "$wanted" --arg system "$system" --arg previous "$previous" --arg before "$before" \
     '{revision: $revision, system: $system, previous: $previous, failedBefore: $before}' |
     replace_file "$UPGRADE_STATE/pending.json" 600
@@ -97,6 +98,8 @@ finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
   enter_phase checking
   local problems
   problems=$(healthy "$1" "$2" <<<"$3") ||
+    take_back health "the new system was not healthy: ${problems//$'\n'/; }" "$1" "$2"
+  problems=$(lost_network "$UPGRADE_STATE/network") ||
     take_back health "the new system was not healthy: ${problems//$'\n'/; }" "$1" "$2"
   problems=$(lost_access "$1" "$UPGRADE_STATE/access") ||
     take_back lockout "the new system would lock deployments out: ${problems//$'\n'/; }. If that is meant, say so: continuousDeployment.upgrade.allowLockout = true." "$1" "$2"
