@@ -72,7 +72,7 @@ git_trouble() { # STATUS FILE
   done <<'RULES'
 disk No space left on device|Disk quota exceeded|file write error
 ownership dubious ownership
-host-key Host key for .* has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
+host-key Host key for [^ ]+ has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
 identity Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE
 rate-limit rate limit|Too many requests|returned error: 429
 sso SAML SSO|single sign-on

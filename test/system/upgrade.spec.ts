@@ -650,8 +650,9 @@ describe("upgrade: beside deployments and after interruptions", () => {
 describe("upgrade: the freshness probe", () => {
   const bench = useUpgradeBench();
   const probe = () => bench().poll("nixos-upgrade-freshness.service");
-  const age = (program: string) =>
-    bench().machine.output(`f=/var/lib/nixos-upgrade/probe.json; jq '${program}' $f >/tmp/probe && cp /tmp/probe $f`);
+  /** As if the time had passed, for the record of the probe or of the upgrade. */
+  const age = (program: string, record = "probe") =>
+    bench().machine.output(`f=/var/lib/nixos-upgrade/${record}.json; jq '${program}' $f >/tmp/aged && cp /tmp/aged $f`);
 
   before(async () => {
     // Short, so that also a machine on a computer that was started just now can be behind for longer.
@@ -680,6 +681,7 @@ describe("upgrade: the freshness probe", () => {
   it("fails, turns the page red and tells somebody once when the machine stays behind", async () => {
     assert.equal(await bench().poll(), false);
     await age(".begun -= 3600 | .behindSince -= 3600");
+    await age(".running.since -= 3600", "state");
     assert.equal(await probe(), false);
     const status = await bench().status();
     assert.deepEqual([status.state, status.healthy], ["stale", false]);
@@ -708,6 +710,7 @@ describe("upgrade: the freshness probe", () => {
     await bench().machine.output("systemctl stop githost.service");
     assert.equal(await probe(), true);
     await age(".begun -= 3600 | .contact -= 3600");
+    await age(".check -= 3600", "state");
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
@@ -718,9 +721,7 @@ describe("upgrade: the freshness probe", () => {
 
   it("notices an upgrade that no longer looks", async () => {
     assert.equal(await probe(), true);
-    await bench().machine.output(
-      "f=/var/lib/nixos-upgrade/state.json; jq '.check -= 3600' $f >/tmp/state && cp /tmp/state $f",
-    );
+    await age(".check -= 3600", "state");
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
