@@ -172,6 +172,7 @@ describe("a line without end", () => {
     pinnedKeys,
   };
   const repeated = [
+    "Host key for ",
     " ",
     "\t",
     "\n",

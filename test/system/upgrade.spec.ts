@@ -720,6 +720,7 @@ describe("upgrade: the freshness probe", () => {
   });
 
   it("notices an upgrade that no longer looks", async () => {
+    assert.equal(await bench().poll(), true);
     assert.equal(await probe(), true);
     await age(".check -= 3600", "state");
     assert.equal(await probe(), false);
