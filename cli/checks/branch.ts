@@ -1,4 +1,5 @@
 import { pushCommand } from "../../components/nextStep";
+import { branchName } from "../../components/repositoryNames";
 import { parsed, type Workflow } from "../../components/requiredChecks";
 import { readWorkflows } from "../../components/workflows";
 import { runsOnPush } from "../../components/workflowTriggers";
@@ -35,7 +36,8 @@ export async function checkBranch(client: GithubClient, repository: string, bran
   return failed(
     "branch",
     `${repository} has no ${branch}, which the machine follows; it has ${names.slice(0, SHOWN).join(", ")}${rest}`,
-    `git push origin ${names[0]}:${branch}. Or let the machine follow another: "branch" in nix/repository.json, then npx pulumi up.`,
+    // Whoever may push chooses such a name; one that a shell would obey is for nobody to paste.
+    `git push origin ${names.find((name) => branchName("", name).length === 0) ?? "HEAD"}:${branch}. Or let the machine follow another: "branch" in nix/repository.json, then npx pulumi up.`,
   );
 }
 

@@ -146,7 +146,10 @@ export function githubTrouble({ status, headers, message, trouble = "" }: Refuse
 }
 
 /** Seconds until GitHub wants to be asked again, as its headers say. */
-function asked(headers: Headers, now: number): number | undefined {
+function asked(headers: Headers, here: number): number | undefined {
+  // By GitHub's clock, whose times they are: this computer's may be wrong.
+  const there = Date.parse(headers.get("date") ?? "");
+  const now = Number.isNaN(there) ? here : there;
   const after = headers.get("retry-after")?.trim() ?? "";
   if (/^\d{1,9}$/.test(after)) return Number(after);
   const date = Date.parse(after);

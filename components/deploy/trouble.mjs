@@ -24,7 +24,7 @@ const RULES = [
   ["ownership", /dubious ownership/i],
   [
     "host-key",
-    /Host key for .* has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known/i,
+    /Host key for [^ ]+ has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known/i,
   ],
   ["identity", /Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE/i],
   ["rate-limit", /rate limit|Too many requests|returned error: 429/i],

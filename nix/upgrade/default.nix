@@ -64,6 +64,7 @@ rec {
       [
         ./units.sh
         ./access.sh
+        ./network.sh
         ./switch.sh
         ./upgrade.sh
       ]

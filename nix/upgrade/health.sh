@@ -36,12 +36,21 @@ find_problems() {
   fi
 
   answer=$(nixos-upgrade-remote)
-  # The network's troubles, GitHub's and its limits are no fault of the new system; nor is what the system before cannot
-  # read either, such as a repository whose deploy key was removed just now.
-  if [[ $(jq -r '"\(.state) \(.fault)"' <<<"$answer") == "failing machine" ]] &&
-    [[ ! -x ${UPGRADE_REMOTE_BEFORE:-} || $("$UPGRADE_REMOTE_BEFORE" | jq -r .state) != failing ]]; then
+  # The network's troubles, GitHub's and its limits are no fault of the new system.
+  if [[ $(jq -r '"\(.state) \(.fault)"' <<<"$answer") == "failing machine" ]] && ! fails_before; then
     echo "the repository cannot be read: $(jq -r .message <<<"$answer")"
   fi
+}
+
+# Whether the system before is refused too, with what it could read with: as where its deploy key was removed just now.
+# It runs on what this system made of the machine. So what it fails for here, or with another key or token than it had,
+# says nothing.
+fails_before() {
+  [[ -x ${UPGRADE_REMOTE_BEFORE:-} && -s ${UPGRADE_READING_BEFORE:-} ]] || return 1
+  case $("$UPGRADE_REMOTE_BEFORE" | jq -r 'if .state == "failing" then .kind else "read" end') in
+  read | no-token | identity | tls | disk | missing | killed) return 1 ;;
+  esac
+  sha256sum --check --status "$UPGRADE_READING_BEFORE" 2>/dev/null
 }
 
 sleep "$UPGRADE_HEALTH_SECONDS"

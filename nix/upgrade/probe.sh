@@ -50,13 +50,15 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
         } else empty end,
         # What is there says whether somebody pushed to another name, such as the one that git has chosen.
         if $answer.state == "waiting" and $now - $waiting > $fresh then {
+          kind: "branch",
           summary: "The branch that this machine follows is not there.",
           message: ("The repository has no branch \($branch), for \($waiting | minutes). "
             + ($answer.branches // [] | if length == 0 then "Push to it: git push -u origin HEAD:\($branch)"
-               else "It has: \(join(", ")). Push to \($branch): git push origin \(first):\($branch); or write another \"branch\" into nix/repository.json." end))
+               # Whoever may push chooses such a name; one that a shell would obey is for nobody to paste.
+               else "It has: \(join(", ")). Push to \($branch): git push origin \(map(select(test("^[A-Za-z0-9_][A-Za-z0-9._/@+-]*$"))) | first // "HEAD"):\($branch); or write another \"branch\" into nix/repository.json." end))
         } else empty end,
-        # One that is at work asks again when it is done.
-        if $answer.state == "ok" and $state.phase == null and $now - $check > $fresh then {
+        # One that is at work asks again when it is done, and systemd ends it after three hours.
+        if $answer.state == "ok" and $now - $check > $fresh + (if $state.phase then 10800 else 0 end) then {
           kind: "looking",
           summary: "This machine has stopped looking for new revisions.",
           message: "nixos-upgrade.service has not asked the repository for \($check | minutes): see systemctl status nixos-upgrade.timer nixos-upgrade.service"

@@ -153,10 +153,11 @@ leads_on_by_rest() {
   github "/compare/$1...$2" || return
   case $CODE in
   200)
-    status=$(jq -r --arg from "$1" 'if (.merge_base_commit.sha? // $from) != $from then "other" else .status end' "$BODY" 2>/dev/null) || status=
+    # What both sides have in common must be the one that it is to lead on from: the word alone is not believed.
+    status=$(jq -r --arg from "$1" '"\(.status) \(.merge_base_commit.sha == $from)"' "$BODY" 2>/dev/null) || status=
     case $status in
-    ahead | identical) return 0 ;;
-    behind | diverged | other) return 1 ;;
+    "ahead true" | "identical true") return 0 ;;
+    "behind false" | "diverged false") return 1 ;;
     *) unknown "$(trouble server server "GitHub's comparison of $(short "$1") and $(short "$2") is not one.")" ;;
     esac
     ;;

@@ -45,7 +45,9 @@ status=$(jq -nc \
       }] end
       # What the upgrade has found since is newer than what the probe found.
       + [$probe.problems // [] | .[] | select(($state.check // 0) > ($probe.at // 0) and (
-          ([.kind] | inside(["contact", "looking"]))
+          .kind == "contact" or .kind == "looking"
+          or (.kind == "branch" and ($state.waiting | not))
+          or (.kind == "token" and $state.tokenExpires != $probe.tokenExpires)
           or (.kind == "behind" and ($state.phase or ($revision and $revision == $state.wanted.revision)))
         ) | not)]) as $problems
   | $state.error as $error

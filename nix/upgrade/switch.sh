@@ -46,6 +46,8 @@ switch() { # SYSTEM
   previous=$(current_system)
   before=$(trouble_before)
   record_access >"$UPGRADE_STATE/access"
+  record_reading >"$UPGRADE_STATE/reading"
+  record_network >"$UPGRADE_STATE/network"
   jq -nc --arg revision "$wanted" --arg system "$system" --arg previous "$previous" --arg before "$before" \
     '{revision: $revision, system: $system, previous: $previous, failedBefore: $before}' |
     replace_file "$UPGRADE_STATE/pending.json" 600
@@ -84,13 +86,20 @@ healthy() { # SYSTEM PREVIOUS, units that were in trouble before on standard inp
   # The new system knows best what it must serve; one without a check gets this system's.
   [[ -x $check ]] || check=nixos-upgrade-health
   # What this system cannot read either is not the new one's fault.
-  UPGRADE_REMOTE_BEFORE=$(command -v nixos-upgrade-remote) "$check" "$2"
+  UPGRADE_REMOTE_BEFORE=$(command -v nixos-upgrade-remote) UPGRADE_READING_BEFORE=$UPGRADE_STATE/reading "$check" "$2"
+}
+
+# The key and the token that this system reads its repository with, as `sha256sum --check` takes them.
+record_reading() {
+  sha256sum "$UPGRADE_IDENTITY" "$UPGRADE_TOKEN_CONFIG" 2>/dev/null || true
 }
 
 finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
   enter_phase checking
   local problems
   problems=$(healthy "$1" "$2" <<<"$3") ||
+    take_back health "the new system was not healthy: ${problems//$'\n'/; }" "$1" "$2"
+  problems=$(lost_network "$UPGRADE_STATE/network") ||
     take_back health "the new system was not healthy: ${problems//$'\n'/; }" "$1" "$2"
   problems=$(lost_access "$1" "$UPGRADE_STATE/access") ||
     take_back lockout "the new system would lock deployments out: ${problems//$'\n'/; }. If that is meant, say so: continuousDeployment.upgrade.allowLockout = true." "$1" "$2"

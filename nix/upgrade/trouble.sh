@@ -72,7 +72,7 @@ git_trouble() { # STATUS FILE
   done <<'RULES'
 disk No space left on device|Disk quota exceeded|file write error
 ownership dubious ownership
-host-key Host key for .* has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
+host-key Host key for [^ ]+ has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
 identity Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE
 rate-limit rate limit|Too many requests|returned error: 429
 sso SAML SSO|single sign-on
@@ -131,8 +131,9 @@ response_header() { # FILE NAME, of the last response
 # Seconds until GitHub wants to be asked again: a minute where it names no time.
 github_wait() { # HEADERS
   local asked now seconds=60
-  # Of the caller, who adds the seconds to it.
-  now=${NOW:-$(date +%s)}
+  # By GitHub's clock, whose times they are: this machine's may be wrong.
+  now=$(response_header "$1" date)
+  [[ -n $now ]] && now=$(date --date "$now" +%s 2>/dev/null) || now=${NOW:-$(date +%s)}
   asked=$(response_header "$1" retry-after)
   if [[ $asked =~ ^[0-9]{1,9}$ ]]; then
     seconds=$((10#$asked))

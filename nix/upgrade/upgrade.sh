@@ -147,7 +147,7 @@ refuse_untrusted() {
     leads_on "$installed" "$wanted" || status=$?
     ((status < 2)) || fail_trouble
     ((status == 0)) || chosen_by_a_person ||
-      fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set continuousDeployment.upgrade.allowRewrittenHistory."
+      fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set continuousDeployment.upgrade.allowRewrittenHistory; one that changes nothing here is taken after rm $STATE_FILE."
   fi
 
   if [[ -n $UPGRADE_ALLOWED_SIGNERS ]]; then

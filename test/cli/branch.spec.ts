@@ -47,6 +47,11 @@ describe("a branch that is not the machine's", () => {
     assert.match(said, /FAIL {2}branch +octo\/server has no main, which the machine follows; it has master, x/);
     assert.match(said, /git push origin master:main/);
     assert.ok(!said.includes("\u001b"));
+    // Whoever may push chooses the names: no command is advised that a shell would take for more than one.
+    world.replies.set(at, { body: [{ name: "$(touch${IFS}evil)" }, { name: "master" }] });
+    assert.match(await check(), /git push origin master:main/);
+    world.replies.set(at, { body: [{ name: "`touch${IFS}evil`" }] });
+    assert.match(await check(), /git push origin HEAD:main/);
     world.replies.set(`${at}/main`, { body: { name: "main" } });
     assert.match(await check(), /ok {4}branch/);
     // Where a branch was renamed, GitHub answers with its new name.

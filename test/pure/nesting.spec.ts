@@ -184,6 +184,7 @@ describe("a line without end", () => {
     pinnedKeys,
   };
   const repeated = [
+    "Host key for ",
     " ",
     "\t",
     "\n",

@@ -77,6 +77,47 @@ describe("upgrade: health", () => {
     });
   });
 
+  describe("of the network", () => {
+    // The repository's server cannot be reached in any of them; it would be no reason.
+    const unreachable = "systemctl stop githost.service";
+    const lost = {
+      "that has no default route any more": [
+        "ip route del default",
+        /not healthy: the machine has no default route any more/,
+      ],
+      "with other settings, by which no name is found": [
+        "sed -i /github/d /etc/hosts; echo 'nameserver 127.0.0.9' >/etc/resolv.conf",
+        /not healthy: names such as github\.com are not found any more/,
+      ],
+    } as const;
+    const restore = "cp /run/hosts /etc/hosts; cp /run/resolv.conf /etc/resolv.conf; systemctl start githost.service";
+    before(() =>
+      bench.machine.output(`cp /etc/hosts /run/hosts; cat /etc/resolv.conf >/run/resolv.conf 2>/dev/null || true
+        ip link add bench0 type veth peer name bench1; ip link set bench1 up
+        ip address add 192.0.2.1/24 dev bench0; ip link set bench0 up`),
+    );
+    beforeEach(async () => {
+      await bench.machine.output("ip route replace default via 192.0.2.2");
+      await runs();
+    });
+    afterEach(() => bench.machine.output(restore));
+
+    for (const [what, [act, message]] of Object.entries(lost)) {
+      // Fault 140
+      it(`${what}: the last good system is put back`, async () => {
+        await bench.push({ health: `#!/bin/sh\n${unreachable}\n${act}\nexec nixos-upgrade-health\n` });
+        await assertTakenBack("health", message);
+      });
+    }
+
+    it("in which no name is found, with the settings of before: the system is kept", async () => {
+      const health = `#!/bin/sh\n${unreachable}\nsed -i /github/d /etc/hosts\nexec nixos-upgrade-health\n`;
+      const revision = await bench.push({ health });
+      assert.equal(await bench.poll(), true, await bench.journal());
+      assert.equal((await bench.status()).revision, revision);
+    });
+  });
+
   describe("of the way in", () => {
     const lockouts: [string, string, RegExp][] = [
       ["root's login is forbidden", "rootLoginOff", /root can no longer log in with the machine's key/],

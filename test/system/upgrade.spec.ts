@@ -280,6 +280,28 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     }
   });
 
+  for (const [what, act] of Object.entries({
+    "takes the machine's key away": "rm $key",
+    "makes another key of it": "cp /etc/upgrade/another-key $key",
+  })) {
+    it(`a system that ${what} is taken back, though the system before cannot read either now`, async () => {
+      const key = await bench().machine.output(
+        "sed -n 's/^export UPGRADE_IDENTITY=//p' /etc/upgrade/bin/nixos-upgrade",
+      );
+      await bench().machine.output(`cp -p ${key} /run/kept-key`);
+      const broken = await bench().push({
+        health: `#!/bin/sh\nkey=${key}\n${act}\nexec nixos-upgrade-health\n`,
+      });
+      try {
+        assert.equal(await bench().poll(), false);
+        await assertStayed("health", broken);
+        assert.match(await bench().journal(), /not healthy: the repository cannot be read/);
+      } finally {
+        await bench().machine.output(`cp -p /run/kept-key ${key}`);
+      }
+    });
+  }
+
   // Fault 36
   it("a system that would switch upgrades off is refused unless it says so", async () => {
     const silent = await bench().push({ behaviour: "switchesOff" });
@@ -628,8 +650,9 @@ describe("upgrade: beside deployments and after interruptions", () => {
 describe("upgrade: the freshness probe", () => {
   const bench = useUpgradeBench();
   const probe = () => bench().poll("nixos-upgrade-freshness.service");
-  const age = (program: string) =>
-    bench().machine.output(`f=/var/lib/nixos-upgrade/probe.json; jq '${program}' $f >/tmp/probe && cp /tmp/probe $f`);
+  /** As if the time had passed, for the record of the probe or of the upgrade. */
+  const age = (program: string, record = "probe") =>
+    bench().machine.output(`f=/var/lib/nixos-upgrade/${record}.json; jq '${program}' $f >/tmp/aged && cp /tmp/aged $f`);
 
   before(async () => {
     // Short, so that also a machine on a computer that was started just now can be behind for longer.
@@ -658,6 +681,7 @@ describe("upgrade: the freshness probe", () => {
   it("fails, turns the page red and tells somebody once when the machine stays behind", async () => {
     assert.equal(await bench().poll(), false);
     await age(".begun -= 3600 | .behindSince -= 3600");
+    await age(".running.since -= 3600", "state");
     assert.equal(await probe(), false);
     const status = await bench().status();
     assert.deepEqual([status.state, status.healthy], ["stale", false]);
@@ -686,6 +710,7 @@ describe("upgrade: the freshness probe", () => {
     await bench().machine.output("systemctl stop githost.service");
     assert.equal(await probe(), true);
     await age(".begun -= 3600 | .contact -= 3600");
+    await age(".check -= 3600", "state");
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),
@@ -695,10 +720,9 @@ describe("upgrade: the freshness probe", () => {
   });
 
   it("notices an upgrade that no longer looks", async () => {
+    assert.equal(await bench().poll(), true);
     assert.equal(await probe(), true);
-    await bench().machine.output(
-      "f=/var/lib/nixos-upgrade/state.json; jq '.check -= 3600' $f >/tmp/state && cp /tmp/state $f",
-    );
+    await age(".check -= 3600", "state");
     assert.equal(await probe(), false);
     assert.match(
       await bench().journal("nixos-upgrade-freshness.service"),

@@ -229,6 +229,30 @@ describe("upgrade with a token", () => {
       assert.equal(await bench.poll(), true);
     });
 
+    // The system before reads with whatever the new one left behind, and so it cannot read either.
+    for (const [what, secret] of Object.entries({
+      "a secret that is no token": "secret",
+      "a token that GitHub refuses": `github_pat_${randomBytes(20).toString("hex")}`,
+    })) {
+      // Fault 141
+      it(`${what} comes with a new system: the last good one is put back`, async () => {
+        github.revoked = secret;
+        const system = await bench.current();
+        await bench.push({
+          health: `#!/bin/sh\nprintf %s ${secret} >/run/secrets/github-access-token\nexec nixos-upgrade-health\n`,
+        });
+        assert.equal(await bench.poll(), false);
+        // The bench's systems have no secrets of their own that would come back with them.
+        assert.equal(await giveToken(bench, token), true);
+        const status = await bench.status();
+        assert.deepEqual([status.lastError?.kind, status.revision], ["health", good]);
+        assert.match(await bench.journal(), /not healthy: the repository cannot be read/);
+        await assertSystem(bench.machine, system);
+        good = await bench.push();
+        assert.equal(await bench.poll(), true);
+      });
+    }
+
     it("tells when the token ends: the page shows it, and the probe fails a week before", async () => {
       const in30Days = new Date(Math.floor(Date.now() / 1000) * 1000 + 30 * 86_400_000);
       const header = (date: Date) => date.toISOString().replace("T", " ").replace(/\..*/, " UTC");

@@ -212,9 +212,16 @@ describe("the machine with a token", () => {
       assert.equal(await place.leadsOn(main, next), "no");
     });
 
-    it("does not take another comparison for this one", async () => {
-      answers[compare] = { status: 200, body: { status: "ahead", merge_base_commit: { sha: "1".repeat(40) } } };
-      assert.equal(await place.leadsOn(main, next), "no");
+    it("does not take another comparison for this one, nor one that contradicts itself", async () => {
+      for (const body of [
+        { status: "ahead", merge_base_commit: { sha: "1".repeat(40) } },
+        { status: "ahead" },
+        { status: "identical", merge_base_commit: null },
+        { status: "diverged", merge_base_commit: { sha: main } },
+      ]) {
+        answers[compare] = { status: 200, body };
+        assert.equal(await place.leadsOn(main, next), "server", JSON.stringify(body));
+      }
     });
 
     for (const [kind, answer] of Object.entries<Answer>({

@@ -43,6 +43,7 @@ export class Place {
       UPGRADE_STATE: this.state,
       UPGRADE_IDENTITY: path.join(this.root, "id"),
       UPGRADE_KNOWN_HOSTS: path.join(this.root, "known_hosts"),
+      UPGRADE_TOKEN_FILE: "",
       UPGRADE_TOKEN_CONFIG: path.join(this.root, "token.conf"),
       UPGRADE_PUBLIC: path.join(this.root, "public"),
       UPGRADE_ALLOWED_SIGNERS: "",
@@ -75,10 +76,21 @@ export class Place {
     this.git("push", "--quiet", "--force", "origin", `HEAD:${to}`);
   }
 
+  /** Puts a program on the path of the scripts: the real one, made of these files, or a text that stands for another. */
+  program(name: string, ...files: string[]): void {
+    const text = files.map((file) => `source ${path.join(folder, file)}\n`).join("");
+    this.standIn(name, `set -o errexit -o nounset -o pipefail\n${text}`);
+  }
+
+  standIn(name: string, text: string): void {
+    fs.mkdirSync(path.join(this.root, "bin"), { recursive: true });
+    fs.writeFileSync(path.join(this.root, "bin", name), `#!/usr/bin/env bash\n${text}`, { mode: 0o755 });
+  }
+
   /** A program of the folder, or shell text with its functions. */
   async script(text: string, settings: Record<string, string> = {}): Promise<Ended> {
     const env = {
-      PATH: process.env["PATH"],
+      PATH: `${path.join(this.root, "bin")}:${process.env["PATH"]}`,
       HOME: this.root,
       TMPDIR: this.root,
       GIT_CONFIG_GLOBAL: "/dev/null",

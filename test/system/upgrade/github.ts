@@ -20,6 +20,8 @@ export interface FalseGithub {
   /** The tokens that came with the requests so far. */
   tokens: Set<string>;
   answer(answer: Answer): void;
+  /** A token that GitHub refuses, as it does with one that was revoked. */
+  revoked: string | undefined;
   /** Headers that come with every true answer. */
   headers: Record<string, string>;
   close(): Promise<void>;
@@ -71,6 +73,7 @@ export async function startFalseGithub(bench: UpgradeBench, folder: string): Pro
     },
     tokens: new Set(),
     answer: (next) => (answer = next),
+    revoked: undefined,
     headers: {},
     close: () =>
       new Promise((resolve) => {
@@ -129,6 +132,10 @@ export async function startFalseGithub(bench: UpgradeBench, folder: string): Pro
     const token = request.headers.authorization?.match(/^(?:Bearer|token) (.+)$/)?.[1];
     if (token) github.tokens.add(token);
     if (answer === "hang") return;
+    if (token !== undefined && token === github.revoked) {
+      response.writeHead(401).end('{"message":"Bad credentials"}');
+      return;
+    }
     if (answer !== "true") {
       response.writeHead(answer.status, answer.headers).end(answer.body ?? '{"message":"no"}');
       return;
