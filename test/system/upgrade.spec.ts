@@ -599,6 +599,85 @@ describe("upgrade: beside deployments and after interruptions", () => {
     await assertSystem(bench().machine, system);
   });
 
+  describe("takes a system back", () => {
+    const unit = "nixos-rebuild-switch-to-configuration.service";
+    /** A revision whose system is not healthy, and the poll that goes back from it, held in that activation. */
+    async function goingBack(): Promise<string> {
+      const revision = await bench().push({ behaviour: "failedUnits" });
+      const poll = bench().poll();
+      const begun = async () => /Going back to/.test(await bench().journal());
+      await bench().machine.output("journalctl --rotate --vacuum-time=1s >/dev/null 2>&1");
+      await until("the new system", async () => (await bench().current()) !== system);
+      await bench().machine.output("mkdir -p /run/bench; echo test >/run/bench/hold");
+      await until("the way back", begun);
+      await until("its activation", async () => (await bench().machine.run("test -e /run/bench/held")).code === 0);
+      await bench().machine.output("rm -f /run/bench/hold /run/bench/held");
+      void poll;
+      return revision;
+    }
+    async function assertTakenBack(revision: string): Promise<void> {
+      await until("the end of the switch", async () => !(await switching()));
+      assert.equal(await bench().poll(), false);
+      const status = await bench().status();
+      assert.deepEqual([status.lastError?.kind, status.wanted], ["health", revision], await bench().journal());
+      assert.equal((await bench().machine.run("test -e /var/lib/nixos-upgrade/pending.json")).code, 1);
+      await assertSystem(bench().machine, system);
+      // And leaves it alone.
+      await bench().calls();
+      assert.equal(await bench().poll(), false);
+      assert.doesNotMatch((await bench().calls()).join("\n"), /^nix-/m);
+    }
+    const endOfPoll = () =>
+      until("the poll's end", async () =>
+        /inactive|failed/.test((await bench().machine.run("systemctl is-active nixos-upgrade.service")).stdout),
+      );
+
+    for (const [what, script] of [
+      ["the upgrade is killed", "systemctl kill --signal=KILL nixos-upgrade.service; pkill -KILL -x sleep"],
+      ["the activation is killed", `systemctl kill --signal=KILL ${unit}`],
+      ["both are killed", `systemctl kill --signal=KILL nixos-upgrade.service ${unit}`],
+    ] as const) {
+      // Fault 76
+      it(`though ${what} on the way`, async () => {
+        const revision = await goingBack();
+        await bench().machine.output(`${script} || true`);
+        await endOfPoll();
+        await assertTakenBack(revision);
+      });
+    }
+
+    it("though it has filled the disk", async () => {
+      const revision = await bench().push({
+        behaviour: "failedUnits",
+        health: "#!/bin/sh\ncat /dev/zero >/var/lib/zero\necho it fills the disk\nexit 1\n",
+      });
+      await bench().machine.output("mount -o remount,size=64m /var/lib");
+      assert.equal(await bench().poll(), false);
+      await assertSystem(bench().machine, system);
+      await bench().machine.output("rm /var/lib/zero; mount -o remount,size=0 /var/lib");
+      assert.equal(await bench().poll(), false);
+      assert.equal((await bench().status()).wanted, revision);
+      await assertSystem(bench().machine, system);
+      assert.equal(await bench().poll(), false);
+      await assertSystem(bench().machine, system);
+    });
+  });
+
+  it("leaves a system alone that a deployment has installed while its own switch was not over", async () => {
+    const revision = await bench().push({ behaviour: "failedUnits", health: "#!/bin/sh\nsleep 60\nexit 1\n" });
+    const poll = bench().poll();
+    await until("the new system", async () => (await bench().current()) !== system);
+    await until("its check", async () => (await bench().status()).phase === "checking");
+    await bench().machine.output("systemctl kill --signal=KILL nixos-upgrade.service");
+    assert.equal(await poll, false);
+    const accepted = await bench().current();
+    await bench().machine.output(`nix-env --profile /nix/var/nix/profiles/system --set ${accepted}
+      ${accepted}/bin/switch-to-configuration boot; sleep 0.01
+      mkdir -p /var/lib/nixos-deploy; echo /nix/store/a.drv ${accepted} >/var/lib/nixos-deploy/deployed`);
+    assert.equal(await bench().poll(), true);
+    assert.deepEqual([(await bench().status()).revision, await bench().current()], [revision, accepted]);
+  });
+
   // Fault 58
   it("goes on whatever a power cut made of the history folder", async () => {
     for (const damage of [
