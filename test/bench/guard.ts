@@ -27,7 +27,7 @@ export class Guard {
 
   /** Calls a function that is killed before it comes to a command that begins so. */
   async killedAt(command: string, file: "guard.sh" | "lease.sh", ...words: string[]): Promise<Result> {
-    const trap = `set -T; trap '[[ $BASH_COMMAND != ${command}* ]] || kill -KILL $$' DEBUG`;
+    const trap = `set -T; trap '[[ $BASH_COMMAND != ${command.replaceAll(" ", "?")}* ]] || kill -KILL $$' DEBUG`;
     return await this.machine.run("exec env -i HOME=/root PATH=/run/current-system/sw/bin bash -s", {
       input: `${scripts(file)}\n${trap}\n{ ${words.map(quoted).join(" ")}; exit; }\n`,
     });
