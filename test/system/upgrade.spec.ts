@@ -601,18 +601,24 @@ describe("upgrade: beside deployments and after interruptions", () => {
 
   describe("takes a system back", () => {
     const unit = "nixos-rebuild-switch-to-configuration.service";
-    /** A revision whose system is not healthy, and the poll that goes back from it, held in that activation. */
+    /** A revision whose system is not healthy, and a poll that goes back from it, held in that activation. */
     async function goingBack(): Promise<string> {
-      const revision = await bench().push({ behaviour: "failedUnits" });
-      const poll = bench().poll();
-      const begun = async () => /Going back to/.test(await bench().journal());
-      await bench().machine.output("journalctl --rotate --vacuum-time=1s >/dev/null 2>&1");
-      await until("the new system", async () => (await bench().current()) !== system);
-      await bench().machine.output("mkdir -p /run/bench; echo test >/run/bench/hold");
-      await until("the way back", begun);
-      await until("its activation", async () => (await bench().machine.run("test -e /run/bench/held")).code === 0);
+      await bench().machine.output("rm -f /run/checking /run/checked");
+      const revision = await bench().push({
+        health: `#!/bin/sh
+: >/run/checking
+until [ -e /run/checked ]; do sleep 0.1; done
+echo it is not well
+exit 1
+`,
+      });
+      void bench().poll();
+      const exists = (file: string) =>
+        until(file, async () => (await bench().machine.run(`test -e ${file}`)).code === 0);
+      await exists("/run/checking");
+      await bench().machine.output("mkdir -p /run/bench; echo test >/run/bench/hold; : >/run/checked");
+      await exists("/run/bench/held");
       await bench().machine.output("rm -f /run/bench/hold /run/bench/held");
-      void poll;
       return revision;
     }
     async function assertTakenBack(revision: string): Promise<void> {
