@@ -35,6 +35,10 @@ const ANSWERS: Record<string, string[]> = {
   "guard-token": ["", "0123456789abcdef01234567"],
   probed: [""],
   "failed-unit": ["nginx.service", "-.mount", String.raw`dev-disk-by\x2dlabel-x.swap`, "user@1000.service"],
+  "known-failed-unit": ["nginx.service", String.raw`dev-disk-by\x2dlabel-x.swap`],
+  watching: ["1", "15"],
+  "reboot-needed": [""],
+  unkept: [""],
   change: ["nginx: 1.26.2 → 1.28.0, \u001b[31;1m+12.3 KiB\u001b[0m", "linux: ε → ∅"],
   repository: ['{"revision":"0123","expires":null,"error":null}', ""],
 };

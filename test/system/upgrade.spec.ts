@@ -643,7 +643,6 @@ exit 1
       ["the activation is killed", `systemctl kill --signal=KILL ${unit}`],
       ["both are killed", `systemctl kill --signal=KILL nixos-upgrade.service ${unit}`],
     ] as const) {
-      // Fault 76
       it(`though ${what} on the way`, async () => {
         const revision = await goingBack();
         await bench().machine.output(`${script} || true`);
