@@ -652,11 +652,10 @@ exit 1
     }
 
     it("though it has filled the disk", async () => {
-      const revision = await bench().push({
-        behaviour: "failedUnits",
-        health: "#!/bin/sh\ncat /dev/zero >/var/lib/zero\necho it fills the disk\nexit 1\n",
-      });
-      await bench().machine.output("mount -o remount,size=64m /var/lib");
+      const revision = await bench().push({ behaviour: "failedUnits" });
+      // As soon as it runs.
+      await bench().machine.output(`mount -o remount,size=64m /var/lib
+        systemd-run --quiet bash -c 'until [[ ! /run/current-system -ef ${system} ]]; do sleep 0.01; done; cat /dev/zero >/var/lib/zero'`);
       assert.equal(await bench().poll(), false);
       await assertSystem(bench().machine, system);
       await bench().machine.output("rm /var/lib/zero; mount -o remount,size=0 /var/lib");
