@@ -39,6 +39,7 @@ const FORMS = {
   profile: SYSTEM,
   previous: SYSTEM,
   armed: new RegExp(`^${STORE_PATH}$`),
+  unkept: NOTHING,
   "guard-system": SYSTEM,
   "no-way-back": SYSTEM,
   built: new RegExp(`^${STORE_PATH}$`),

@@ -22,8 +22,12 @@ const ROLLBACK_SECONDS = 150;
  * @param {string} system
  * @param {string} revision
  */
-export async function armGuard({ machine, settings }, system, revision) {
+export async function armGuard({ machine, settings, log }, system, revision) {
   const answers = await machine.arm(system, revision, settings);
+  if (answers.has("unkept"))
+    log.progress(
+      "warning: the machine's /etc is read-only, so it does not go back if it restarts before the confirmation",
+    );
   if (answers.has("armed")) return answers.get("armed");
   if (answers.has("lost")) throw leaseLost(answers);
   if (answers.has("busy"))

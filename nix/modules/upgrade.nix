@@ -335,6 +335,7 @@ in
         UPGRADE_PUBLIC = "/run/nixos-upgrade/public";
         UPGRADE_HOLD = "/run/nixos-deploy/hold";
         UPGRADE_REJECTED = "/var/lib/nixos-deploy/rejected";
+        UPGRADE_DEPLOYED = "/var/lib/nixos-deploy/deployed";
         UPGRADE_DATES = cfg.dates;
         UPGRADE_RETRY_SECONDS = cfg.retrySeconds;
         UPGRADE_SWITCH_SECONDS = cfg.switchSeconds;

@@ -121,8 +121,10 @@ take_back() { # KIND MESSAGE SYSTEM PREVIOUS
     # The note stays, and with it the next try.
     fail "$1" "Revision $(short "$wanted"): $2 The machine could not go back to $4; it tries again."
   fi
+  # In this order: killed in between it goes back once more, and does not install the revision once more.
+  note_failed "$1" "$3"
   rm -f "$UPGRADE_STATE/pending.json"
-  fail_revision "$1" "$2" "$3"
+  fail "$1" "Revision $(short "$wanted"): $2"
 }
 
 go_back() { # PREVIOUS
@@ -146,10 +148,12 @@ resume() {
   local pending system previous kind status=0
   [[ -s $UPGRADE_STATE/pending.json ]] || return 0
   pending=$(read_json "$UPGRADE_STATE/pending.json")
-  if systemctl is-active --quiet "$SWITCH_UNIT.service"; then
+  case $(systemctl is-active "$SWITCH_UNIT.service") in
+  active | activating | deactivating | reloading)
     log "A switch is still at work."
     exit 0
-  fi
+    ;;
+  esac
   wanted=$(jq -r .revision <<<"$pending")
   system=$(jq -r .system <<<"$pending")
   previous=$(jq -r .previous <<<"$pending")
@@ -159,6 +163,12 @@ resume() {
     return 0
   fi
   kind=$(jq -r '.back.kind // empty' <<<"$pending")
+  if [[ $UPGRADE_DEPLOYED -nt $UPGRADE_STATE/pending.json && $(cut -d ' ' -f 2 "$UPGRADE_DEPLOYED") == "$system" &&
+  $(current_system) == "$system" ]]; then
+    # A deployment has installed this very one since, and found it well.
+    rm -f "$UPGRADE_STATE/pending.json"
+    return 0
+  fi
   case $(current_system) in
   "$system" | "$previous") ;;
   *)

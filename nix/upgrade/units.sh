@@ -3,7 +3,7 @@
 #
 # This file stands in nix/upgrade and in components/deploy/remote, the same byte for byte (a test compares them): the
 # flake and the package are each whole by themselves, and a deployment also asks machines that have nothing of ours.
-# It needs bash, coreutils and systemd.
+# It needs bash, coreutils, grep, sed and systemd.
 
 BEFORE_FILE=/var/lib/nixos-deploy/before
 
@@ -26,9 +26,13 @@ units_in_trouble() {
     describe_trouble "$((now - seconds * 1000000))"
     unit=()
   done < <(
-    systemctl show --property=Id,ActiveState,SubState,NRestarts,ExecMainStartTimestampMonotonic '*' 2>/dev/null
+    show_units || { sleep 1 && show_units; } || printf '\nId=init.scope\nActiveState=unknown\n'
     printf '\n'
   )
+}
+
+show_units() {
+  systemctl show --property=Id,ActiveState,SubState,NRestarts,ExecMainStartTimestampMonotonic '*' 2>/dev/null
 }
 
 # Usage: describe_trouble SINCE, with the properties of one unit in `unit`
@@ -40,6 +44,9 @@ describe_trouble() {
   esac
   if [[ ${unit[ActiveState]-} == failed ]]; then
     printf '%s has failed\n' "$id"
+  elif [[ ${unit[ActiveState]-} == unknown ]]; then
+    # Of the others nothing is known then.
+    printf '%s does not answer\n' "$id"
   elif [[ ${unit[SubState]-} == auto-restart* ]]; then
     printf '%s dies and is started again\n' "$id"
   elif ((restarts > 0)) && [[ ${unit[ActiveState]-} == activating || $started -gt $1 ]]; then
@@ -53,16 +60,35 @@ trouble_before() {
   while read -r name _; do printf '%s\n' "$name"; done < <(units_in_trouble 600)
 }
 
-# What a system says of a unit: its file, its template's, and what is dropped in.
+# What a system makes of a unit: its file, its template's, what is dropped in, and the configuration and scripts that those
+# name. Without the hashes and versions of the store: an update of nixpkgs has others in each unit, and changes nothing.
 # Usage: unit_text UNIT SYSTEM
 unit_text() {
-  local name file names=("$1")
+  local name file names=("$1") files=()
   [[ $1 != *@* ]] || names+=("${1%%@*}@.${1##*.}")
   for name in "${names[@]}"; do
     for file in "$2/etc/systemd/system/$name" "$2/etc/systemd/system/$name.d"/*.conf; do
-      [[ ! -f $file ]] || cat "$file"
+      [[ ! -f $file ]] || files+=("$file")
     done
   done
+  text_with_what_it_names 3 "${files[@]}"
+}
+
+# Usage: text_with_what_it_names DEPTH FILE…
+text_with_what_it_names() {
+  local depth=$1 path named=()
+  local -A seen=()
+  shift
+  (($# > 0)) || return 0
+  sed -E 's#/nix/store/[0-9a-z]{32}((-[^-0-9/:;[:space:]"][^-/:;[:space:]"]*)*)(-[0-9][^/:;[:space:]"]*)?#/nix/store/\1#g' "$@"
+  ((depth > 0)) || return 0
+  # A program is told by its name; what is text says what is done. In the order of the text, as hashes have none.
+  while IFS= read -r path; do
+    [[ -z ${seen[$path]-} && ${#named[@]} -lt 100 ]] || continue
+    seen[$path]=1
+    [[ ! -f $path ]] || ! grep -qI . "$path" || named+=("$path")
+  done < <(cat "$@" | grep -aoE '/nix/store/[0-9a-z]{32}-[A-Za-z0-9+._?=/@-]+')
+  text_with_what_it_names "$((depth - 1))" "${named[@]}"
 }
 
 # The units in trouble after a switch from one system to another: "fault UNIT WHAT", or "known UNIT WHAT" for those that

@@ -30,7 +30,8 @@ get_state() { # JQ PATH; nothing where there is none
 }
 
 enter_phase() {
-  set_state '.phase = $phase' --arg phase "$1"
+  # A disk that the new system has filled must not keep it from being judged.
+  set_state '.phase = $phase' --arg phase "$1" || true
   nixos-upgrade-status || true
 }
 
@@ -46,12 +47,16 @@ fail() { # KIND MESSAGE
 
 # The revision itself does not work: not again until the branch moves or the time has passed.
 fail_revision() { # KIND MESSAGE SYSTEM
+  note_failed "$1" "${3:-}"
+  fail "$1" "Revision $(short "$wanted"): $2"
+}
+
+note_failed() { # KIND SYSTEM
   local retry=$(($(date +%s) + UPGRADE_RETRY_SECONDS))
   # A deployment's verdict stands until the branch moves.
   [[ $1 != rejected ]] || retry=null
   set_state '.failed = {revision: $revision, system: $system, kind: $kind, at: $now, retryAt: $retry, running: $running}' \
-    --arg revision "$wanted" --arg system "${3:-}" --arg kind "$1" --argjson retry "$retry" --arg running "$(current_system)"
-  fail "$1" "Revision $(short "$wanted"): $2"
+    --arg revision "$wanted" --arg system "$2" --arg kind "$1" --argjson retry "$retry" --arg running "$(current_system)"
 }
 
 # The system that runs is that of the branch.

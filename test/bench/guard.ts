@@ -25,6 +25,14 @@ export class Guard {
     });
   }
 
+  /** Calls a function that is killed before it comes to a command that begins so. */
+  async killedAt(command: string, file: "guard.sh" | "lease.sh", ...words: string[]): Promise<Result> {
+    const trap = `set -T; trap '[[ $BASH_COMMAND != ${command.replaceAll(" ", "?")}* ]] || kill -KILL $$' DEBUG`;
+    return await this.machine.run("exec env -i HOME=/root PATH=/run/current-system/sw/bin bash -s", {
+      input: `${scripts(file)}\n${trap}\n{ ${words.map(quoted).join(" ")}; exit; }\n`,
+    });
+  }
+
   /** What a script answers by a name. */
   async answer(name: string, file: "guard.sh" | "lease.sh" | "probe.sh", ...words: string[]): Promise<string[]> {
     const { stdout } = await this.call(file, ...words);
@@ -46,8 +54,12 @@ export class Guard {
 
   async arm(system: string, { switchSeconds = 60, confirmSeconds = 60 }: Times = {}): Promise<Result> {
     await this.hold();
-    const seconds = [switchSeconds, confirmSeconds].map(String);
-    return await this.call("guard.sh", "arm", this.token, system, ...seconds, "-", "me@here process 1", guardScript());
+    return await this.call("guard.sh", ...this.arming(system, switchSeconds, confirmSeconds));
+  }
+
+  /** The call that arms it. */
+  arming(system: string, ...seconds: number[]): string[] {
+    return ["arm", this.token, system, ...seconds.map(String), "-", "me@here process 1", guardScript()];
   }
 
   /** Switches as nixos-rebuild does. */

@@ -31,5 +31,17 @@ export const healthCases: HealthCase[] = [
     behaviour: "otherwiseBroken",
     blamed: "bench-broken.service",
   },
+  {
+    what: "a unit that failed before, too, and that another nixpkgs gives other store paths",
+    before: "brokenScript",
+    behaviour: "sameBrokenScript",
+    known: "bench-broken.service",
+  },
+  {
+    what: "a unit that failed before, too, whose script this system changes",
+    before: "brokenScript",
+    behaviour: "otherBrokenScript",
+    blamed: "bench-broken.service",
+  },
   { what: "a logged-in user whose activation fails", behaviour: "userActivationFails" },
 ];

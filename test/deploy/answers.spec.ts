@@ -45,6 +45,7 @@ const ANSWERS: Record<string, string[]> = {
   "known-failed-unit": ["postgresql.service", String.raw`systemd-fsck@dev-disk-by\x2duuid-x.service`],
   watching: ["1", "15"],
   "reboot-needed": [""],
+  unkept: [""],
   change: ["nginx: 1.26.2 → 1.28.0, \u001b[31;1m+12.3 KiB\u001b[0m", "linux: ε → ∅"],
   repository: ['{"revision":"0123","expires":null,"error":null}', ""],
 };

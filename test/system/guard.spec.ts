@@ -101,6 +101,45 @@ describe("the guard of a deployment", () => {
       });
     }
 
+    for (const step of [
+      "keep_guard",
+      "put*RESUME_UNIT",
+      "mkdir*DROP_IN",
+      "systemctl daemon-reload",
+      "write_lease",
+      "set_state armed",
+    ]) {
+      it(`while it is armed, at \`${step}\`, is cleared away by its timer, and others may switch`, async () => {
+        await guard.hold();
+        const result = await guard.killedAt(step, "guard.sh", ...guard.arming(next, 1, 1));
+        assert.equal(result.stdout, "");
+        await assertEnded(initial, /^none$/);
+        assert.equal((await guard.switch(next)).code, 0);
+      });
+    }
+
+    for (const step of ["forget_guard", "disarm", "remember_before", "put*deployed"]) {
+      it(`while it is confirmed, at \`${step}\`, keeps the system, and is cleared away`, async () => {
+        await guard.arm(next, { switchSeconds: 10, confirmSeconds: 10 });
+        await guard.switch(next);
+        await guard.killedAt(step, "guard.sh", "confirm", next, "/nix/store/a.drv", "0", "false");
+        // What a deployment does last; without it the lease ends by itself.
+        if (!/^(forget|disarm)/.test(step)) await guard.call("guard.sh", "abandon", guard.token);
+        await assertEnded(next, /^confirmed 0$/);
+      });
+    }
+
+    it("by a step of a rollback that hangs goes on without it", async () => {
+      await guard.arm(next, { confirmSeconds: 1 });
+      await machine.output("sed -i 's/^ROLLBACK_SECONDS=.*/ROLLBACK_SECONDS=2/' /run/nixos-deploy/guard/guard.sh");
+      await guard.switch(next);
+      await holdAt("test");
+      await held();
+      await until("its end", async () => (await machine.run("pgrep -x sleep")).code === 1);
+      await letGo();
+      await assertEnded(initial, /^rolled-back not-confirmed$/);
+    });
+
     it("after it noted a confirmation keeps the system, and is cleared away", async () => {
       await guard.arm(next, { switchSeconds: 10, confirmSeconds: 10 });
       await guard.switch(next);
@@ -119,6 +158,15 @@ describe("the guard of a deployment", () => {
       await assertEnded(initial, /^rolled-back restarted$/);
       // Nothing was wrong with it.
       assert.deepEqual(await rejectedSystems(machine), []);
+    });
+
+    it("is armed without what outlives that where /etc is read-only, and says so", async () => {
+      await machine.output("mount --bind /etc/systemd /etc/systemd; mount -o remount,bind,ro /etc/systemd");
+      const { stdout } = await guard.arm(next, { confirmSeconds: 1 });
+      assert.match(stdout, /^nixos-deploy unkept/m);
+      assert.match(stdout, /^nixos-deploy armed/m);
+      await guard.switch(next);
+      await assertEnded(initial, /^rolled-back not-confirmed$/);
     });
 
     it("when it was armed starts with what it ran", async () => {
@@ -154,6 +202,23 @@ describe("the guard of a deployment", () => {
       await guard.confirm(next);
       await machine.restart();
       await assertEnded(next, /^none$/);
+    });
+
+    it("when a guard that had failed is left, and an upgrade has found the system well since, keeps it", async () => {
+      await guard.arm(next);
+      await guard.switch(next);
+      await machine.output(`echo "${next} ${initial}" >/var/lib/nixos-deploy/before`);
+      await machine.restart();
+      await assertEnded(next, /^confirmed 0$/);
+    });
+
+    it("when the boot loader has gone back by itself ends with that system as the one that boots", async () => {
+      await guard.arm(next);
+      await guard.switch(next);
+      // As one that counts its tries does: its default stays, the system that it started is another.
+      await machine.output(`ln -sfn ${initial} /run/current-system; rm -r /run/nixos-deploy`);
+      await guard.call("guard.sh", "resume");
+      await assertEnded(initial, /^rolled-back restarted$/);
     });
 
     it("after an older deployment confirmed keeps the system", async () => {

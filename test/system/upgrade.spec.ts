@@ -621,6 +621,89 @@ describe("upgrade: beside deployments and after interruptions", () => {
     await assertSystem(bench().machine, system);
   });
 
+  describe("takes a system back", () => {
+    const unit = "nixos-rebuild-switch-to-configuration.service";
+    /** A revision whose system is not healthy, and a poll that goes back from it, held in that activation. */
+    async function goingBack(): Promise<string> {
+      await bench().machine.output("rm -f /run/checking /run/checked");
+      const revision = await bench().push({
+        health: `#!/bin/sh
+: >/run/checking
+until [ -e /run/checked ]; do sleep 0.1; done
+echo it is not well
+exit 1
+`,
+      });
+      void bench().poll();
+      const exists = (file: string) =>
+        until(file, async () => (await bench().machine.run(`test -e ${file}`)).code === 0);
+      await exists("/run/checking");
+      await bench().machine.output("mkdir -p /run/bench; echo test >/run/bench/hold; : >/run/checked");
+      await exists("/run/bench/held");
+      await bench().machine.output("rm -f /run/bench/hold /run/bench/held");
+      return revision;
+    }
+    async function assertTakenBack(revision: string): Promise<void> {
+      await until("the end of the switch", async () => !(await switching()));
+      assert.equal(await bench().poll(), false);
+      const status = await bench().status();
+      assert.deepEqual([status.lastError?.kind, status.wanted], ["health", revision], await bench().journal());
+      assert.equal((await bench().machine.run("test -e /var/lib/nixos-upgrade/pending.json")).code, 1);
+      await assertSystem(bench().machine, system);
+      // And leaves it alone.
+      await bench().calls();
+      assert.equal(await bench().poll(), false);
+      assert.doesNotMatch((await bench().calls()).join("\n"), /^nix-/m);
+    }
+    const endOfPoll = () =>
+      until("the poll's end", async () =>
+        /inactive|failed/.test((await bench().machine.run("systemctl is-active nixos-upgrade.service")).stdout),
+      );
+
+    for (const [what, script] of [
+      ["the upgrade is killed", "systemctl kill --signal=KILL nixos-upgrade.service; pkill -KILL -x sleep"],
+      ["the activation is killed", `systemctl kill --signal=KILL ${unit}`],
+      ["both are killed", `systemctl kill --signal=KILL nixos-upgrade.service ${unit}`],
+    ] as const) {
+      it(`though ${what} on the way`, async () => {
+        const revision = await goingBack();
+        await bench().machine.output(`${script} || true`);
+        await endOfPoll();
+        await assertTakenBack(revision);
+      });
+    }
+
+    it("though it has filled the disk", async () => {
+      const revision = await bench().push({ behaviour: "failedUnits" });
+      // As soon as it runs.
+      await bench().machine.output(`mount -o remount,size=64m /var/lib
+        systemd-run --quiet bash -c 'until [[ ! /run/current-system -ef ${system} ]]; do sleep 0.01; done; cat /dev/zero >/var/lib/zero'`);
+      assert.equal(await bench().poll(), false);
+      await assertSystem(bench().machine, system);
+      await bench().machine.output("rm /var/lib/zero; mount -o remount,size=0 /var/lib");
+      assert.equal(await bench().poll(), false);
+      assert.equal((await bench().status()).wanted, revision);
+      await assertSystem(bench().machine, system);
+      assert.equal(await bench().poll(), false);
+      await assertSystem(bench().machine, system);
+    });
+  });
+
+  it("leaves a system alone that a deployment has installed while its own switch was not over", async () => {
+    const revision = await bench().push({ behaviour: "failedUnits", health: "#!/bin/sh\nsleep 60\nexit 1\n" });
+    const poll = bench().poll();
+    await until("the new system", async () => (await bench().current()) !== system);
+    await until("its check", async () => (await bench().status()).phase === "checking");
+    await bench().machine.output("systemctl kill --signal=KILL nixos-upgrade.service");
+    assert.equal(await poll, false);
+    const accepted = await bench().current();
+    await bench().machine.output(`nix-env --profile /nix/var/nix/profiles/system --set ${accepted}
+      ${accepted}/bin/switch-to-configuration boot; sleep 0.01
+      mkdir -p /var/lib/nixos-deploy; echo /nix/store/a.drv ${accepted} >/var/lib/nixos-deploy/deployed`);
+    assert.equal(await bench().poll(), true);
+    assert.deepEqual([(await bench().status()).revision, await bench().current()], [revision, accepted]);
+  });
+
   // Fault 58
   it("goes on whatever a power cut made of the history folder", async () => {
     for (const damage of [

@@ -24,9 +24,9 @@ guarded() {
   get "$GUARD_FOLDER/$1"
 }
 
-# Over the old one where there is no room for a new file.
+# Over the old one where there is no room for a new file: that is never emptied, and of it only the first line counts.
 set_state() {
-  put "$GUARD_FOLDER/state" "$1" || printf '%s\n' "$1" >"$GUARD_FOLDER/state"
+  put "$GUARD_FOLDER/state" "$1" || printf '%s\n' "$1" 1<>"$GUARD_FOLDER/state"
 }
 
 # Runs a function of this file in a unit of its own, which outlives the connection; its fixed name keeps it single.
@@ -84,9 +84,16 @@ arm() {
   put "$GUARD_FOLDER/path" "$previous/sw/bin:$PATH"
   put "$GUARD_FOLDER/guard.sh" "$script"
   trouble_before >"$GUARD_FOLDER/before"
+  # First what clears away: whoever kills this script half way leaves a guard that is not armed.
+  watch_guard "$((switch_seconds + confirm_seconds))"
   # A system that was only tested is in no profile.
   ln -sfn "$previous" "$PREVIOUS_ROOT"
-  keep_guard
+  if [[ -w ${UNIT_FOLDER%/*} ]]; then
+    keep_guard
+  else
+    # An immutable /etc has no place for a unit, and is no reason not to deploy.
+    say unkept
+  fi
 
   mkdir -p "${DROP_IN_FOLDERS[@]}"
   # A switch that this guard does not expect does not begin, and none takes longer than it may.
@@ -98,7 +105,6 @@ RuntimeMaxSec=$switch_seconds
 TimeoutStopSec=10
 EOD
   systemctl daemon-reload
-  watch_guard "$((switch_seconds + confirm_seconds))"
   # The guard gives the lease back when it ends, so it may last.
   write_lease "$token" "$((switch_seconds + confirm_seconds + 120))" "$holder"
   set_state armed
@@ -137,26 +143,30 @@ forget_guard() {
   rm -rf "$KEPT_FOLDER"
   rm -f "$UNIT_FOLDER/$RESUME_UNIT" "$UNIT_FOLDER/basic.target.wants/$RESUME_UNIT"
   rmdir "$UNIT_FOLDER/basic.target.wants" "$UNIT_FOLDER" 2>/dev/null || true
+  # A power cut a moment later must not bring it back.
+  sync "$STATE_FOLDER" "${UNIT_FOLDER%/*}" 2>/dev/null || true
 }
 
 # The machine has started with a guard that was not done.
 resume() {
-  local deployed
+  local deployed kept
   lock
   # Not a start of the machine: a switch starts all targets once more, and what they want.
   [[ $(guard_state) == none ]] || return 0
   mkdir -p "$GUARD_FOLDER"
   cp "$KEPT_FOLDER"/* "$GUARD_FOLDER/"
   rm -f "$GUARD_FOLDER/tries"
-  read -r _ deployed <<<"$(get "$STATE_FOLDER/deployed")"
+  read -r _ deployed <<<"$(since_armed "$STATE_FOLDER/deployed")"
+  read -r kept _ <<<"$(since_armed "$BEFORE_FILE")"
   case $(system_now) in
   "$(guarded previous)")
-    # The switch had not got as far as the boot loader.
+    # The switch had not got as far as the boot loader, or the boot loader has gone back by itself.
     restore_profile || true
+    "$(guarded profile)/bin/switch-to-configuration" boot 9>&- || true
     set_state "rolled-back restarted"
     ;;
-  "$deployed")
-    # An older deployment has confirmed it, and does not know of this file.
+  "$deployed" | "$kept")
+    # An older deployment has confirmed it, or an upgrade has found it well; neither knows of this guard.
     set_state "confirmed 0"
     ;;
   "$(guarded system)")
@@ -172,6 +182,11 @@ resume() {
   esac
   forget_guard
   disarm || true
+}
+
+# The first line of a file that was written after the guard was armed. Usage: since_armed FILE
+since_armed() {
+  [[ ! $1 -nt $KEPT_FOLDER/guard.sh ]] || get "$1"
 }
 
 switch_begins() {

@@ -4,6 +4,8 @@
 
 # How often a rollback is tried before it counts as failed.
 ROLLBACK_TRIES=5
+# How long one step of a try may take. An activation waits until a machine has started, which may be never.
+ROLLBACK_SECONDS=600
 
 # Also where the state cannot be written any more.
 begin_rollback() {
@@ -29,13 +31,13 @@ rollback() {
     systemctl stop "$SWITCH_UNIT*.service" 2>/dev/null || true
     restore_profile || echo "the profile was not restored"
     # The boot loader first: it is quick, and from then on a restart of the machine helps too.
-    "$profile/bin/switch-to-configuration" boot || {
+    limited "$profile/bin/switch-to-configuration" boot || {
       whole=false
       echo "the boot loader's entry was not restored"
     }
     # What only a restart leads to was refused before anything was touched.
     [[ $reason == needs-restart && $(system_now) == "$previous" ]] ||
-      "$previous/bin/switch-to-configuration" test || status=$?
+      limited "$previous/bin/switch-to-configuration" test || status=$?
     # Units that fail (exit code 4) are no reason to stay on the rejected system.
     [[ $status == 0 || $status == 4 ]] || {
       whole=false
@@ -64,6 +66,11 @@ rollback() {
   [[ $(guard_state) == rollback-failed* ]] || forget_guard || true
   disarm || true
   drop_lease "$(guarded token)"
+}
+
+# With all that it started, as a child may hold the lock that the next try needs.
+limited() {
+  timeout --kill-after=10 "$ROLLBACK_SECONDS" "$@"
 }
 
 # nixos-rebuild sets the profile before it activates, and leaves it so when the activation fails.

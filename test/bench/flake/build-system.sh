@@ -46,6 +46,14 @@ diesBefore)
   printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStartPre=/bin/false\nExecStart=/bin/sleep 1d\nRestart=on-failure\nRestartSec=2\n' |
     unit dies
   ;;
+brokenScript | sameBrokenScript)
+  printf '#!/bin/sh\nexit 1\n' >"$out/bin/fails"
+  printf '[Service]\nType=oneshot\nExecStart=/bin/sh %s\n' "$out/bin/fails" | unit broken
+  ;;
+otherBrokenScript)
+  printf '#!/bin/sh\nexit 3\n' >"$out/bin/fails"
+  printf '[Service]\nType=oneshot\nExecStart=/bin/sh %s\n' "$out/bin/fails" | unit broken
+  ;;
 diesOnce)
   printf '[Service]\nExecStartPre=/bin/sh -c "/bin/test -e /run/bench/once || { : >/run/bench/once; exit 1; }"\nExecStart=/bin/sleep 1d\nRestart=on-failure\n' |
     unit once

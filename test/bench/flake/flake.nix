@@ -55,6 +55,9 @@
         userActivationFails = toplevel: toplevel;
         alsoBroken = toplevel: toplevel;
         otherwiseBroken = toplevel: toplevel;
+        brokenScript = toplevel: toplevel;
+        sameBrokenScript = toplevel: toplevel;
+        otherBrokenScript = toplevel: toplevel;
         dies = toplevel: toplevel;
         diesSoon = toplevel: toplevel;
         diesBefore = toplevel: toplevel;

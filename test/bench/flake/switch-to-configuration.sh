@@ -128,8 +128,12 @@ cutsOffSsh)
   ;;
 sshdOff) systemctl stop sshd.service ;;
 *)
-  systemctl start sshd.service
-  systemctl kill --kill-who=main --signal=HUP sshd.service
+  # One that has just been started would die of the signal, as it does not listen to it yet.
+  if systemctl is-active --quiet sshd.service; then
+    systemctl kill --kill-who=main --signal=HUP sshd.service
+  else
+    systemctl start sshd.service
+  fi
   ;;
 esac
 
