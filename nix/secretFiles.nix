@@ -226,7 +226,7 @@ let
   formatOf =
     file: text:
     let
-      ending = match "(.*[.])?(ya?ml|env|ini)" (lastName file);
+      ending = match forms.formatNames (lastName file);
     in
     if matches "[[:space:]]*[{].*" (substring 0 1000 text) || ending == null then
       "json"

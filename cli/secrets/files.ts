@@ -12,6 +12,9 @@ export function replaceFile(file: string, text: string): void {
   // A link stays one.
   const place = there ? fs.realpathSync(file) : file;
   const beside = path.join(path.dirname(place), `.${path.basename(place)}.${process.pid}.new`);
-  fs.writeFileSync(beside, text, { flag: "wx", mode: there ? fs.statSync(place).mode & 0o777 : 0o644 });
+  const old = there ? fs.statSync(place) : undefined;
+  fs.writeFileSync(beside, text, { flag: "wx", mode: old === undefined ? 0o644 : old.mode & 0o777 });
+  // With sudo, the file would be root's from then on.
+  if (old !== undefined && process.getuid?.() === 0) fs.chownSync(beside, old.uid, old.gid);
   fs.renameSync(beside, place);
 }

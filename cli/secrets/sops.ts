@@ -26,6 +26,9 @@ const PROBE = "not a secret";
  * again before it takes the file's place: with a value in it that can be read, the file stays as it was.
  */
 export class Sops {
+  /** Those beside the copy that is being changed. */
+  private rulesInUse: string | undefined;
+
   constructor(
     private readonly around: Surroundings,
     private readonly command: string[],
@@ -40,13 +43,15 @@ export class Sops {
   /** Makes the file, with these values. */
   async create(values: Record<string, unknown>): Promise<void> {
     const options = ["--filename-override", this.file, "--input-type", "yaml", "--output-type", "yaml"];
+    const before = this.text;
     // JSON is YAML, and needs no rules for quoting.
-    this.replace((await this.succeed(["encrypt", ...options], JSON.stringify(values))).stdout);
+    this.replace((await this.succeed(["encrypt", ...options], JSON.stringify(values))).stdout, before);
   }
 
   /** Encrypts a file that somebody wrote in plain text. */
   async encryptInPlace(): Promise<void> {
-    this.replace((await this.succeed(["encrypt", this.file])).stdout, "");
+    const before = this.text;
+    this.replace((await this.succeed(["encrypt", this.file])).stdout, before, "");
   }
 
   /** Sets one value and leaves every other as it is, to the byte; the same value again changes nothing at all. */
@@ -67,15 +72,9 @@ export class Sops {
 
   /** Encrypts the file's key for those whom .sops.yaml names; no value is encrypted again. */
   async updateKeys(): Promise<void> {
-    const before = this.text;
-    // Here, and not on a copy: the rule is found by the file's path.
-    await this.succeed(["updatekeys", "--yes", this.file]);
-    try {
-      refuseReadable(this.text, before, this.rules);
-    } catch (error) {
-      replaceFile(this.file, before);
-      throw error;
-    }
+    await this.onCopy(async (copy) => {
+      await this.succeed(["updatekeys", "--yes", copy]);
+    });
   }
 
   /**
@@ -112,25 +111,42 @@ export class Sops {
    * Has a copy changed, in a folder that only this user can read and that goes with this process, and puts it into the
    * file's place when no value in it can be read.
    */
-  private async onCopy(change: (copy: string) => Promise<void>, keep = (text: string) => this.replace(text)) {
+  private async onCopy(change: (copy: string) => Promise<void>, keep = this.keep.bind(this)) {
     const before = this.text;
     // Sooner said before something is changed.
     refuseReadable(before, before, this.rules);
     const folder = new PrivateFolder(this.around.env);
     try {
-      const copy = folder.write(path.basename(this.file), before);
+      // At the same place below a copy of the rules: sops finds a file's rule by its path from them.
+      const copy = path.join(folder.path, SECRETS_FILE);
+      fs.mkdirSync(path.dirname(copy), { recursive: true });
+      folder.write(SECRETS_FILE, before);
+      if (this.rules !== "") this.rulesInUse = folder.write(SOPS_CONFIG, this.rules);
       await change(copy);
       const text = fs.readFileSync(copy, "utf8");
       refuseReadable(text, before, this.rules);
-      if (text !== before) keep(text);
+      if (text !== before) keep(text, before);
     } finally {
+      this.rulesInUse = undefined;
       folder.remove();
     }
   }
 
-  private replace(text: string, before = this.text): void {
-    refuseReadable(text, before, this.rules);
-    replaceFile(this.file, text);
+  /** Another command may have stored something while this one ran, in an editor for an hour perhaps: neither is lost. */
+  private keep(text: string, before: string): void {
+    if (this.text === before) return replaceFile(this.file, text);
+    const beside = SECRETS_FILE.replace(/\.yaml$/, `.${process.pid}.yaml`);
+    replaceFile(path.join(this.around.folder, beside), text);
+    throw new Refusal([
+      `${SECRETS_FILE} was changed by something else meanwhile, and stays so. What this command made of the file before is in`,
+      `${beside}, encrypted: run the command again, or take over what you changed (sops decrypt), and remove that file.`,
+    ]);
+  }
+
+  /** @param readable a text whose readable names are taken for meant */
+  private replace(text: string, before: string, readable = before): void {
+    refuseReadable(text, readable, this.rules);
+    this.keep(text, before);
   }
 
   private get text(): string {
@@ -147,7 +163,7 @@ export class Sops {
 
   /** Named, so that neither a SOPS_CONFIG in the environment nor the current folder decides whom a file is for. */
   private get config(): string[] {
-    return ["--config", path.join(this.around.folder, SOPS_CONFIG)];
+    return ["--config", this.rulesInUse ?? path.join(this.around.folder, SOPS_CONFIG)];
   }
 
   private line(...args: string[]): [string, string[]] {

@@ -110,7 +110,10 @@ function rulesOf(flakeFolder, files) {
       from: file.slice(0, -SOPS_CONFIG.length),
       below: "",
     })),
-    ...(fs.existsSync(above) ? [{ file: above, from: "", below: `${path.basename(path.resolve(flakeFolder))}/` }] : []),
+    // Also through a link; a pipe would be waited for.
+    ...(fs.statSync(above, { throwIfNoEntry: false })?.isFile()
+      ? [{ file: above, from: "", below: `${path.basename(path.resolve(flakeFolder))}/` }]
+      : []),
   ].map(({ file, ...rest }) => ({ ...rest, patterns: pathPatterns(fs.readFileSync(file, "utf8")) }));
 }
 

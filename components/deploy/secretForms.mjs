@@ -28,7 +28,7 @@ import fs from "node:fs";
 
 /**
  * @type {{
- *   text: Form[], keyNames: string, passwordNames: string, notPasswords: string, sopsNames: string, neverSops: string,
+ *   text: Form[], keyNames: string, passwordNames: string, notPasswords: string, sopsNames: string, formatNames: string, neverSops: string,
  *   binaryNames: string, surelyText: string, exampleNames: string, formats: Record<"yaml" | "json" | "env" | "ini", Format>,
  *   sops: { value: string, mac: string, readableRule: string, usualSuffix: string },
  * }}

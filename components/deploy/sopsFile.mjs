@@ -24,7 +24,7 @@ import { FORMS, match, matches } from "./secretForms.mjs";
  */
 export function formatOf(name, text) {
   if (/^\s*\{/.test(text)) return "json";
-  const ending = /(?:^|\.)(ya?ml|env|ini)$/.exec(name)?.[1];
+  const ending = match(FORMS.formatNames, name)?.[2];
   if (ending === undefined) return "json";
   return ending === "yml" ? "yaml" : /** @type {FormatName} */ (ending);
 }

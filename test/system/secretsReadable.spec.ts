@@ -21,8 +21,7 @@ import { SecretsProject } from "../support/secrets";
 const FILE = "nix/secrets.yaml";
 const WORD = "correct-horse";
 
-describe("secrets that sops would leave readable", function () {
-  this.timeout(120_000);
+describe("secrets that sops would leave readable", () => {
   let project: SecretsProject;
   let machine: string;
   let mine: string;
@@ -220,6 +219,21 @@ describe("secrets that sops would leave readable", function () {
       assert.equal(edit(`echo 'other: ${WORD}' >>"$1"`).status, 0);
       fs.rmSync(path.join(project.root, "editor"));
       assert.ok(!everything().includes(WORD));
+    });
+
+    it("do not take the place of what was stored meanwhile: both are kept", async () => {
+      await store("a", "1");
+      const wanted = path.join(project.root, "wanted");
+      fs.copyFileSync(path.join(project.folder, FILE), wanted);
+      fs.appendFileSync(wanted, "# as another command left it\n");
+      const { status, stderr } = edit(
+        `echo 'mine: ${WORD}' >>"$1"; cp '${wanted}' '${path.join(project.folder, FILE)}'`,
+      );
+      assert.equal(status, 1);
+      assert.match(stderr, /changed by something else meanwhile/);
+      assert.deepEqual(fs.readFileSync(path.join(project.folder, FILE)), fs.readFileSync(wanted));
+      assert.match(everything(), /^mine: ENC\[/m);
+      assert.ok(!fs.readdirSync(path.join(project.folder, "nix")).some((name) => name.endsWith(".new")));
     });
 
     it("go when everything is killed while the editor is open", async () => {
