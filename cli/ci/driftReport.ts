@@ -31,7 +31,8 @@ export function driftReport(preview: Preview, machine: string | undefined): Drif
     head.push(paragraph(text("The preview failed:")));
     head.push(lines("text", preview.errors.flatMap(({ message }) => message.trim().split("\n")).slice(0, MOST_LINES)));
   }
-  for (const { message } of [...foreign, ...unseen]) head.push(lines("text", message.trim().split("\n").slice(0, MOST_LINES)));
+  for (const { message } of [...foreign, ...unseen])
+    head.push(lines("text", message.trim().split("\n").slice(0, MOST_LINES)));
   if (differing.length > 0) {
     head.push(paragraph(text("What an update would change, because somebody or something else changed it:")));
   }
