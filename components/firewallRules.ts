@@ -6,6 +6,7 @@ import { cidrOf, cidrSlug } from "./cidr";
 import { RULES } from "./deploy/rules.cjs";
 import { type Check, problem, shown } from "./errors";
 import { look } from "./foreign";
+import { answerOf } from "./lookUp";
 import { FOREIGN } from "./signals";
 
 /** What a security group lets in. */
@@ -190,11 +191,15 @@ export function revokeOthers(
 ): void {
   const opts = { parent: component };
   // EC2 has two lists, and an id does not tell which one it is of.
-  const allowed = pulumi
-    .all(allowedIds)
-    .apply((ids) =>
-      Promise.all(ids.map((securityGroupRuleId) => vpc.getSecurityGroupRule({ securityGroupRuleId }, opts))),
-    );
+  const allowed = pulumi.all(allowedIds).apply((ids) =>
+    Promise.all(
+      ids.map((id) => {
+        const answer = vpc.getSecurityGroupRule({ securityGroupRuleId: id }, opts);
+        const remedy = "Take it out of allowedRuleIds if it was revoked: an id is never given again.";
+        return answerOf(component, answer, `allowedRuleIds: EC2 did not tell of the rule ${id}`, remedy);
+      }),
+    ),
+  );
   const idsOf = (egress: boolean, ids: pulumi.Output<string>[]) =>
     pulumi
       .all([pulumi.all(ids), allowed])

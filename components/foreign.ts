@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { UNSEEN } from "./signals";
 
 /**
  * Runs a look at what is there beside a stack's resources, once they exist: it reads, and changes nothing. A look that is
@@ -15,7 +16,7 @@ export function look<T>(
     try {
       found = await read(values);
     } catch (error) {
-      found = `It could not be seen whether somebody added ${subject} by hand: ${(error as Error).message}`;
+      found = `It ${UNSEEN} somebody added ${subject} by hand: ${(error as Error).message}`;
     }
     if (found !== undefined) await pulumi.log.warn(found, component);
   });

@@ -6,6 +6,9 @@
  */
 export const FOREIGN = "not of this stack";
 
+/** What every warning says that is about such a search which was refused, so that nobody takes it for having found nothing. */
+export const UNSEEN = "could not be seen whether";
+
 /**
  * Set by `npm run adopt`, which asks the engine what it would make in order to import it, and by previews that begin with
  * an empty stack: for both it is no mistake that what the program describes is there.

@@ -1,4 +1,4 @@
-import { FOREIGN } from "../../components/signals";
+import { FOREIGN, UNSEEN } from "../../components/signals";
 import type { Preview } from "../preview/preview";
 import { type Change, isDeployment } from "../render/change";
 import { changeCounts, changeParts } from "../render/changeList";
@@ -22,18 +22,22 @@ export function driftReport(preview: Preview, machine: string | undefined): Drif
   const differing = preview.changes.filter(isDrift);
   // No resource of the stack differs by them; the program looks for them and warns.
   const foreign = preview.warnings.filter(({ message }) => message.includes(FOREIGN));
-  const head: Block[] = [heading(text(verdict(preview, differing, foreign.length, machine)))];
+  // A search that was refused has found nothing, and that is no good news.
+  const unseen = preview.warnings.filter(({ message }) => message.includes(UNSEEN));
+  const found = { differing, foreign: foreign.length, unseen: unseen.length, machine };
+  const head: Block[] = [heading(text(verdict(preview, found)))];
   if (machine !== undefined) head.push(lines("text", [machine]));
   if (preview.failed) {
     head.push(paragraph(text("The preview failed:")));
     head.push(lines("text", preview.errors.flatMap(({ message }) => message.trim().split("\n")).slice(0, MOST_LINES)));
   }
-  for (const { message } of foreign) head.push(lines("text", message.trim().split("\n").slice(0, MOST_LINES)));
+  for (const { message } of [...foreign, ...unseen])
+    head.push(lines("text", message.trim().split("\n").slice(0, MOST_LINES)));
   if (differing.length > 0) {
     head.push(paragraph(text("What an update would change, because somebody or something else changed it:")));
   }
   return {
-    clean: !preview.failed && differing.length === 0 && foreign.length === 0 && machine === undefined,
+    clean: [...differing, ...foreign, ...unseen].length === 0 && !preview.failed && machine === undefined,
     report: { head, parts: changeParts(differing), foot: differing.length > 0 ? [paragraph(text(WAY_OUT))] : [] },
   };
 }
@@ -47,11 +51,19 @@ function isDrift(change: Change): boolean {
   return !isDeployment(change) && change.operation !== "read";
 }
 
-function verdict({ failed }: Preview, differing: Change[], foreign: number, machine: string | undefined): string {
+interface Found {
+  differing: Change[];
+  foreign: number;
+  unseen: number;
+  machine: string | undefined;
+}
+
+function verdict({ failed }: Preview, { differing, foreign, unseen, machine }: Found): string {
   const found = [
     ...(failed ? ["the infrastructure could not be compared"] : []),
     ...(differing.length > 0 ? [`the infrastructure differs (${changeCounts(differing)})`] : []),
     ...(foreign > 0 ? ["something was added by hand"] : []),
+    ...(unseen > 0 ? ["not everything that is added by hand could be looked for"] : []),
     ...(machine === undefined ? [] : ["the machine needs attention"]),
   ].join("; ");
   return found === "" ? "No drift" : `${found[0]!.toUpperCase()}${found.slice(1)}`;

@@ -127,6 +127,20 @@ describe("exclusiveRules", () => {
     const { warnings } = await machine({ exclusiveRules: true }, BY_HAND);
     assert.match(warnings[0]!, /sgr-0123456789abcdef0: tcp 8080[^]*The update revokes them/);
   });
+
+  it("says in a sentence which allowed rule is not there any more", async () => {
+    const answers = cloudWith({});
+    answers.invokes[RULE] = () => {
+      throw new Error("reading Security Group Rule: couldn't find resource");
+    };
+    const args = { ...keys, exclusiveRules: true, allowedRuleIds: ["sgr-00000009"] };
+    const { error } = await refusal(answers, () => new NixosInstance("web", args));
+    assert.match(
+      error.message,
+      /allowedRuleIds: EC2 did not tell of the rule sgr-00000009: .*couldn't find resource\n/,
+    );
+    assert.match(error.message, /Take it out of allowedRuleIds/);
+  });
 });
 
 describe("extraRules", () => {

@@ -9,7 +9,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { driftReport } from "../../cli/ci/driftReport";
-import { FOREIGN } from "../../components/signals";
+import { FOREIGN, UNSEEN } from "../../components/signals";
 import { keepIssue } from "../../cli/ci/issue";
 import { askMachine, machineProblem, problemOf } from "../../cli/ci/machineStatus";
 import { readPreview } from "../../cli/preview/read";
@@ -69,6 +69,16 @@ describe("driftReport", () => {
     assert.match(text, /sgr-1: tcp 8080 from 0\.0\.0\.0\/0/);
     assert.doesNotMatch(text, /t3\.micro/);
     assert.equal(driftReport({ ...read, warnings: warnings.slice(1) }, undefined).clean, true);
+  });
+
+  it("does not take a look that was refused for one that found nothing", () => {
+    const read = readPreview(readFileSync(recorded("no-effect"), "utf8"), { exitCode: 0 });
+    const message = `It ${UNSEEN} somebody added rules to the firewall by hand: UnauthorizedOperation`;
+    const { clean, report } = driftReport({ ...read, warnings: [{ severity: "warning", message }] }, undefined);
+    assert.equal(clean, false);
+    const text = toMarkdown(report, 65_536);
+    assert.match(text, /Not everything that is added by hand could be looked for/);
+    assert.match(text, /UnauthorizedOperation/);
   });
 
   it("says that nothing could be compared, with the error, when the preview failed", () => {
