@@ -103,7 +103,7 @@ describe("upgrade: health", () => {
     afterEach(() => bench.machine.output(restore));
 
     for (const [what, [act, message]] of Object.entries(lost)) {
-      // Fault 140
+      // Fault 110
       it(`${what}: the last good system is put back`, async () => {
         await bench.push({ health: `#!/bin/sh\n${unreachable}\n${act}\nexec nixos-upgrade-health\n` });
         await assertTakenBack("health", message);

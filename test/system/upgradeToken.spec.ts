@@ -234,7 +234,7 @@ describe("upgrade with a token", () => {
       "a secret that is no token": "secret",
       "a token that GitHub refuses": `github_pat_${randomBytes(20).toString("hex")}`,
     })) {
-      // Fault 141
+      // Fault 111
       it(`${what} comes with a new system: the last good one is put back`, async () => {
         github.revoked = secret;
         const system = await bench.current();

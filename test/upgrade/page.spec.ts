@@ -128,7 +128,7 @@ describe("what the machine says after an outage", () => {
       assert.match(stderr, /has not asked the repository for \d+ minutes/);
     });
 
-    // Fault 142
+    // Fault 112
     it("advises no command with a name in it that a shell would obey", async () => {
       place.settings["UPGRADE_BRANCH"] = "live";
       record("probe", { begun: now - 9 * HOUR, waitingSince: now - 5 * HOUR });
