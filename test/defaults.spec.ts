@@ -55,7 +55,6 @@ async function resourcesOf(args: ContinuousDeploymentArgs): Promise<string[]> {
 }
 
 describe("defaults", function () {
-  this.timeout(600_000);
   let settings: Record<string, Property[]>;
   const { config } = parse(readFileSync("Pulumi.yaml", "utf8")) as Yaml;
 

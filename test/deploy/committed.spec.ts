@@ -43,7 +43,6 @@ interface Case {
 }
 
 describe("what is committed", function () {
-  this.timeout(300_000);
   let place: string;
   let folder: string;
   let nix: string;

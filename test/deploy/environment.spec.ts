@@ -41,7 +41,6 @@ const SECRETS = Object.fromEntries(
 const OF_NIX = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "NIX_CONFIG"];
 
 describe("the environment of other programs", function () {
-  this.timeout(120_000);
   let root: string;
   let project: string;
   let env: NodeJS.ProcessEnv;

@@ -446,6 +446,6 @@ describe("the evaluation cache", () => {
       commit();
       assert.notEqual(await evaluated(flake, real), before);
       assert.notEqual(await evaluated(flake, hash), hashBefore);
-    }).timeout(120_000);
+    });
   }
 });

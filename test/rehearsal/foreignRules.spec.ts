@@ -18,7 +18,6 @@ import { ROOT } from "./project";
 const EXCLUSIVE = "aws:ec2/vpcSecurityGroupRulesExclusive:VpcSecurityGroupRulesExclusive";
 
 describe("a firewall with rules that somebody added by hand", function () {
-  this.timeout(120_000);
   let folder: string;
   let ec2: Ec2;
   let aws: Operations;

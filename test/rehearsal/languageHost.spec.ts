@@ -33,7 +33,6 @@ const OWN = findProgram(process.env, "pulumi-language-nodejs");
 
 describe("the language host for Node", function () {
   // It starts a host for each command that was recorded.
-  this.timeout(120_000);
   let folder: string;
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(path.join(tmpdir(), "language-host-")));

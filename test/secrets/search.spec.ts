@@ -17,7 +17,6 @@ import { newKey } from "../support/keys";
 import { encrypted, type SearchCase, sopsCases, TEXT_CASES } from "./searchCases";
 
 describe("the searches of a flake's folder for secrets", function () {
-  this.timeout(300_000);
   let root: string;
 
   before(() => {

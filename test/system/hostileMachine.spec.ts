@@ -23,7 +23,6 @@ const DERIVATION = `/nix/store/${"b".repeat(32)}-nixos-system.drv`;
 const OBEYED = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
 describe("a hostile machine", function () {
-  this.timeout(300_000);
   let folder: string;
   let machine: HostileMachine;
   let env: NodeJS.ProcessEnv;

@@ -302,11 +302,11 @@ function urnOf(parent: string | undefined, type: string, name: string): string {
 
 /** Waits until a failed run has no more to say: each output that hangs on the failure rejects on its own. */
 async function quiet(failures: unknown[]): Promise<void> {
-  let heard = -1;
   // Several turns, because in one of a busy computer nothing may happen.
-  for (let calm = 0; calm < 5; calm = heard === failures.length ? calm + 1 : 0) {
-    heard = failures.length;
+  for (let calm = 0; calm < 5;) {
+    const heard = failures.length;
     await new Promise((resolve) => setTimeout(resolve, 20));
+    calm = heard === failures.length ? calm + 1 : 0;
   }
 }
 
