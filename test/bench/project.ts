@@ -58,8 +58,13 @@ export async function makeProject(folder: string): Promise<Project> {
       const remote = `${folder}.remote/example/pulumi-nixos.git`;
       fs.mkdirSync(remote, { recursive: true });
       await git("init", "--quiet", "--bare", remote);
-      await git("remote", "add", "origin", remote);
-      await git("push", "--quiet", "origin", "main");
+      await git("push", "--quiet", remote, "main");
+      // GitHub's address, answered by this folder: only the repository itself is asked where its branch is.
+      await git("remote", "add", "origin", "git@github.com:example/pulumi-nixos.git");
+      const ssh = path.join(`${folder}.remote`, "ssh");
+      fs.writeFileSync(ssh, `#!/bin/sh\nexec git upload-pack '${remote}'\n`, { mode: 0o755 });
+      await git("config", "core.sshCommand", `'${ssh}'`);
+      await git("config", "ssh.variant", "simple");
     },
   };
 }

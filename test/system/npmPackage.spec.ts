@@ -121,6 +121,7 @@ describe("the npm package of the components", () => {
         [
           ...sources.flatMap((name) => [`src/${name}.ts`, ...built.map((suffix) => name + suffix)]),
           ...deploy,
+          "deploy/rules.d.cts",
           "LICENSE",
           "README.md",
           "package.json",
