@@ -1,4 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
+import { shown } from "./deploy/rules.cjs";
+
+export { shown };
 
 /** Returns one text per problem of a value: what is wrong, the value, what is allowed, what to do. Empty: no problem. */
 export type Check<T> = (property: string, value: T) => string[];
@@ -6,26 +9,6 @@ export type Check<T> = (property: string, value: T) => string[];
 /** One problem in the form that all messages share. */
 export function problem(property: string, got: string, allowed: string, remedy?: string): string {
   return `${property}: got ${got}; allowed: ${allowed}.${remedy === undefined ? "" : ` ${remedy}`}`;
-}
-
-/** What JSON leaves as it is and a terminal obeys: delete, the second set of controls, turns of the reading direction. */
-const OBEYED = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-
-/** A value as a message shows it: quoted and escaped, so that a newline or a control character is visible. */
-export function shown(value: unknown): string {
-  const text = (asJson(value) ?? "undefined").replaceAll(
-    OBEYED,
-    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
-}
-
-function asJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return "a value that cannot be shown"; // nested too deep, or within itself
-  }
 }
 
 /** The text that presents several problems at once. */

@@ -21,9 +21,9 @@ export async function answerOf<T>(
  * creates it, when nothing can be looked up by it.
  */
 export function onceMade<T>(value: pulumi.Output<T>): pulumi.Output<T> {
-  const { allResources } = value as unknown as { allResources: () => Promise<Set<pulumi.Resource>> };
-  const ids = allResources().then((all) =>
-    [...all].flatMap((one) => (pulumi.CustomResource.isInstance(one) ? [one.id] : [])),
-  );
+  const source = value as unknown as { allResources: () => Promise<Set<pulumi.Resource>> };
+  const ids = source
+    .allResources()
+    .then((all) => [...all].flatMap((one) => (pulumi.CustomResource.isInstance(one) ? [one.id] : [])));
   return pulumi.all([value, ids]).apply(([known]) => known as T);
 }

@@ -135,7 +135,7 @@ describe("the program", () => {
     assert.equal(cloudResources(resources).length, 13);
     assert.equal(
       only(resources, "pulumi:pulumi:Stack").outputs!["upgradeFlake"],
-      "github:octo/other/live?dir=nix#default",
+      "github:octo/other/heads/live?dir=nix#default",
     );
   });
 

@@ -9,7 +9,7 @@ import { plainEnvironment, Processes } from "./process.mjs";
 import rules from "./rules.cjs";
 import { harmless } from "./text.mjs";
 
-const { DEFAULTS, RULES } = rules;
+const { DEFAULTS, RULES, shown } = rules;
 
 /** @param {NodeJS.ProcessEnv} env */
 function readSettings(env) {
@@ -19,7 +19,7 @@ function readSettings(env) {
   const refusal = RULES.flake(reference);
   const problems = [
     refusal === undefined ||
-      `EVALUATE_FLAKE: got ${JSON.stringify(reference)}; allowed: ${refusal.allowed}. ${refusal.remedy ?? ""}`.trim(),
+      `EVALUATE_FLAKE: got ${shown(reference)}; allowed: ${refusal.allowed}. ${refusal.remedy ?? ""}`.trim(),
     ["nix", "hash"].includes(mode) || `EVALUATE_MODE: got ${JSON.stringify(mode)}; allowed: "nix", "hash".`,
     ["true", "false"].includes(cache) || `EVALUATE_CACHE: got ${JSON.stringify(cache)}; allowed: "true", "false".`,
   ].filter((problem) => problem !== true);

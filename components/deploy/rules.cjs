@@ -16,6 +16,22 @@ const { isIP } = require("node:net");
  * @typedef {(value: any) => Refusal | undefined} Rule
  */
 
+/** What JSON leaves as it is and a terminal obeys: delete, the second set of controls, turns of the reading direction. */
+const OBEYED = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/**
+ * A value as a message shows it: quoted and escaped, so that a newline or a control character is visible.
+ * @param {unknown} value
+ * @returns {string}
+ */
+function shown(value) {
+  const text = (JSON.stringify(value) ?? "undefined").replaceAll(
+    OBEYED,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
+}
+
 const DEFAULTS = Object.freeze({
   flake: "path:./nix#default",
   buildOn: "host",
@@ -94,13 +110,13 @@ function flake(value) {
   const refused = (remedy) => ({ allowed, remedy });
   if (typeof value !== "string" || value === "") return refused("It is empty.");
   const [reference = "", attribute, ...more] = value.split("#");
-  if (attribute === undefined) return refused(`The attribute is missing: write ${JSON.stringify(`${value}#default`)}.`);
+  if (attribute === undefined) return refused(`The attribute is missing: write ${shown(`${value}#default`)}.`);
   if (more.length > 0) return refused("It has more than one #.");
   if (attribute === "") return refused('The attribute after the # is empty: write "#default".');
   if (reference === "") return refused('The flake is missing before the #: write "path:./nix#…".');
   if (reference.startsWith("-")) return refused("It starts with -, which would be taken for an option.");
   const illegal = /[^A-Za-z0-9._~:/?=&%+@,-]/u.exec(reference)?.[0] ?? /[^A-Za-z0-9._-]/u.exec(attribute)?.[0];
-  if (illegal !== undefined) return refused(`The character ${JSON.stringify(illegal)} is not allowed in it.`);
+  if (illegal !== undefined) return refused(`The character ${shown(illegal)} is not allowed in it.`);
   if (!/^[A-Za-z_]/.test(attribute)) return refused("The attribute must start with a letter or _.");
   return undefined;
 }
@@ -189,4 +205,4 @@ const RULES = {
   repository: matching(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+$/, '"owner/name" of a repository'),
 };
 
-module.exports = { DEFAULTS, RULES };
+module.exports = { DEFAULTS, RULES, shown };

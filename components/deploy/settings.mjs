@@ -4,7 +4,7 @@ import { parseFlakeReference } from "./flake.mjs";
 import { publicKeyOf } from "./publicKey.mjs";
 import rules from "./rules.cjs";
 
-const { DEFAULTS, RULES } = rules;
+const { DEFAULTS, RULES, shown } = rules;
 
 /**
  * What a deployment is told.
@@ -30,7 +30,7 @@ export function readSettings(env) {
    */
   const checked = (name, value, rule) => {
     const refusal = rule(value);
-    if (refusal !== undefined) problem(name, value === undefined ? "nothing" : JSON.stringify(value), refusal);
+    if (refusal !== undefined) problem(name, value === undefined ? "nothing" : shown(value), refusal);
     return value;
   };
   /** @param {string} name @param {import("./rules.cjs").Rule} rule @param {string} [otherwise] */
@@ -47,7 +47,7 @@ export function readSettings(env) {
   /** @param {string} name @param {boolean} otherwise */
   const flag = (name, otherwise) => {
     const value = env[name] || String(otherwise);
-    if (value !== "true" && value !== "false") problem(name, JSON.stringify(value), { allowed: '"true" or "false"' });
+    if (value !== "true" && value !== "false") problem(name, shown(value), { allowed: '"true" or "false"' });
     return value === "true";
   };
 
@@ -106,12 +106,12 @@ function extraArguments(json, problem) {
     // Reported below.
   }
   if (!Array.isArray(value)) {
-    problem(name, JSON.stringify(json), { allowed: "a JSON list of texts" });
+    problem(name, shown(json), { allowed: "a JSON list of texts" });
     return [];
   }
   for (const word of value) {
     const refusal = RULES.extraArgument(word);
-    if (refusal !== undefined) problem(name, JSON.stringify(word), refusal);
+    if (refusal !== undefined) problem(name, shown(word), refusal);
   }
   return value;
 }

@@ -7,7 +7,6 @@ const config = new pulumi.Config();
 
 // Losing the state means losing the only list of what exists, and the key to its secrets: both are protected.
 const kept = { protect: true };
-
 const bucket = new s3.Bucket("pulumi-state", {}, kept);
 const ofBucket = { bucket: bucket.bucket };
 
@@ -33,7 +32,6 @@ const refusePlainHttp = {
 };
 const policy = pulumi.jsonStringify({ Version: "2012-10-17", Statement: [refusePlainHttp] });
 new s3.BucketPolicy("tls-only", { ...ofBucket, policy }, { dependsOn: [blocked] });
-
 const key = new kms.Key("secrets", { description: "Secrets in Pulumi states", enableKeyRotation: true }, kept);
 const alias = new kms.Alias("secrets-alias", { name: "alias/pulumi-secrets", targetKeyId: key.keyId });
 

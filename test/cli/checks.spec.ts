@@ -363,7 +363,7 @@ describe("checks", () => {
         world.replies.set("/installation/repositories", { status: 401, body: { message: "Bad credentials" } });
         assert.match(
           all((await checkGithubUser(await client())).results),
-          /^failed GitHub: .*\(401\).*GitHub App's token/,
+          /^failed GitHub: .*\(401: Bad credentials\).*GitHub App's token/,
         );
       });
     });

@@ -292,7 +292,7 @@ describe("ProtectedRepository", () => {
   const bad: [string, Partial<ProtectedRepositoryArgs>, string][] = [
     ["an owner with illegal characters", { owner: "oc_to" }, 'owner: got "oc_to"; allowed: a GitHub user'],
     ["a name with illegal characters", { name: "ser ver" }, 'name: got "ser ver"; allowed: a GitHub repository name'],
-    ["a branch with a wildcard", { branch: "rel/*" }, 'branch: got "rel/*"; allowed: a branch name'],
+    ["a branch with a wildcard", { branch: "rel/*" }, 'branch: got "rel/*"; allowed: a branch'],
     ["another visibility", { visibility: "secret" }, 'visibility: got "secret"; allowed: "private"'],
     ["another kind of protection", { protection: "none" }, 'protection: got "none"; allowed: "branch"'],
     ["no required checks", { requiredChecks: [] }, "requiredChecks: got []; allowed: at least one"],

@@ -574,7 +574,13 @@ describe("what is committed", function () {
       write("nix/motd", "changed\n");
       assertVerdict(await verdict(reference("&ref=live"), withNix()));
       commit();
-      git("update-ref", "refs/remotes/origin/main", "HEAD");
+      // GitHub, whose branch is at that commit.
+      gitIn(place, "clone", "--quiet", "--bare", folder, path.join(place, "github.git"));
+      write(".git/github", `#!/bin/sh\nexec git upload-pack ${place}/github.git\n`);
+      fs.chmodSync(path.join(folder, ".git/github"), 0o755);
+      git("remote", "add", "origin", "git@github.com:a/b.git");
+      git("config", "core.sshCommand", path.join(folder, ".git/github"));
+      git("config", "ssh.variant", "simple");
       const { warning } = await followedRevision(deployment(reference("&ref=live")));
       assert.match(warning ?? "", /the next automatic upgrade installs that one/);
     });

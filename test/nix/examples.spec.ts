@@ -122,7 +122,8 @@ describe("the flakes of the examples", () => {
   it("take the token from the file of secrets, once it is there", () => {
     assert.equal(machine("access-token", "default").settings["UPGRADE_TOKEN_FILE"], "");
     // As much of a SOPS file as evaluation looks at.
-    const text = `github-access-token: ENC[AES256_GCM,data:AA==,type:str]\nsops:\n    mac: ENC[AES256_GCM,data:AA==,type:str]\n`;
+    const sealed = `ENC[AES256_GCM,data:AAAA,iv:${"A".repeat(43)}=,tag:${"A".repeat(22)}==,type:str]`;
+    const text = `github-access-token: ${sealed}\nsops:\n    mac: ${sealed}\n`;
     writeFileSync(path.join(folder, "examples/access-token/nix/secrets.yaml"), text);
     commit();
     const { settings } = machine("access-token", "default");

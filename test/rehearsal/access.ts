@@ -39,7 +39,7 @@ export async function useToken(stage: Stage, before: Run): Promise<Run> {
   });
   verdicts.program("the machine is to upgrade itself over HTTPS", () => {
     const { owner, name, branch } = readRepository(stage);
-    assert.equal(run.outputs["upgradeFlake"], `github:${owner}/${name}/${branch}?dir=nix#default`);
+    assert.equal(run.outputs["upgradeFlake"], `github:${owner}/${name}/heads/${branch}?dir=nix#default`);
   });
   verdicts.engineOnly("the deploy key goes only after the new system was confirmed", () => {
     assert.deepEqual(byName(doneTo(run)), { [DEPLOY_KEY]: "delete", [DEPLOYMENT]: "replace" });
