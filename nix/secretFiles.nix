@@ -468,7 +468,9 @@ let
       isSopsFile = contains "ENC[AES256_GCM," text && facts.encrypted;
       what = secretIn text (lastName file);
     in
-    if forSops then
+    if stringLength text > 100000000 then
+      "it is a text of more than 100 MB, which is too large to be searched for secrets. Move it out of the folder, or split it."
+    else if forSops then
       sopsProblem facts
     else if isSopsFile && facts.plain == null then
       null
