@@ -23,7 +23,6 @@ let
     elemAt
     filter
     foldl'
-    genList
     head
     isString
     length
@@ -160,27 +159,42 @@ let
 
   # --- Keys, tokens, passwords ---------------------------------------------------------------------
 
-  # Where a mark begins in a text.
-  placesOf =
-    mark: text:
+  # Whether one of a mark's places in a text is of the form. The search ends at the first, and holds
+  # no list of places, which a long file would have a million of.
+  foundAt =
+    form: text: mark:
     let
-      parts = filter isString (split mark text);
+      size = stringLength mark;
       step =
-        found: part:
-        let
-          at = found.at + stringLength part;
-        in
-        builtins.seq at {
-          at = at + stringLength mark;
-          places = found.places ++ [ at ];
-        };
-      found = foldl' step {
-        at = 0;
-        places = [ ];
-      } parts;
+        state: part:
+        if state.found then
+          state
+        else if isString part then
+          let
+            at = state.at + stringLength part;
+          in
+          builtins.seq at {
+            inherit at;
+            found = false;
+          }
+        else
+          let
+            found = isOf form text mark state.at;
+            at = state.at + size;
+          in
+          builtins.seq found (builtins.seq at { inherit at found; });
     in
-    # What ends the text is followed by no mark.
-    genList (elemAt found.places) (length found.places - 1);
+    contains mark text
+    && (foldl' step {
+      at = 0;
+      found = false;
+    } (split (replaceStrings [ "." ] [ "[.]" ] mark) text)).found;
+
+  # The same as asking for all of it, and most of the time only a tenth is gone through.
+  begins =
+    form: text:
+    matches "(${form}).*" (substring 0 100 text)
+    || (stringLength text > 100 && matches "(${form}).*" text);
 
   # No regular expression goes over a whole text: on some hundred kilobytes, such as a script of
   # the web page, Nix's run out of stack.
@@ -192,18 +206,17 @@ let
       # The end of the file is the end of a line.
       later = substring (at + stringLength mark) 1000 text + "\n";
     in
-    (form ? after -> matches "(${form.after}).*" later)
+    (form ? last -> at > 0 && matches form.last (substring (at - 1) 1 text))
+    && (form ? after -> begins form.after later)
     && (form ? before -> matches form.before earlier)
-    && (form ? not -> !(matches "(${form.not}).*" later))
+    && (form ? not -> !(begins form.not later))
     && (form ? notBefore -> !(matches form.notBefore earlier));
 
   secretIn =
     text: name:
     let
       found = filter (
-        form:
-        (form ? "in" -> matches form."in" name)
-        && any (mark: any (isOf form text mark) (placesOf mark text)) form.marks
+        form: (form ? "in" -> matches form."in" name) && any (foundAt form text) form.marks
       ) forms.text;
       isPassword =
         matches forms.passwordNames name
@@ -246,6 +259,16 @@ let
       size = stringLength line;
     in
     if size < 2000 then line else substring 0 1000 line + substring (size - 1000) 1000 line;
+
+  # A long line with short runs of blanks, which are all the same to the expression for encrypted
+  # lines, and would take it cubic time.
+  squeezed =
+    line:
+    let
+      many = "                ";
+      fewer = replaceStrings [ many ] [ " " ];
+    in
+    if stringLength line < 100 then line else fewer (fewer (replaceStrings [ "\t" ] [ " " ] line));
 
   # Line by line: whether SOPS's own block is there, the first line outside of it that holds
   # something readable, and whether a rule left it so.
@@ -296,7 +319,8 @@ let
               // {
                 inherit inBlock;
                 below = null;
-                plain = if facts.plain == null && !(matches format.encrypted line) then line else facts.plain;
+                plain =
+                  if facts.plain == null && !(matches format.encrypted (squeezed line)) then line else facts.plain;
               };
         in
         builtins.deepSeq next next;
@@ -444,7 +468,9 @@ let
       isSopsFile = contains "ENC[AES256_GCM," text && facts.encrypted;
       what = secretIn text (lastName file);
     in
-    if forSops then
+    if stringLength text > 100000000 then
+      "it is a text of more than 100 MB, which is too large to be searched for secrets. Move it out of the folder, or split it."
+    else if forSops then
       sopsProblem facts
     else if isSopsFile && facts.plain == null then
       null

@@ -19,6 +19,9 @@ const SKIPPED = new Set([".git"]);
 
 const SOPS_CONFIG = ".sops.yaml";
 
+/** A larger text is refused without being searched, here as in Nix: GitHub does not take one either. In bytes. */
+const LARGEST_TEXT = 100_000_000;
+
 /** What other programs than sops encrypted begins so. */
 const OTHERWISE_ENCRYPTED =
   /^(?:\$ANSIBLE_VAULT;|age-encryption\.org\/|-----BEGIN (?:AGE ENCRYPTED FILE|PGP MESSAGE)-----)/;
@@ -34,10 +37,15 @@ const OTHERWISE_ENCRYPTED =
 export function secretsProblems(flakeFolder, machineRecipient) {
   const files = filesOf(flakeFolder);
   const rules = rulesOf(flakeFolder, files);
-  return files.flatMap((file) => {
-    const problem = problemOf(flakeFolder, file, rules, machineRecipient);
-    return problem === undefined ? [] : [`${path.join(flakeFolder, file)}: ${problem}`];
-  });
+  const above = path.join(flakeFolder, "..", SOPS_CONFIG);
+  const unreadable = isFile(above) ? contentOf(above).problem : undefined;
+  return [
+    ...(unreadable === undefined ? [] : [`${above}: ${unreadable}`]),
+    ...files.flatMap((file) => {
+      const problem = problemOf(flakeFolder, file, rules, machineRecipient);
+      return problem === undefined ? [] : [`${path.join(flakeFolder, file)}: ${problem}`];
+    }),
+  ];
 }
 
 /**
@@ -51,7 +59,7 @@ export function readableNames(flakeFolder) {
   const rules = rulesOf(flakeFolder, files);
   return files.flatMap((file) => {
     if (!isForSops(file, rules)) return [];
-    const text = textOf(path.join(flakeFolder, file));
+    const { text } = contentOf(path.join(flakeFolder, file));
     if (text === undefined) return [];
     const { readable } = sopsFacts(text, formatOf(path.basename(file), text));
     return readable.map((name) => `${path.join(flakeFolder, file)}: ${name}`);
@@ -75,7 +83,7 @@ export function recipientsOf(text) {
  */
 export function hasToken(flakeFolder) {
   const files = filesOf(flakeFolder);
-  const read = (/** @type {string} */ file) => fs.readFileSync(path.join(flakeFolder, file), "utf8");
+  const read = (/** @type {string} */ file) => contentOf(path.join(flakeFolder, file)).text ?? "";
   if (files.includes("secrets.yaml") && /^github-access-token:/m.test(read("secrets.yaml"))) return true;
   const own = files.filter((file) => file.endsWith(".nix") && !/^(modules|checks)[\\/]/.test(file));
   return own.some((file) => /\btokenFile\b/.test(read(file)));
@@ -83,10 +91,19 @@ export function hasToken(flakeFolder) {
 
 /**
  * @param {string} folder
- * @returns {string[]} names relative to the folder, of files only: a link has no content of its own
+ * @returns {string[]} names relative to the folder, of files only (a link has no content of its own), and of folders
+ *   that cannot be read, which opening them says
  */
 function filesOf(folder, below = "") {
-  return fs.readdirSync(path.join(folder, below), { withFileTypes: true }).flatMap((entry) => {
+  /** @type {fs.Dirent[]} */
+  let entries;
+  try {
+    entries = fs.readdirSync(path.join(folder, below), { withFileTypes: true });
+  } catch (error) {
+    if (below === "") throw error;
+    return [below];
+  }
+  return entries.flatMap((entry) => {
     const name = path.join(below, entry.name);
     if (SKIPPED.has(entry.name)) return [];
     if (entry.isDirectory()) return filesOf(folder, name);
@@ -111,10 +128,15 @@ function rulesOf(flakeFolder, files) {
       below: "",
     })),
     // Also through a link; a pipe would be waited for.
-    ...(fs.statSync(above, { throwIfNoEntry: false })?.isFile()
+    ...(isFile(above)
       ? [{ file: above, from: "", below: `${path.basename(path.resolve(flakeFolder))}/` }]
       : []),
-  ].map(({ file, ...rest }) => ({ ...rest, patterns: pathPatterns(fs.readFileSync(file, "utf8")) }));
+  ].map(({ file, ...rest }) => ({ ...rest, patterns: pathPatterns(contentOf(file).text ?? "") }));
+}
+
+/** @param {string} place */
+function isFile(place) {
+  return fs.statSync(place, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 /**
@@ -143,8 +165,8 @@ function problemOf(flakeFolder, file, rules, machineRecipient) {
     return "its name is not UTF-8, so that it cannot be searched for secrets. Rename it.";
   }
   if (matches(FORMS.keyNames, name)) return "it looks like a private key, by its name. Move it out of the folder.";
-  const text = textOf(path.join(flakeFolder, file));
-  if (text === undefined) return undefined;
+  const { text, problem: unsearched } = contentOf(path.join(flakeFolder, file));
+  if (text === undefined) return unsearched;
   const format = formatOf(name, text);
   const facts = sopsFacts(text, format);
   if (isForSops(file, rules) && !OTHERWISE_ENCRYPTED.test(text)) {
@@ -168,8 +190,33 @@ function problemOf(flakeFolder, file, rules, machineRecipient) {
 const FIRST = Buffer.allocUnsafe(65536);
 
 /**
- * The text of a file; undefined when it has none, as a picture, or what git-crypt locked.
+ * The text of a file; none when it is none, as a picture, or what git-crypt locked, or when it cannot be had: then with
+ * what is wrong.
  * @param {string} file
+ * @returns {{ text?: string, problem?: string }}
+ */
+function contentOf(file) {
+  try {
+    const text = textOf(file);
+    return text === undefined ? {} : { text };
+  } catch (error) {
+    if (error instanceof TooLarge) {
+      return {
+        problem: `it is a text of more than ${LARGEST_TEXT / 1_000_000} MB, which is too large to be searched for secrets. Move it out of the folder, or split it.`,
+      };
+    }
+    const code = /** @type {NodeJS.ErrnoException} */ (error).code ?? String(error);
+    return {
+      problem: `it cannot be read (${code}), and so not be searched for secrets. Give yourself the right to read it, or move it out of the folder.`,
+    };
+  }
+}
+
+class TooLarge extends Error {}
+
+/**
+ * @param {string} file
+ * @returns {string | undefined}
  */
 function textOf(file) {
   const descriptor = fs.openSync(file, "r");
@@ -178,6 +225,7 @@ function textOf(file) {
     const wide = wideEncoding(beginning);
     // Most that is not text shows it at once, and may be large.
     if (wide === undefined && beginning.includes(0)) return undefined;
+    if (fs.fstatSync(descriptor).size > LARGEST_TEXT) throw new TooLarge();
     const all = beginning.length < FIRST.length ? beginning : Buffer.concat([beginning, fs.readFileSync(descriptor)]);
     if (wide !== undefined) return new TextDecoder(wide).decode(all);
     return all.includes(0) ? undefined : all.toString("utf8").replace(/^\uFEFF/, "");

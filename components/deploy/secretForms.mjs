@@ -12,6 +12,7 @@ import fs from "node:fs";
  * @typedef {object} Form
  * @property {string} what it is, for people
  * @property {string[]} marks
+ * @property {string} [last] the one character before the mark, as `before` has it: asked first, as it costs nothing
  * @property {string} [before] what stands before the mark, from the beginning of that part of the file
  * @property {string} [notBefore] the same, and it is none
  * @property {string} [after] how what follows the mark begins
@@ -41,6 +42,8 @@ const AFTER = 1000;
 
 /** @type {Map<string, RegExp>} */
 const compiled = new Map();
+/** @type {Map<string, RegExp>} */
+const beginnings = new Map();
 
 /**
  * Whether a text is wholly of a form, as Nix's `match` understands it.
@@ -62,6 +65,20 @@ export function match(form, text) {
     compiled.set(form, expression);
   }
   return expression.exec(text);
+}
+
+/**
+ * Whether a text begins so.
+ * @param {string} form
+ * @param {string} text
+ */
+function begins(form, text) {
+  let expression = beginnings.get(form);
+  if (expression === undefined) {
+    expression = new RegExp(`^(?:${form})`, "s");
+    beginnings.set(form, expression);
+  }
+  return expression.test(text);
 }
 
 /**
@@ -89,12 +106,13 @@ export function secretIn(text, name) {
  * @param {number} start
  * @param {number} end
  */
-function isOf({ before, notBefore, after, not }, text, start, end) {
-  const earlier = text.slice(Math.max(0, start - BEFORE), start);
+function isOf({ last, before, notBefore, after, not }, text, start, end) {
+  if (last !== undefined && !matches(last, text.slice(Math.max(0, start - 1), start))) return false;
   // The end of the file is the end of a line.
   const later = `${text.slice(end, end + AFTER)}\n`;
-  if (after !== undefined && !matches(`(${after}).*`, later)) return false;
+  if (after !== undefined && !begins(after, later)) return false;
+  const earlier = text.slice(Math.max(0, start - BEFORE), start);
   if (before !== undefined && !matches(before, earlier)) return false;
-  if (not !== undefined && matches(`(${not}).*`, later)) return false;
+  if (not !== undefined && begins(not, later)) return false;
   return notBefore === undefined || !matches(notBefore, earlier);
 }

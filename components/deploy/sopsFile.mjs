@@ -41,7 +41,8 @@ export function sopsFacts(text, name = "yaml") {
   let inBlock = false;
   /** @type {number | undefined} the indentation of a name whose values are left readable */
   let below;
-  for (const line of text.replaceAll("\r", "").split("\n").map(shortened)) {
+  for (const long of linesOf(text)) {
+    const line = shortened(long);
     if (inBlock && matches(format.close, line)) {
       inBlock = false;
       // A brace belongs to the block, the beginning of something else does not.
@@ -66,9 +67,30 @@ export function sopsFacts(text, name = "yaml") {
     if (matches(format.leftReadable, line)) {
       facts.readable.push(nameIn(line) ?? "a name");
       below = indentation;
-    } else if (!matches(format.encrypted, line)) facts.plain ??= line;
+    } else if (facts.plain === undefined && !matches(format.encrypted, squeezed(line))) facts.plain = line;
   }
   return facts;
+}
+
+/** One after the other: all of a large file's at once would fill the memory. @param {string} text */
+function* linesOf(text) {
+  for (let start = 0; start <= text.length; ) {
+    const found = text.indexOf("\n", start);
+    const end = found === -1 ? text.length : found;
+    yield text.slice(start, end).replaceAll("\r", "");
+    start = end + 1;
+  }
+}
+
+/**
+ * A long line with short runs of blanks, which are all the same to the expression for encrypted lines, and would take it
+ * cubic time.
+ * @param {string} line
+ */
+function squeezed(line) {
+  if (line.length < 100) return line;
+  const many = " ".repeat(16);
+  return line.replaceAll("\t", " ").replaceAll(many, " ").replaceAll(many, " ");
 }
 
 /** What a line is shows at its ends; an expression takes more than linear time on the whole of it. @param {string} line */
