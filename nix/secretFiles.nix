@@ -23,6 +23,7 @@ let
     elemAt
     filter
     foldl'
+    genList
     head
     isString
     length
@@ -162,7 +163,9 @@ let
   # Whether one of a mark's places in a text is of the form. The search ends at the first, and holds
   # no list of places, which a long file would have a million of.
   foundAt =
-    form: text: mark:
+    form:
+    { text, lead }:
+    mark:
     let
       size = stringLength mark;
       step =
@@ -179,7 +182,7 @@ let
           }
         else
           let
-            found = isOf form text mark state.at;
+            found = state.at >= lead && state.at < lead + pieceSize && isOf form text mark state.at;
             at = state.at + size;
           in
           builtins.seq found (builtins.seq at { inherit at found; });
@@ -212,11 +215,30 @@ let
     && (form ? not -> !(begins form.not later))
     && (form ? notBefore -> !(matches form.notBefore earlier));
 
+  # Nix goes through the whole of a text for each part of it that is taken. In pieces, that stays
+  # short; each has before and after it what is looked at around a mark.
+  pieceSize = 65536;
+  piecesOf =
+    text:
+    genList (
+      index:
+      let
+        lead = if index == 0 then 0 else 200;
+      in
+      {
+        inherit lead;
+        text = substring (index * pieceSize - lead) (lead + pieceSize + 1100) text;
+      }
+    ) (stringLength text / pieceSize + 1);
+
   secretIn =
     text: name:
     let
+      pieces = piecesOf text;
       found = filter (
-        form: (form ? "in" -> matches form."in" name) && any (foundAt form text) form.marks
+        form:
+        (form ? "in" -> matches form."in" name)
+        && any (mark: contains mark text && any (piece: foundAt form piece mark) pieces) form.marks
       ) forms.text;
       isPassword =
         matches forms.passwordNames name

@@ -128,9 +128,7 @@ function rulesOf(flakeFolder, files) {
       below: "",
     })),
     // Also through a link; a pipe would be waited for.
-    ...(isFile(above)
-      ? [{ file: above, from: "", below: `${path.basename(path.resolve(flakeFolder))}/` }]
-      : []),
+    ...(isFile(above) ? [{ file: above, from: "", below: `${path.basename(path.resolve(flakeFolder))}/` }] : []),
   ].map(({ file, ...rest }) => ({ ...rest, patterns: pathPatterns(contentOf(file).text ?? "") }));
 }
 

@@ -74,7 +74,7 @@ export function sopsFacts(text, name = "yaml") {
 
 /** One after the other: all of a large file's at once would fill the memory. @param {string} text */
 function* linesOf(text) {
-  for (let start = 0; start <= text.length; ) {
+  for (let start = 0; start <= text.length;) {
     const found = text.indexOf("\n", start);
     const end = found === -1 ? text.length : found;
     yield text.slice(start, end).replaceAll("\r", "");
