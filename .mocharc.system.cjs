@@ -15,7 +15,7 @@ module.exports = {
   spec: [...first, ...others].map((name) => `${FOLDER}/${name}`),
   parallel: true,
   // More than there are processors: most of the time they wait, for connections, units and times.
-  jobs: 4,
+  jobs: 3,
   timeout: TEST_MILLISECONDS,
   forbidOnly: true,
   reporter: "./test/support/reporter.cjs",
