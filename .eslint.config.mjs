@@ -20,12 +20,12 @@ export default ts.config(
   },
   {
     // A test that has a limit of its own fails when the computer is busy.
-    files: ["test/**/*.ts"],
+    files: ["test/**/*.ts", "cli/rehearse/**/*.ts"],
     rules: {
       "no-restricted-syntax": [
         "error",
         ...["CallExpression[callee.property.name='timeout'] > Literal", "Property[key.name='timeout'] > Literal"].map(
-          (selector) => ({ selector, message: "There is one limit for all: test/support/limits.cjs." }),
+          (selector) => ({ selector, message: "There is one limit for all: cli/rehearse/limits.cjs." }),
         ),
       ],
     },

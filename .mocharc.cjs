@@ -1,4 +1,4 @@
-const { TEST_MILLISECONDS } = require("./test/support/limits.cjs");
+const { TEST_MILLISECONDS } = require("./cli/rehearse/limits.cjs");
 
 module.exports = {
   require: ["tsx/cjs"],

@@ -1,5 +1,5 @@
 const { readdirSync } = require("node:fs");
-const { TEST_MILLISECONDS } = require("./test/support/limits.cjs");
+const { TEST_MILLISECONDS } = require("./cli/rehearse/limits.cjs");
 
 const FOLDER = "test/system";
 

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { ContinuousDeployment } from "./components/index";
-import { readCheckout } from "./components/checkout";
-import { nextStep as nextStepAfter } from "./components/nextStep";
-import { encryptedKeys, stackConfig } from "./components/stackConfig";
-import { readWorkflows } from "./components/workflows";
+import { readCheckout } from "./program/checkout";
+import { nextStep as nextStepAfter } from "./program/nextStep";
+import { encryptedKeys, stackConfig } from "./program/stackConfig";
+import { readWorkflows } from "./program/workflows";
 
 const repositoryJson = readFileSync("nix/repository.json", "utf8");
 

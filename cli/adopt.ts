@@ -1,6 +1,6 @@
 import { adopt } from "./adopt/run";
-import { realSurroundings } from "./checks/surroundings";
-import { runCli } from "./main";
+import { realSurroundings } from "./common/context";
+import { runCli } from "./common/command";
 
 void runCli(realSurroundings(), (around) =>
   adopt(process.argv.slice(2), around, (text) => void process.stdout.write(`${text}\n`)),

@@ -1,6 +1,6 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { text as wholeText } from "node:stream/consumers";
-import { marker, postComment } from "./preview/github";
+import { marker, postComment } from "./preview/comment";
 import { HELP, type Options, readOptions, UsageError } from "./preview/options";
 import { comparePackages } from "./preview/packages";
 import type { Preview } from "./preview/preview";

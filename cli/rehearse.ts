@@ -32,7 +32,7 @@ async function main(): Promise<number> {
     return 0;
   }
   // Loaded only now: a wrong call need not wait for Pulumi.
-  const { rehearse } = await import("../test/rehearsal/rehearse.js");
+  const { rehearse } = await import("./rehearse/rehearse.js");
   // The program's own prints are caught while it runs in this process, so this writes past the console.
   const say = (line: string) => void process.stdout.write(`${line}\n`);
   const rehearsal = await rehearse({

@@ -1,6 +1,6 @@
-import { realSurroundings } from "./checks/surroundings";
-import { runCli } from "./main";
-import { terminal } from "./setup/prompts";
+import { realSurroundings } from "./common/context";
+import { runCli } from "./common/command";
+import { terminal } from "./common/prompts";
 import { setup } from "./setup/run";
 
 const prompts = process.stdin.isTTY && process.stdout.isTTY ? terminal : undefined;

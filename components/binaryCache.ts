@@ -2,10 +2,10 @@ import * as iam from "@pulumi/aws/iam";
 import * as s3 from "@pulumi/aws/s3";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
-import { bucketName, cacheDays } from "./checks";
-import { ArgumentChecks } from "./errors";
+import { bucketName, cacheDays } from "./values/checks";
+import { ArgumentChecks } from "./values/errors";
 import { warnOfForeignPolicies } from "./foreignPolicies";
-import { nixSigningKey, signingKeyName } from "./nixSigningKey";
+import { nixSigningKey, signingKeyName } from "./keys/nixSigningKey";
 
 /** Arguments of BinaryCache. */
 export interface BinaryCacheArgs {

@@ -1,16 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { BinaryCache } from "./binaryCache";
-import { accessKind } from "./checks";
+import { accessKind } from "./values/checks";
 import { checkIntegrationSettings, connectGithubActions, type IntegrationSettings } from "./continuousIntegration";
-import { ArgumentChecks, problem } from "./errors";
+import { ArgumentChecks, problem } from "./values/errors";
 import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
-import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
-import { DEFAULT_INSTANCE_TYPE } from "./instanceType";
+import { createKeyGenerations, keyGenerationNumbers } from "./keys/keyGenerations";
+import { DEFAULT_INSTANCE_TYPE } from "./values/instanceType";
 import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nixosInstance";
-import { ed25519PrivateKey } from "./openssh";
+import { ed25519PrivateKey } from "./keys/openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
-import { branchName, ownerName, repositoryName } from "./repositoryNames";
+import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
 import { SshKeyPair } from "./sshKeyPair";
 
 /** Arguments of ContinuousDeployment. */

@@ -2,11 +2,11 @@ import { getRegionOutput } from "@pulumi/aws/getRegion";
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import type { BinaryCache } from "./binaryCache";
-import { arnOf, distinct, environmentName, githubId, previewsWord, together } from "./checks";
-import { type ArgumentChecks, type Check, problem } from "./errors";
+import { arnOf, distinct, environmentName, githubId, previewsWord, together } from "./values/checks";
+import { type ArgumentChecks, type Check, problem } from "./values/errors";
 import { GithubActionsAccess } from "./githubActionsAccess";
 import { BRANCH_ENVIRONMENT } from "./githubActionsPolicies";
-import { x86InstanceType } from "./instanceType";
+import { x86InstanceType } from "./values/instanceType";
 
 /** What a stack may choose about its continuous integration. */
 export interface IntegrationSettings {

@@ -1,10 +1,10 @@
 import * as ec2 from "@pulumi/aws/ec2";
 import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
-import { byRule, matching } from "./checks";
-import { cidrOf, cidrSlug } from "./cidr";
+import { byRule, matching } from "./values/checks";
+import { cidrOf, cidrSlug } from "./values/cidr";
 import { RULES } from "./deploy/rules.cjs";
-import { type Check, problem, shown } from "./errors";
+import { type Check, problem, shown } from "./values/errors";
 import { look } from "./foreign";
 import { answerOf } from "./lookUp";
 import { FOREIGN } from "./signals";

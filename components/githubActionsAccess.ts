@@ -1,7 +1,7 @@
 import * as iam from "@pulumi/aws/iam";
 import * as pulumi from "@pulumi/pulumi";
-import { arnOf, environmentName, githubId, previewsWord, tagValue, together } from "./checks";
-import { ArgumentChecks, type Check } from "./errors";
+import { arnOf, environmentName, githubId, previewsWord, tagValue, together } from "./values/checks";
+import { ArgumentChecks, type Check } from "./values/errors";
 import { refuseExisting } from "./existing";
 import { warnOfForeignPolicies } from "./foreignPolicies";
 import {
@@ -18,9 +18,9 @@ import {
   type Trusted,
   trustPolicy,
 } from "./githubActionsPolicies";
-import { x86InstanceType } from "./instanceType";
-import { amiId } from "./nixosAmi";
-import { branchName, ownerName, repositoryName } from "./repositoryNames";
+import { x86InstanceType } from "./values/instanceType";
+import { amiId } from "./values/nixosAmi";
+import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
 
 /** Arguments of GithubActionsAccess. */
 export interface GithubActionsAccessArgs {

@@ -1,4 +1,4 @@
-import { NIXOS_AMI_OWNER } from "./nixosAmi";
+import { NIXOS_AMI_OWNER } from "./values/nixosAmi";
 
 /** A statement of an IAM policy. */
 export interface Statement {

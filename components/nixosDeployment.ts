@@ -1,11 +1,11 @@
 import * as path from "node:path";
 import * as command from "@pulumi/command/local";
 import * as pulumi from "@pulumi/pulumi";
-import { ageRecipient } from "./age";
-import { byRule } from "./checks";
+import { ageRecipient } from "./keys/age";
+import { byRule } from "./values/checks";
 import { DEFAULTS, RULES } from "./deploy/rules.cjs";
-import { ArgumentChecks } from "./errors";
-import { ed25519PrivateKey, publicKeyOf } from "./openssh";
+import { ArgumentChecks } from "./values/errors";
+import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
 
 /** What a stack may choose about its deployments. */
 export interface DeploymentSettings {

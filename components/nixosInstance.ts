@@ -1,9 +1,9 @@
 import * as ec2 from "@pulumi/aws/ec2";
 import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
-import { distinct, httpPorts, rootVolumeGiB, subnetId } from "./checks";
-import { cidrOf } from "./cidr";
-import { ArgumentChecks, type Check, problem } from "./errors";
+import { distinct, httpPorts, rootVolumeGiB, subnetId } from "./values/checks";
+import { cidrOf } from "./values/cidr";
+import { ArgumentChecks, type Check, problem } from "./values/errors";
 import {
   extraOpenings,
   extraRules,
@@ -16,12 +16,12 @@ import {
   warnOfForeignRules,
 } from "./firewallRules";
 import { look } from "./foreign";
-import { DEFAULT_INSTANCE_TYPE, isShortOfMemory, x86InstanceType } from "./instanceType";
+import { DEFAULT_INSTANCE_TYPE, isShortOfMemory, x86InstanceType } from "./values/instanceType";
 import { answerOf } from "./lookUp";
-import { amiId, DEFAULT_RELEASE, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./nixosAmi";
-import { ed25519PrivateKey, publicKeyOf } from "./openssh";
+import { amiId, DEFAULT_RELEASE, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./values/nixosAmi";
+import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
 import { FOREIGN } from "./signals";
-import { renderUserData } from "./userData";
+import { renderUserData } from "./keys/userData";
 
 /** What a stack may choose about its machine. */
 export interface MachineSettings {

@@ -1,12 +1,12 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { accessKind, byRule, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./checks";
-import { ArgumentChecks } from "./errors";
+import { accessKind, byRule, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./values/checks";
+import { ArgumentChecks } from "./values/errors";
 import { RULES } from "./deploy/rules.cjs";
 import { refuseExisting } from "./existing";
-import { upgradeFlake } from "./flakeRef";
+import { upgradeFlake } from "./values/flakeRef";
 import { answerOf, onceMade } from "./lookUp";
-import { branchName, ownerName, repositoryName, REQUIRED_CHECKS, requiredCheckNames } from "./repositoryNames";
+import { branchName, ownerName, repositoryName, REQUIRED_CHECKS, requiredCheckNames } from "./values/repositoryNames";
 
 /** What a stack may choose about its repository. */
 export interface RepositorySettings {

@@ -1,8 +1,8 @@
 import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
-import { ArgumentChecks } from "./errors";
-import { createKeyGenerations, keyGenerationNumbers } from "./keyGenerations";
-import { ed25519PrivateKey } from "./openssh";
+import { ArgumentChecks } from "./values/errors";
+import { createKeyGenerations, keyGenerationNumbers } from "./keys/keyGenerations";
+import { ed25519PrivateKey } from "./keys/openssh";
 
 /** Arguments of SshKeyPair. */
 export interface SshKeyPairArgs {

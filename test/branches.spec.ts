@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { parseRepositoryFile } from "../components/repositoryFile";
-import { branchName } from "../components/repositoryNames";
+import { parseRepositoryFile } from "../program/repositoryFile";
+import { branchName } from "../components/values/repositoryNames";
 import { evaluateModules, nixMissing } from "./nix/evaluate";
 import { requireOrSkip } from "./require";
 

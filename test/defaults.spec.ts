@@ -6,14 +6,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { type Property, readPackage } from "../cli/docs/read";
+import { type Property, readPackage } from "../tools/docs/read";
 import { DEFAULTS } from "../components/deploy/rules.cjs";
 import { readSettings } from "../components/deploy/settings.mjs";
 import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../components/index";
-import { CONFIG_KEYS, stackConfig } from "../components/stackConfig";
-import { readWorkflows } from "../components/workflows";
+import { CONFIG_KEYS, stackConfig } from "../program/stackConfig";
+import { readWorkflows } from "../program/workflows";
 import { cloud } from "./support/cloud";
-import { newKey } from "./support/keys";
+import { newKey } from "../cli/rehearse/keys";
 import { run } from "./support/mocks";
 
 /** Where the argument of a configuration key has another name. */

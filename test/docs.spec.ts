@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
-import { componentPages } from "../cli/docs/pages";
-import { readPackage } from "../cli/docs/read";
+import { componentPages } from "../tools/docs/pages";
+import { readPackage } from "../tools/docs/read";
 import { goldenSchema } from "./support/schema";
 
 const ROOT = path.resolve(__dirname, "..");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Context } from "mocha";
-import { hasCommand } from "./support/commands";
+import { hasCommand } from "../cli/rehearse/commands";
 import { noteSkip } from "./support/skips.cjs";
 
 /** Things that a test may need and a computer may lack; `REQUIRE=nix,sshd` turns their absence into a failure. */

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import * as components from "../components/index";
 import { cloud } from "./support/cloud";
-import { newKey } from "./support/keys";
+import { newKey } from "../cli/rehearse/keys";
 import { run } from "./support/mocks";
 import { analyze, GOLDEN, goldenSchema, type Property, type Schema } from "./support/schema";
 import { Secret } from "./support/wire";

@@ -8,8 +8,8 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { type Result, run } from "./bench/run";
-import { ROOT } from "./rehearsal/project";
+import { type Result, run } from "../cli/rehearse/machine/run";
+import { ROOT } from "../cli/rehearse/project";
 
 let folder: string;
 

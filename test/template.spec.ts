@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { ROOT } from "./rehearsal/project";
+import { ROOT } from "../cli/rehearse/project";
 import { requireCommands } from "./require";
 import { configSchema } from "./support/program";
 import { repositoryFiles } from "./support/template";

@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { githubTrouble } from "../cli/checks/githubTrouble";
+import { githubTrouble } from "../cli/common/githubTrouble";
 import { type BranchAnswer, revisionFrom, revisionIn } from "../components/deploy/revision.mjs";
 import { gitTrouble } from "../components/deploy/trouble.mjs";
 import { sourced } from "./system/upgrade/programs";

@@ -1,5 +1,5 @@
 import { closest } from "fastest-levenshtein";
-import { shown } from "../../components/errors";
+import { shown } from "../../components/values/errors";
 import { typeName } from "../render/change";
 
 /** One entry of the file that `pulumi preview --import-file` writes and `pulumi import --file` reads. */

@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { AwsClient } from "aws4fetch";
-import { ask, textField } from "./http";
-import { failed, ok, type Result, skipped } from "./result";
-import { failureOf, findProgram, type Surroundings } from "./surroundings";
+import { ask, textField } from "../common/http";
+import { failed, ok, type Result, skipped } from "../common/result";
+import { failureOf, findProgram, type Surroundings } from "../common/context";
 
 /**
  * Asks AWS whose credentials these are, of those that the provider will use: a profile of the stack's configuration goes

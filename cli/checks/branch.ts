@@ -1,12 +1,12 @@
-import { pushCommand } from "../../components/nextStep";
-import { branchName } from "../../components/repositoryNames";
-import { parsed, type Workflow } from "../../components/requiredChecks";
-import { readWorkflows } from "../../components/workflows";
-import { runsOnPush } from "../../components/workflowTriggers";
-import type { GithubClient } from "./githubClient";
-import { textField } from "./http";
-import { failed, note, ok, type Result, skipped } from "./result";
-import type { Surroundings } from "./surroundings";
+import { pushCommand } from "../../program/nextStep";
+import { branchName } from "../../components/values/repositoryNames";
+import { parsed, type Workflow } from "../../program/requiredChecks";
+import { readWorkflows } from "../../program/workflows";
+import { runsOnPush } from "../../program/workflowTriggers";
+import type { GithubClient } from "../common/github";
+import { textField } from "../common/http";
+import { failed, note, ok, type Result, skipped } from "../common/result";
+import type { Surroundings } from "../common/context";
 
 const SHOWN = 10;
 

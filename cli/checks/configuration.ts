@@ -1,5 +1,5 @@
-import { configurationProblems, type Project } from "../setup/project";
-import { failed, ok, type Result } from "./result";
+import { configurationProblems, type Project } from "../common/project";
+import { failed, ok, type Result } from "../common/result";
 
 /** The stack's configuration and nix/repository.json, as the program itself checks them. */
 export function checkConfiguration(project: Project): Result {

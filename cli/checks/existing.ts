@@ -1,5 +1,5 @@
-import type { GithubClient } from "./githubClient";
-import { failed, type Result } from "./result";
+import type { GithubClient } from "../common/github";
+import { failed, type Result } from "../common/result";
 
 /** What the first update of a stack would find on GitHub, and be refused by half-way. */
 export interface Planned {

@@ -1,9 +1,9 @@
 import { realpathSync } from "node:fs";
 import { githubRepository } from "../../components/deploy/revision.mjs";
 import { gitTrouble } from "../../components/deploy/trouble.mjs";
-import { pushCommand } from "../../components/nextStep";
-import { failed, note, ok, type Result, skipped } from "./result";
-import { failureOf, firstLine, type Ran, type Surroundings } from "./surroundings";
+import { pushCommand } from "../../program/nextStep";
+import { failed, note, ok, type Result, skipped } from "../common/result";
+import { failureOf, firstLine, type Ran, type Surroundings } from "../common/context";
 
 /** The folder is a git repository of its own, on the branch that the machine follows, with everything committed. */
 export async function checkGit(around: Surroundings, branch: string): Promise<Result[]> {

@@ -1,8 +1,8 @@
-import { type GithubClient, githubTrouble } from "./githubClient";
-import { TOKEN_NEEDS } from "./githubTrouble";
+import { type GithubClient, githubTrouble } from "../common/github";
+import { TOKEN_NEEDS } from "../common/githubTrouble";
 import { type GithubUser, type Plan, planOf } from "./githubUser";
-import { field, textField } from "./http";
-import { failed, note, ok, type Result } from "./result";
+import { field, textField } from "../common/http";
+import { failed, note, ok, type Result } from "../common/result";
 
 /** What the stack must know of the repository's owner and of the repository. */
 export interface GithubOwner {

@@ -1,7 +1,7 @@
-import { type GithubClient, githubTrouble } from "./githubClient";
-import { TOKEN_NEEDS, TOKEN_PAGES } from "./githubTrouble";
-import { type Answer, textField } from "./http";
-import { failed, note, ok, type Result } from "./result";
+import { type GithubClient, githubTrouble } from "../common/github";
+import { TOKEN_NEEDS, TOKEN_PAGES } from "../common/githubTrouble";
+import { type Answer, textField } from "../common/http";
+import { failed, note, ok, type Result } from "../common/result";
 
 /** The user whom the token belongs to. */
 export interface GithubUser {

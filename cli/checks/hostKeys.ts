@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type GithubClient, githubTrouble } from "./githubClient";
-import { field } from "./http";
-import { failed, ok, type Result, skipped } from "./result";
+import { type GithubClient, githubTrouble } from "../common/github";
+import { field } from "../common/http";
+import { failed, ok, type Result, skipped } from "../common/result";
 
 /** The host keys of GitHub that the machine trusts, as known_hosts lines. */
 const FILE = "nix/upgrade/github-known-hosts";

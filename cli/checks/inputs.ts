@@ -1,9 +1,9 @@
 import path from "node:path";
 import { closedInputs, INPUTS_ADVICE, privateInputs } from "../../components/deploy/inputs.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
-import type { RepositoryFile } from "../../components/repositoryFile";
-import { note, ok, type Result } from "./result";
-import type { Surroundings } from "./surroundings";
+import type { RepositoryFile } from "../../program/repositoryFile";
+import { note, ok, type Result } from "../common/result";
+import type { Surroundings } from "../common/context";
 
 /** Whether the machine can read what flake.lock pins: its key or token opens less than this computer's. */
 export async function checkInputs(

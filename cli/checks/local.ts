@@ -2,11 +2,11 @@ import { checkAws } from "./aws";
 import { checkGit } from "./git";
 import { checkNix } from "./nix";
 import { checkNode } from "./node";
-import { checkPulumi } from "./pulumi";
-import type { Result } from "./result";
+import { checkPulumi } from "../common/pulumi";
+import type { Result } from "../common/result";
 import { checkSops } from "./sops";
 import { checkSsh } from "./ssh";
-import type { Surroundings } from "./surroundings";
+import type { Surroundings } from "../common/context";
 
 /** What this computer has and may do, beside GitHub: the part that setup and doctor share. */
 export async function checkLocal(

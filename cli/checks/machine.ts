@@ -6,8 +6,8 @@ import type { Settings } from "../../components/deploy/settings.mjs";
 import { lastWords, type SshTrouble, sshTrouble, writeSshFiles } from "../../components/deploy/ssh.mjs";
 import { readFacts, strangeAnswers } from "./machineFacts";
 import { type Expected, machineReport } from "./machineReport";
-import { failed, type Result } from "./result";
-import type { Surroundings } from "./surroundings";
+import { failed, type Result } from "../common/result";
+import type { Surroundings } from "../common/context";
 
 /** All that machine.sh says fits in a part of this. */
 const MOST_ANSWERED = 2 ** 20;

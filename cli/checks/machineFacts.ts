@@ -1,4 +1,4 @@
-import { failed, type Result } from "./result";
+import { failed, type Result } from "../common/result";
 
 /** What machine.sh said, by name. */
 export type MachineFacts = Record<string, string>;

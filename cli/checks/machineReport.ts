@@ -1,9 +1,9 @@
-import { ageRecipient } from "../../components/age";
+import { ageRecipient } from "../../components/keys/age";
 import { shortened, visible } from "../../components/deploy/text.mjs";
-import { parseJson } from "../../components/nesting";
-import { field, textField } from "./http";
+import { parseJson } from "../../components/values/nesting";
+import { field, textField } from "../common/http";
 import type { MachineFacts } from "./machineFacts";
-import { failed, note, ok, type Result, skipped } from "./result";
+import { failed, note, ok, type Result, skipped } from "../common/result";
 
 /** What the machine is compared with. */
 export interface Expected {

@@ -1,6 +1,6 @@
 import semver from "semver";
-import { failed, note, ok, type Result } from "./result";
-import { failureOf, firstLine, type Surroundings } from "./surroundings";
+import { failed, note, ok, type Result } from "../common/result";
+import { failureOf, firstLine, type Surroundings } from "../common/context";
 
 /** Previews evaluate nix/ with it; without it the program can compare a hash of the folder instead. */
 export async function checkNix(around: Surroundings): Promise<Result[]> {

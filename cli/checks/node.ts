@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import semver from "semver";
-import { failed, ok, type Result } from "./result";
-import type { Surroundings } from "./surroundings";
+import { failed, ok, type Result } from "../common/result";
+import type { Surroundings } from "../common/context";
 
 /** The version of Node that package.json asks for. */
 export function checkNode({ folder, nodeVersion }: Surroundings): Result {

@@ -1,8 +1,8 @@
-import { isJob, notRun, reportedNames } from "../../components/requiredChecks";
-import { readWorkflows } from "../../components/workflows";
-import { branchRevision, type GithubClient, githubTrouble } from "./githubClient";
-import { field, textField } from "./http";
-import { failed, note, ok, type Result, skipped } from "./result";
+import { isJob, notRun, reportedNames } from "../../program/requiredChecks";
+import { readWorkflows } from "../../program/workflows";
+import { branchRevision, type GithubClient, githubTrouble } from "../common/github";
+import { field, textField } from "../common/http";
+import { failed, note, ok, type Result, skipped } from "../common/result";
 
 const FOLDER = ".github/workflows";
 const WAY_OUT = "A required check that nobody reports locks the branch: see docs/trouble/locked-branch.md.";

@@ -1,5 +1,5 @@
-import { note, ok, type Result } from "./result";
-import { firstLine, type Surroundings } from "./surroundings";
+import { note, ok, type Result } from "../common/result";
+import { firstLine, type Surroundings } from "../common/context";
 
 /** Only `npm run secrets` needs it, and that can also take it from Nix. */
 export async function checkSops(around: Surroundings): Promise<Result> {

@@ -1,5 +1,5 @@
-import { failed, ok, type Result } from "./result";
-import { failureOf, firstLine, type Surroundings } from "./surroundings";
+import { failed, ok, type Result } from "../common/result";
+import { failureOf, firstLine, type Surroundings } from "../common/context";
 
 /** OpenSSH's client, which deployments drive. */
 export async function checkSsh(around: Surroundings): Promise<Result> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { githubTrouble } from "../checks/githubClient";
-import { ask, field, textField } from "../checks/http";
+import { githubTrouble } from "../common/github";
+import { ask, field, textField } from "../common/http";
 
 /** Where issues are. */
 export interface Tracker {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { shortened, visible } from "../../components/deploy/text.mjs";
-import { type Answer, ask, field, textField } from "../checks/http";
+import { type Answer, ask, field, textField } from "../common/http";
 
 /** Its status has a few hundred bytes. */
 const MOST_BYTES = 64 * 1024;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { REQUIRED_CHECKS } from "../../components/repositoryNames";
+import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
 import { checkDefaultVpc } from "../checks/aws";
 import { checkBranch, checkWorkflowBranches } from "../checks/branch";
 import { checkConfiguration } from "../checks/configuration";
@@ -9,19 +9,19 @@ import { checkOrigin } from "../checks/git";
 import { checkExisting } from "../checks/existing";
 import { checkGithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
-import { branchRevision, type GithubClient, githubClient } from "../checks/githubClient";
+import { branchRevision, type GithubClient, githubClient } from "../common/github";
 import { checkHostKeys } from "../checks/hostKeys";
 import { checkInputs } from "../checks/inputs";
 import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
-import { counted, failed, hasFailed, printed, type Result, skipped } from "../checks/result";
-import { readStack, selectedStack, shortStackName, type Stack, stackResources } from "../checks/stack";
-import type { Surroundings } from "../checks/surroundings";
+import { counted, failed, hasFailed, printed, type Result, skipped } from "../common/result";
+import { readStack, selectedStack, shortStackName, type Stack, stackResources } from "../common/stack";
+import type { Surroundings } from "../common/context";
 import { secretsResults } from "../secrets/check";
-import { Refusal } from "../secrets/refusal";
+import { Refusal } from "../common/refusal";
 import { findSops } from "../secrets/sops";
-import { type Project, readProjectFiles, setting } from "../setup/project";
+import { type Project, readProjectFiles, setting } from "../common/project";
 
 const HELP = `Checks what pulumi-nixos needs, and the machine when there is one. Changes nothing.
 

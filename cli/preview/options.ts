@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { object, string } from "./json";
-import type { Target } from "./github";
+import type { Target } from "./comment";
 import type { RunInfo } from "./report";
 
 export const HELP = `Shows a preview as one comment on a pull request, edited from run to run.

@@ -1,4 +1,4 @@
-import { parseJson } from "../../components/nesting";
+import { parseJson } from "../../components/values/nesting";
 import { partsOfUrn } from "../render/change";
 import { readDigest } from "./digest";
 import { readEvents } from "./events";

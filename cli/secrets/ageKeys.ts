@@ -1,8 +1,8 @@
 import fs from "node:fs";
 import path from "node:path";
-import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
-import type { Surroundings } from "../checks/surroundings";
-import { Refusal } from "./refusal";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
+import type { Surroundings } from "../common/context";
+import { Refusal } from "../common/refusal";
 
 /** An age key of the person at this computer. */
 export interface AdminKey {

@@ -1,13 +1,13 @@
 import fs from "node:fs";
 import path from "node:path";
-import { x25519Recipient } from "../../components/age";
+import { x25519Recipient } from "../../components/keys/age";
 import { hasToken, readableNames, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { type Access, accessOf, opens, sameAccess } from "../../components/deploy/sopsFile.mjs";
-import { parseRepositoryFile } from "../../components/repositoryFile";
-import { failed, note, ok, type Result, skipped } from "../checks/result";
+import { parseRepositoryFile } from "../../program/repositoryFile";
+import { failed, note, ok, type Result, skipped } from "../common/result";
 import { adminKeys, keyFileProblems } from "./ageKeys";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import { Refusal } from "./refusal";
+import { Refusal } from "../common/refusal";
 import { accessIn, readableRule, recipientsIn } from "./sopsConfig";
 import { hasSeparateLogin, type StackKeys } from "./stack";
 import { TOKEN_NAME, tokenLineProblems } from "./token";

@@ -1,4 +1,4 @@
-import { Refusal } from "./refusal";
+import { Refusal } from "../common/refusal";
 import { requireOwnKey } from "./set";
 import { SECRETS_FILE } from "./names";
 import { readSecretsFile, type Workplace } from "./workplace";

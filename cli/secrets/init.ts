@@ -1,11 +1,11 @@
 import os from "node:os";
-import { ageIdentity, x25519Recipient } from "../../components/age";
+import { ageIdentity, x25519Recipient } from "../../components/keys/age";
 import { accessOf, opens, sameAccess } from "../../components/deploy/sopsFile.mjs";
 import { type AdminKey, adminKeys, makeAdminKey } from "./ageKeys";
-import { changedLines } from "./changes";
-import { standardInput } from "./person";
+import { changedLines } from "../common/changes";
+import { standardInput } from "../common/person";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import { Refusal } from "./refusal";
+import { Refusal } from "../common/refusal";
 import { accessIn, type Recipient, readableRule, recipientsIn, withRecipients } from "./sopsConfig";
 import { readSecretsFile, readSopsConfig, type Workplace, writeSopsConfig } from "./workplace";
 

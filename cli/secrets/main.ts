@@ -1,11 +1,11 @@
 import { parseArgs } from "node:util";
-import { counted, hasFailed, printed } from "../checks/result";
-import { realSurroundings } from "../checks/surroundings";
+import { counted, hasFailed, printed } from "../common/result";
+import { realSurroundings } from "../common/context";
 import { secretsResults } from "./check";
 import { edit } from "./edit";
 import { init } from "./init";
-import { type Person, personAtTerminal } from "./person";
-import { Refusal } from "./refusal";
+import { type Person, personAtTerminal } from "../common/person";
+import { Refusal } from "../common/refusal";
 import { rotate } from "./rotate";
 import { set } from "./set";
 import { token } from "./token";

@@ -1,5 +1,5 @@
 import { nameIn, sopsFacts } from "../../components/deploy/sopsFile.mjs";
-import { Refusal } from "./refusal";
+import { Refusal } from "../common/refusal";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { readableRule } from "./sopsConfig";
 

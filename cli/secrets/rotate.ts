@@ -1,11 +1,11 @@
 import fs from "node:fs";
 import path from "node:path";
 import { recipientsOf } from "../../components/deploy/flakeSecrets.mjs";
-import { textField } from "../checks/http";
+import { textField } from "../common/http";
 import { askMachine } from "../ci/machineStatus";
-import { changedLines } from "./changes";
+import { changedLines } from "../common/changes";
 import { encryptFor } from "./init";
-import { Refusal } from "./refusal";
+import { Refusal } from "../common/refusal";
 import { generationsAfter, nextStep, type RotationFacts, type Step, STEPS } from "./rotationPlan";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn, withoutRecipients, withRecipients } from "./sopsConfig";

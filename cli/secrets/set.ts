@@ -1,5 +1,5 @@
 import { adminKeys } from "./ageKeys";
-import { Refusal } from "./refusal";
+import { Refusal } from "../common/refusal";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn } from "./sopsConfig";
 import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";

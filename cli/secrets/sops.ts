@@ -3,11 +3,11 @@ import fs from "node:fs";
 import path from "node:path";
 import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { environmentFor } from "../../components/deploy/process.mjs";
-import { failureOf, findProgram, type Ran, type Surroundings } from "../checks/surroundings";
+import { failureOf, findProgram, type Ran, type Surroundings } from "../common/context";
 import { readIfThere, replaceFile } from "./files";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { refuseReadable } from "./readable";
-import { Refusal } from "./refusal";
+import { Refusal } from "../common/refusal";
 
 /** The first version of sops that takes a value from standard input, so that it is never an argument. */
 const OLDEST = [3, 11];

@@ -1,8 +1,8 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, Scalar, type YAMLMap, YAMLSeq } from "yaml";
 import { type Access, accessFor } from "../../components/deploy/sopsFile.mjs";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import { isDeepYaml, TOO_DEEP } from "../../components/nesting";
-import { Refusal } from "./refusal";
+import { isDeepYaml, TOO_DEEP } from "../../components/values/nesting";
+import { Refusal } from "../common/refusal";
 
 /** Someone who can open the secrets. */
 export interface Recipient {

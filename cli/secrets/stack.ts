@@ -1,7 +1,7 @@
-import { ageRecipient } from "../../components/age";
-import { findPulumi, PULUMI_SECONDS } from "../checks/pulumi";
-import { failureOf, type Surroundings } from "../checks/surroundings";
-import { Refusal } from "./refusal";
+import { ageRecipient } from "../../components/keys/age";
+import { findPulumi, PULUMI_SECONDS } from "../common/pulumi";
+import { failureOf, type Surroundings } from "../common/context";
+import { Refusal } from "../common/refusal";
 
 /** What the stack says of its keys. */
 export interface StackKeys {

@@ -1,5 +1,5 @@
-import { githubToken } from "../../components/githubToken";
-import { Refusal } from "./refusal";
+import { githubToken } from "../../components/values/githubToken";
+import { Refusal } from "../common/refusal";
 import { requireOwnKey, store } from "./set";
 import type { Workplace } from "./workplace";
 

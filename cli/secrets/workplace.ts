@@ -1,8 +1,8 @@
 import path from "node:path";
-import type { Surroundings } from "../checks/surroundings";
+import type { Surroundings } from "../common/context";
 import { readIfThere, replaceFile } from "./files";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import type { Person } from "./person";
+import type { Person } from "../common/person";
 import { findSops, type Sops } from "./sops";
 import { pulumiStack, type Stack } from "./stack";
 

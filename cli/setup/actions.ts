@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { githubRepository } from "../../components/deploy/revision.mjs";
-import { findPulumi, PULUMI_SECONDS } from "../checks/pulumi";
-import { failureOf, type Ran, type Surroundings } from "../checks/surroundings";
+import { findPulumi, PULUMI_SECONDS } from "../common/pulumi";
+import { failureOf, type Ran, type Surroundings } from "../common/context";
 import type { Answers } from "./answers";
 
 /** Something that setup offers to do after the files are written. */

@@ -1,13 +1,13 @@
-import * as checks from "../../components/checks";
-import { cidrOf } from "../../components/cidr";
-import type { Check } from "../../components/errors";
-import { x86InstanceType } from "../../components/instanceType";
-import type { RepositoryFile } from "../../components/repositoryFile";
-import { ownerName, repositoryName } from "../../components/repositoryNames";
-import { ciSystem } from "../../components/requiredChecks";
+import * as checks from "../../components/values/checks";
+import { cidrOf } from "../../components/values/cidr";
+import type { Check } from "../../components/values/errors";
+import { x86InstanceType } from "../../components/values/instanceType";
+import type { RepositoryFile } from "../../program/repositoryFile";
+import { ownerName, repositoryName } from "../../components/values/repositoryNames";
+import { ciSystem } from "../../program/requiredChecks";
 import type { Plan } from "../checks/githubUser";
-import { type Project, setting } from "./project";
-import type { StackSettings } from "./stackFile";
+import { type Project, setting } from "../common/project";
+import type { StackSettings } from "../common/stackFile";
 
 /** What setup must know of a stack. */
 export interface Answers {

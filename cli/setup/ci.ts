@@ -1,10 +1,10 @@
-import { REQUIRED_CHECKS } from "../../components/repositoryNames";
-import { unreportedChecks } from "../../components/requiredChecks";
-import { readWorkflows } from "../../components/workflows";
-import { failed, type Result } from "../checks/result";
+import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
+import { unreportedChecks } from "../../program/requiredChecks";
+import { readWorkflows } from "../../program/workflows";
+import { failed, type Result } from "../common/result";
 import type { Answers } from "./answers";
-import { type Project, setting } from "./project";
-import type { Choice } from "./prompts";
+import { type Project, setting } from "../common/project";
+import type { Choice } from "../common/prompts";
 
 /** The systems that can report the required checks, the default first. */
 export const CI_CHOICES: Choice[] = [

@@ -1,8 +1,8 @@
 import type { GithubOwner } from "../checks/githubOwner";
-import { failed, type Result } from "../checks/result";
+import { failed, type Result } from "../common/result";
 import type { Answers } from "./answers";
-import type { Project } from "./project";
-import type { Prompts } from "./prompts";
+import type { Project } from "../common/project";
+import type { Prompts } from "../common/prompts";
 import { askRest } from "./questions";
 import { askWayOut, chooseAccess, protectionRefused, REFUSED_PROTECTION } from "./rules";
 import { Refusal, type Ui } from "./ui";

@@ -2,14 +2,14 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Plan } from "../checks/githubUser";
 import { type Answers, newStackSettings, repositoryFields, stackChanges } from "./answers";
-import { difference } from "./difference";
+import { difference } from "../common/difference";
 import { changeGarnixYaml, GARNIX_FILE } from "./garnix";
-import { configurationProblems, type Project, REPOSITORY_FILE } from "./project";
-import type { Prompts } from "./prompts";
+import { configurationProblems, type Project, REPOSITORY_FILE } from "../common/project";
+import type { Prompts } from "../common/prompts";
 import { changeRepositoryJson } from "./repositoryJson";
-import { changeStackFile } from "./stackFile";
+import { changeStackFile } from "../common/stackFile";
 import { Refusal, type Ui } from "./ui";
-import { writeFiles } from "./write";
+import { writeFiles } from "../common/write";
 
 interface Change {
   file: string;

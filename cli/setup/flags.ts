@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { problem, shown } from "../../components/errors";
+import { problem, shown } from "../../components/values/errors";
 import { ANSWER_CHECKS, type Answers, parseNetworks } from "./answers";
 
 export const HELP = `Sets up a stack: asks, checks what it needs, shows the changes, and writes nix/repository.json and

@@ -1,5 +1,5 @@
 import { isMap, isSeq, parseDocument } from "yaml";
-import { isDeepYaml, TOO_DEEP } from "../../components/nesting";
+import { isDeepYaml, TOO_DEEP } from "../../components/values/nesting";
 import { Refusal } from "./ui";
 
 export const GARNIX_FILE = "garnix.yaml";

@@ -1,8 +1,8 @@
-import { isShortOfMemory } from "../../components/instanceType";
+import { isShortOfMemory } from "../../components/values/instanceType";
 import type { GithubOwner } from "../checks/githubOwner";
 import { ANSWER_CHECKS, type Answers, EVERYONE, parseNetworks } from "./answers";
 import { CI_CHOICES } from "./ci";
-import type { Prompts } from "./prompts";
+import type { Prompts } from "../common/prompts";
 
 /** Asks for the repository: its owner and name come first, because GitHub is asked about them next. */
 export async function askRepository(

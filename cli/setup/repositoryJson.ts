@@ -1,4 +1,4 @@
-import type { RepositoryFile } from "../../components/repositoryFile";
+import type { RepositoryFile } from "../../program/repositoryFile";
 
 /** nix/repository.json with its four fields set; order and other fields stay. The text itself if nothing changes. */
 export function changeRepositoryJson(text: string, fields: RepositoryFile): string {

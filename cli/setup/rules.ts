@@ -1,7 +1,7 @@
 import type { GithubOwner } from "../checks/githubOwner";
 import type { Plan } from "../checks/githubUser";
 import type { Answers } from "./answers";
-import type { Prompts } from "./prompts";
+import type { Prompts } from "../common/prompts";
 
 /** Whether GitHub would refuse the protection: of a private repository on a free plan. */
 export function protectionRefused(answers: Pick<Answers, "visibility" | "protection">, plan: Plan): boolean {

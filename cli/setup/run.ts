@@ -1,21 +1,21 @@
-import { problemList } from "../../components/errors";
+import { problemList } from "../../components/values/errors";
 import { checkWorkflowBranches, pushTo } from "../checks/branch";
 import { checkExisting, type Planned } from "../checks/existing";
 import { checkGithubOwner, type GithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
-import { githubClient } from "../checks/githubClient";
+import { githubClient } from "../common/github";
 import { checkLocal } from "../checks/local";
-import { counted, printed, type Result } from "../checks/result";
-import { selectedStack, shortStackName, stackResources } from "../checks/stack";
-import type { Surroundings } from "../checks/surroundings";
+import { counted, printed, type Result } from "../common/result";
+import { selectedStack, shortStackName, stackResources } from "../common/stack";
+import type { Surroundings } from "../common/context";
 import { type Action, commitAction, remoteAction, stackAction } from "./actions";
 import { type Answers, knownAnswers } from "./answers";
 import { unreported } from "./ci";
 import { decide, existenceProblems } from "./decide";
 import { changeFiles } from "./files";
 import { type Flags, flagFor, HELP, readFlags } from "./flags";
-import { type Project, readProjectFiles } from "./project";
-import { isFarewell, type Prompts } from "./prompts";
+import { type Project, readProjectFiles } from "../common/project";
+import { isFarewell, type Prompts } from "../common/prompts";
 import { askRepository } from "./questions";
 import { Refusal, type Ui } from "./ui";
 

@@ -1,4 +1,4 @@
-import type { Prompts } from "./prompts";
+import type { Prompts } from "../common/prompts";
 
 /** How setup talks to people. Without prompts (no terminal) everything must come by flags. */
 export interface Ui {

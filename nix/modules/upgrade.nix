@@ -15,7 +15,7 @@ let
 
   slug = "${repository.owner}/${repository.name}";
 
-  # As components/repositoryNames.ts has it; test/branches.json is run through both. Nix and Git read some names as something
+  # As components/values/repositoryNames.ts has it; test/branches.json is run through both. Nix and Git read some names as something
   # else than a branch: a full reference, a revision, an option.
   branchName =
     types.addCheck (types.strMatching "[A-Za-z0-9_][A-Za-z0-9._/@+-]*") (

@@ -17,8 +17,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { findProgram } from "../../cli/checks/surroundings";
-import { ROOT } from "../rehearsal/project";
+import { findProgram } from "../../cli/common/context";
+import { ROOT } from "../../cli/rehearse/project";
 
 const GO = `#!/bin/sh
 echo "$*" >>"$ASKED"

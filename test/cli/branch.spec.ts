@@ -8,9 +8,9 @@ import fs from "node:fs";
 import path from "node:path";
 import { checkBranch, checkWorkflowBranches, pushTo } from "../../cli/checks/branch";
 import { checkGit } from "../../cli/checks/git";
-import { githubClient } from "../../cli/checks/githubClient";
+import { githubClient } from "../../cli/common/github";
 import { checkWorkflows } from "../../cli/checks/requiredChecks";
-import { printed } from "../../cli/checks/result";
+import { printed } from "../../cli/common/result";
 import { World } from "./world";
 
 describe("a branch that is not the machine's", () => {

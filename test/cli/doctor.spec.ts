@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { doctor } from "../../cli/doctor/run";
-import { ageRecipient } from "../../components/age";
+import { ageRecipient } from "../../components/keys/age";
 import { requireCommands } from "../require";
 import { World } from "./world";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type MachineFacts, readFacts } from "../../cli/checks/machineFacts";
 import { type Expected, machineReport } from "../../cli/checks/machineReport";
-import { ageRecipient } from "../../components/age";
+import { ageRecipient } from "../../components/keys/age";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
 const NOW = 1_800_000_000;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import type { Surroundings } from "../../cli/checks/surroundings";
+import type { Surroundings } from "../../cli/common/context";
 import { setup } from "../../cli/setup/run";
-import type { Prompts } from "../../cli/setup/prompts";
-import { ciSystem } from "../../components/requiredChecks";
+import type { Prompts } from "../../cli/common/prompts";
+import { ciSystem } from "../../program/requiredChecks";
 import { requireCommands } from "../require";
 import { answering, TOKEN, World } from "./world";
 

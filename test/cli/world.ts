@@ -4,8 +4,8 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/checks/surroundings";
-import type { Prompts } from "../../cli/setup/prompts";
+import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import type { Prompts } from "../../cli/common/prompts";
 
 /** A token in GitHub's form that nothing may print. */
 export const TOKEN = "ghp_" + "testTokenThatNobodyMayPrint0000000000";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { BinaryCache, type BinaryCacheArgs } from "../../components/index";
-import { nixSigningKey } from "../../components/nixSigningKey";
+import { nixSigningKey } from "../../components/keys/nixSigningKey";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, refusal, run } from "../support/mocks";

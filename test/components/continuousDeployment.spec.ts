@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../../components/index";
-import { ageRecipient } from "../../components/age";
-import { renderUserData } from "../../components/userData";
+import { ageRecipient } from "../../components/keys/age";
+import { renderUserData } from "../../components/keys/userData";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud, DERIVATION, SYSTEM } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, refusal, run, table, type Values } from "../support/mocks";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { NixosInstance, type NixosInstanceArgs } from "../../components/index";
 import { cloud } from "../support/cloud";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { cloudResources, only, refusal, run } from "../support/mocks";
 
 const INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";

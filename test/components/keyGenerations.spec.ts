@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { ContinuousDeployment, SshKeyPair } from "../../components/index";
-import { ageRecipient } from "../../components/age";
-import { keyGenerationNumbers } from "../../components/keyGenerations";
+import { ageRecipient } from "../../components/keys/age";
+import { keyGenerationNumbers } from "../../components/keys/keyGenerations";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, refusal, type Registered, run, type Values } from "../support/mocks";

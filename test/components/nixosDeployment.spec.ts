@@ -7,10 +7,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { NixosDeployment, type NixosDeploymentArgs } from "../../components/index";
-import { ageRecipient } from "../../components/age";
+import { ageRecipient } from "../../components/keys/age";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud, DERIVATION, SYSTEM } from "../support/cloud";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { cloudResources, only, plainTextsOf, refusal, run, table, type Values } from "../support/mocks";
 import { secret, UNKNOWN } from "../support/wire";
 

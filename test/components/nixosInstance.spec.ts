@@ -7,10 +7,10 @@ import * as ec2 from "@pulumi/aws/ec2";
 import { Provider } from "@pulumi/aws/provider";
 import * as pulumi from "@pulumi/pulumi";
 import { NixosInstance, type NixosInstanceArgs } from "../../components/index";
-import { renderUserData } from "../../components/userData";
+import { renderUserData } from "../../components/keys/userData";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud, IMAGES } from "../support/cloud";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { cloudResources, only, plainTextsOf, refusal, type Registered, run, table } from "../support/mocks";
 import { secret, UNKNOWN } from "../support/wire";
 

@@ -9,7 +9,7 @@ import { ProtectedRepository, type ProtectedRepositoryArgs } from "../../compone
 import { awaited } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { ADOPTING } from "../../components/signals";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { type Answers, cloudResources, only, refusal, run, table } from "../support/mocks";
 
 const REPOSITORY = "github:index/repository:Repository";

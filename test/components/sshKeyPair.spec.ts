@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { Provider } from "@pulumi/aws/provider";
 import { SshKeyPair } from "../../components/index";
-import { ageRecipient } from "../../components/age";
+import { ageRecipient } from "../../components/keys/age";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, run, table } from "../support/mocks";

@@ -12,7 +12,7 @@ import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision } from "../../components/deploy/sources.mjs";
 import { requireOrSkip } from "../require";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 
 const keys = { login: newKey(), host: newKey() };
 const cache = path.join(process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache"), "pulumi-nixos");

@@ -4,8 +4,8 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey } from "../../cli/rehearse/keys";
 import { runProgram, temporaryFolder } from "./support";
 
 describe("deploy.mjs", () => {

@@ -9,11 +9,11 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { checkGit } from "../../cli/checks/git";
-import { realSurroundings } from "../../cli/checks/surroundings";
+import { realSurroundings } from "../../cli/common/context";
 import { findSops } from "../../cli/secrets/sops";
-import { readCheckout } from "../../components/checkout";
+import { readCheckout } from "../../program/checkout";
 import { environmentFor } from "../../components/deploy/process.mjs";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 
 /** Variables that hold secrets where this project is used, each with a value of its own. */
 const SECRETS = Object.fromEntries(

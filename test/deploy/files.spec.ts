@@ -8,8 +8,8 @@ import { Log } from "../../components/deploy/log.mjs";
 import { isOwnFolder, makeOwnFolder, readOwnFile } from "../../components/deploy/ownFiles.mjs";
 import { hostName, PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { requireOrSkip } from "../require";
-import { newKey } from "../support/keys";
-import { until } from "../support/until";
+import { newKey } from "../../cli/rehearse/keys";
+import { until } from "../../cli/rehearse/until";
 import { failureOf, temporaryFolder } from "./support";
 
 describe("the private folder of a deployment", () => {

@@ -4,7 +4,7 @@ import { Answers, ConnectionFailed } from "../../components/deploy/machine.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { rolledBack } from "../../components/deploy/switch.mjs";
 import { notReady, unreachable } from "../../components/deploy/wait.mjs";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 
 const key = newKey();
 const settings = readSettings({

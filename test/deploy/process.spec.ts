@@ -4,7 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Interrupted, ProgramMissing } from "../../components/deploy/errors.mjs";
 import { plainEnvironment, Processes } from "../../components/deploy/process.mjs";
-import { until } from "../support/until";
+import { until } from "../../cli/rehearse/until";
 import { failureOf, temporaryFolder } from "./support";
 
 describe("a program that a deployment starts", () => {

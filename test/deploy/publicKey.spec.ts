@@ -5,8 +5,8 @@ import path from "node:path";
 import fc from "fast-check";
 import { publicKeyOf, samePublicKey } from "../../components/deploy/publicKey.mjs";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey } from "../../cli/rehearse/keys";
 import { temporaryFolder } from "./support";
 
 describe("the public half of a private key", () => {

@@ -10,7 +10,7 @@ import { DeploymentError } from "../../components/deploy/errors.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { NixosDeployment, type NixosDeploymentArgs } from "../../components/index";
 import { cloud } from "../support/cloud";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { only, refusal, run, type Values } from "../support/mocks";
 import { revealed } from "../support/wire";
 

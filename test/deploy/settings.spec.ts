@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DeploymentError } from "../../components/deploy/errors.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 
 const key = newKey();
 const other = newKey();

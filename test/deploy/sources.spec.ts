@@ -9,7 +9,7 @@ import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision, refuseWithoutToken } from "../../components/deploy/sources.mjs";
 import { requireCommands, requireOrSkip } from "../require";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { failureOf, programFolder } from "./support";
 
 const keys = { login: newKey(), host: newKey() };

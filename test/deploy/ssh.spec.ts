@@ -6,8 +6,8 @@ import { writeSshFiles } from "../../components/deploy/ssh.mjs";
 import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey } from "../../cli/rehearse/keys";
 
 const key = newKey();
 const host = newKey();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { adopt } from "../../cli/adopt/run";
-import { realSurroundings } from "../../cli/checks/surroundings";
+import { realSurroundings } from "../../cli/common/context";
 import { EngineStack } from "./stack";
 
 // Stacks that take over what is there: an existing repository, and their own resources under another name.

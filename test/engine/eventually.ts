@@ -1,1 +1,1 @@
-export { until as eventually } from "../support/until";
+export { until as eventually } from "../../cli/rehearse/until";

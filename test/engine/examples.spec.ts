@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { EXAMPLES } from "../examples/definitions";
 import { ExampleStage, rows } from "../examples/stage";
-import type { Run } from "../rehearsal/drivers/driver";
+import type { Run } from "../../cli/rehearse/drivers/driver";
 import { requireEngine } from "../support/engine";
 
 const operations = ({ operations = [] }: Run) => [

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Ec2Error } from "../rehearsal/emulators/aws/ec2";
+import { Ec2Error } from "../../cli/rehearse/emulators/aws/ec2";
 import { EngineStack } from "./stack";
 
 // The looks for what somebody added by hand, through an engine: it passes on what the program warns of, and waits for it.

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { adopt } from "../../cli/adopt/run";
-import { realSurroundings } from "../../cli/checks/surroundings";
+import { realSurroundings } from "../../cli/common/context";
 import { type ImportRow, importTable } from "../life/tables";
-import type { Properties } from "../rehearsal/emulators/values";
-import { newKey } from "../support/keys";
+import type { Properties } from "../../cli/rehearse/emulators/values";
+import { newKey } from "../../cli/rehearse/keys";
 import { findings, forms } from "./forms";
 import { pulumi } from "./pulumi";
 import { EngineStack } from "./stack";

@@ -11,12 +11,12 @@ import * as path from "node:path";
 import { ContinuousDeployment } from "../../components/index";
 import type { Example } from "../examples/definitions";
 import { ExampleStage, rows } from "../examples/stage";
-import type { RecordedResource } from "../rehearsal/drivers/driver";
-import { isMarkedSecret } from "../rehearsal/emulators/values";
-import { exposedKeys } from "../rehearsal/records";
+import type { RecordedResource } from "../../cli/rehearse/drivers/driver";
+import { isMarkedSecret } from "../../cli/rehearse/emulators/values";
+import { exposedKeys } from "../../cli/rehearse/records";
 import { requireOrSkip } from "../require";
 import { cloud } from "../support/cloud";
-import { hasCommand } from "../support/commands";
+import { hasCommand } from "../../cli/rehearse/commands";
 import { requireEngine } from "../support/engine";
 import { run } from "../support/mocks";
 

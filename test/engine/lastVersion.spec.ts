@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-import { PARTS } from "../rehearsal/project";
+import { PARTS } from "../../cli/rehearse/project";
 import { asLastVersion, lastVersion, RECORDING, recording, SETTINGS } from "./lastVersion";
 import { pulumi } from "./pulumi";
 import { type Changes, EngineStack, type StateResource } from "./stack";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
-import { isObject } from "../rehearsal/emulators/values";
+import { isObject } from "../../cli/rehearse/emulators/values";
 import type { StateResource } from "./stack";
 
 /** What a resource was given and what it gave. */

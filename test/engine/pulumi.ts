@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import type { EngineStack } from "./stack";
 
 /** Where a command of the CLI runs. */

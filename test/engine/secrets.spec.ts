@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import * as sshpk from "sshpk";
-import { isObject } from "../rehearsal/emulators/values";
+import { isObject } from "../../cli/rehearse/emulators/values";
 import { findings, forms } from "./forms";
 import { EngineStack } from "./stack";
 

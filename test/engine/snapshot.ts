@@ -1,6 +1,6 @@
 import { cpSync, mkdtempSync } from "node:fs";
 import * as path from "node:path";
-import type { World } from "../rehearsal/world";
+import type { World } from "../../cli/rehearse/world";
 
 /** Of a stack's folder: the project with its configuration, the engine's state, and what was deployed. */
 const PARTS = ["project", "state", "deployments", "evaluations"];

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "mocha";
-import { type Operation, partsOfUrn } from "../rehearsal/drivers/driver";
+import { type Operation, partsOfUrn } from "../../cli/rehearse/drivers/driver";
 import {
   type EngineEvent,
   engineEnvironment,
@@ -13,14 +13,14 @@ import {
   refusal,
   takeEvents,
   writeConfiguration,
-} from "../rehearsal/drivers/engineRun";
-import { serve, type Served } from "../rehearsal/emulators/serve";
-import { onAnyEnd } from "../rehearsal/processes";
-import { copyProject } from "../rehearsal/project";
-import { closedEnvironment } from "../rehearsal/surroundings";
-import { createWorld, type World } from "../rehearsal/world";
+} from "../../cli/rehearse/drivers/engineRun";
+import { serve, type Served } from "../../cli/rehearse/emulators/serve";
+import { onAnyEnd } from "../../cli/rehearse/processes";
+import { copyProject } from "../../cli/rehearse/project";
+import { closedEnvironment } from "../../cli/rehearse/surroundings";
+import { createWorld, type World } from "../../cli/rehearse/world";
 import { requireEngine } from "../support/engine";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { Deployments } from "./deployments";
 import { realProviders } from "./realProviders";
 import { restoreFolder, restoreServices, type Snapshot, take } from "./snapshot";

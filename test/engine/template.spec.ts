@@ -7,10 +7,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync 
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { engineEnvironment } from "../rehearsal/drivers/engineRun";
-import { finished } from "../rehearsal/processes";
-import { ROOT } from "../rehearsal/project";
-import { closedEnvironment } from "../rehearsal/surroundings";
+import { engineEnvironment } from "../../cli/rehearse/drivers/engineRun";
+import { finished } from "../../cli/rehearse/processes";
+import { ROOT } from "../../cli/rehearse/project";
+import { closedEnvironment } from "../../cli/rehearse/surroundings";
 import { requireCommands } from "../require";
 import { requireEngine } from "../support/engine";
 import { exportRepository, rehearse, repositoryFiles } from "../support/template";

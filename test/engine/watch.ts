@@ -1,6 +1,6 @@
-import { Operations } from "../rehearsal/emulators/operations";
-import type { Provider } from "../rehearsal/emulators/provider";
-import type { Properties } from "../rehearsal/emulators/values";
+import { Operations } from "../../cli/rehearse/emulators/operations";
+import type { Provider } from "../../cli/rehearse/emulators/provider";
+import type { Properties } from "../../cli/rehearse/emulators/values";
 
 type Action = "create" | "update" | "delete";
 type Moment = "before" | "after";

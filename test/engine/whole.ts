@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { World } from "../rehearsal/world";
+import type { World } from "../../cli/rehearse/world";
 import type { EngineStack } from "./stack";
 
 /** What the first update makes at the services, by the types of Pulumi. */

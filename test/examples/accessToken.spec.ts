@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { withoutSecretMarkers } from "../rehearsal/emulators/values";
-import { only, plainInputs, TYPES } from "../rehearsal/records";
+import { withoutSecretMarkers } from "../../cli/rehearse/emulators/values";
+import { only, plainInputs, TYPES } from "../../cli/rehearse/records";
 import { accessToken } from "./definitions";
 import { describeExample } from "./describeExample";
 

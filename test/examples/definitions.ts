@@ -1,4 +1,4 @@
-import type { World } from "../rehearsal/world";
+import type { World } from "../../cli/rehearse/world";
 
 /** One program of an example. */
 export interface Program {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { changedInputs, exposedKeys } from "../rehearsal/records";
+import { changedInputs, exposedKeys } from "../../cli/rehearse/records";
 import type { Example } from "./definitions";
 import { ExampleStage, rows } from "./stage";
 

@@ -1,7 +1,7 @@
-import type { Input, ResourceType } from "../rehearsal/emulators/provider";
-import type { Properties } from "../rehearsal/emulators/values";
-import { ACCOUNT, type Ec2, newId, tagsAll } from "../rehearsal/emulators/aws/ec2";
-import type { World } from "../rehearsal/world";
+import type { Input, ResourceType } from "../../cli/rehearse/emulators/provider";
+import type { Properties } from "../../cli/rehearse/emulators/values";
+import { ACCOUNT, type Ec2, newId, tagsAll } from "../../cli/rehearse/emulators/aws/ec2";
+import type { World } from "../../cli/rehearse/world";
 
 const required: Input = { type: "string", required: true, replaces: true };
 const flag: Input = { type: "boolean" };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { only, plainInputs, TYPES } from "../rehearsal/records";
+import { only, plainInputs, TYPES } from "../../cli/rehearse/records";
 import { environments } from "./definitions";
 import { describeExample } from "./describeExample";
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { ROOT } from "../rehearsal/project";
+import { ROOT } from "../../cli/rehearse/project";
 import { EXAMPLES } from "./definitions";
 
 const FOLDER = path.join(ROOT, "examples");

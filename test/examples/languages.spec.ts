@@ -9,7 +9,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { hasCommand } from "../support/commands";
+import { hasCommand } from "../../cli/rehearse/commands";
 import { requireOrSkip } from "../require";
 import { goldenSchema, type Property } from "../support/schema";
 

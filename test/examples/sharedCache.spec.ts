@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { isMarkedSecret } from "../rehearsal/emulators/values";
-import { only, plainInputs, TYPES } from "../rehearsal/records";
+import { isMarkedSecret } from "../../cli/rehearse/emulators/values";
+import { only, plainInputs, TYPES } from "../../cli/rehearse/records";
 import { sharedCache } from "./definitions";
 import { describeExample } from "./describeExample";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Check } from "../../components/errors";
+import type { Check } from "../../components/values/errors";
 
 /** Cases of each test: 1,000, or what FUZZ_RUNS says; .ci/run says 10,000. */
 export const RUNS = Number(process.env["FUZZ_RUNS"] ?? 1_000);

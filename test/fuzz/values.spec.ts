@@ -2,13 +2,13 @@
  * Values of the configuration, each near a valid one or of any kind: no check throws, what is refused has a message,
  * and what is taken holds no sign that a shell could obey (in a public key's comment: that a terminal could). FUZZ_RUNS sets the number of cases.
  */
-import { type Check } from "../../components/errors";
-import * as checks from "../../components/checks";
-import { cidrOf } from "../../components/cidr";
+import { type Check } from "../../components/values/errors";
+import * as checks from "../../components/values/checks";
+import { cidrOf } from "../../components/values/cidr";
 import { RULES } from "../../components/deploy/rules.cjs";
-import { githubToken } from "../../components/githubToken";
-import { amiId, nixosRelease } from "../../components/nixosAmi";
-import { branchName, ownerName, repositoryName, requiredCheckNames } from "../../components/repositoryNames";
+import { githubToken } from "../../components/values/githubToken";
+import { amiId, nixosRelease } from "../../components/values/nixosAmi";
+import { branchName, ownerName, repositoryName, requiredCheckNames } from "../../components/values/repositoryNames";
 import fc from "fast-check";
 import { anyValue, assertChecks, harmless, near } from "./fuzz";
 

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { quoted } from "../../components/deploy/machine.mjs";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { near, RUNS } from "./fuzz";
 
 const AT_ONCE = 1000;

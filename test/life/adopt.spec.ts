@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { adopt } from "../../cli/adopt/run";
 import { filledIn, type ImportFile } from "../../cli/adopt/importFile";
-import { realSurroundings } from "../../cli/checks/surroundings";
+import { realSurroundings } from "../../cli/common/context";
 
 const PLACE = { id: "<PLACEHOLDER>", version: "1.0.0" };
 const file: Required<ImportFile> = {

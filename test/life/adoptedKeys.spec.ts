@@ -5,11 +5,11 @@
  */
 import assert from "node:assert/strict";
 import { ContinuousDeployment, type ContinuousDeploymentArgs, SshKeyPair } from "../../components/index";
-import { ageRecipient } from "../../components/age";
-import { renderUserData } from "../../components/userData";
+import { ageRecipient } from "../../components/keys/age";
+import { renderUserData } from "../../components/keys/userData";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { cloudResources, only, plainTextsOf, refusal, run, type Values } from "../support/mocks";
 import { secret } from "../support/wire";
 

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { findNix } from "../bench/nix";
+import { findNix } from "../../cli/rehearse/machine/nix";
 import { requireCommands, requireOrSkip } from "../require";
 
 const ROOT = path.resolve(__dirname, "../..");

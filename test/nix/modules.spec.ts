@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { ownerName } from "../../components/repositoryNames";
+import { ownerName } from "../../components/values/repositoryNames";
 import { requireOrSkip } from "../require";
 import { configured, evaluateModules, flakeFolder, nixMissing } from "./evaluate";
 

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { makeKeyPair, type KeyPair } from "../bench/keys";
+import { makeKeyPair, type KeyPair } from "../../cli/rehearse/machine/keys";
 import { requireOrSkip } from "../require";
 import { flakeFolder } from "./evaluate";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { makeKeyPair } from "../bench/keys";
+import { makeKeyPair } from "../../cli/rehearse/machine/keys";
 import { requireOrSkip } from "../require";
 import { flakeFolder, nixInstantiate, nixMissing } from "./evaluate";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { REQUIRED_CHECKS } from "../../components/repositoryNames";
-import { parseRepositoryFile } from "../../components/repositoryFile";
+import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
+import { parseRepositoryFile } from "../../program/repositoryFile";
 import { flakeFolder } from "./evaluate";
 
 interface Workflow {

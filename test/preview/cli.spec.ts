@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { GithubServer, REPOSITORY, TOKEN } from "./githubServer";
 
 const ROOT = path.resolve(__dirname, "../..");

@@ -3,7 +3,7 @@
  * limit on a comment's length, and how it treats the token of a workflow, which is injected here as it is documented.
  */
 import * as assert from "node:assert/strict";
-import { marker, type Patience, postComment, type Target } from "../../cli/preview/github";
+import { marker, type Patience, postComment, type Target } from "../../cli/preview/comment";
 import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "./githubServer";
 
 const MARK = marker("pulumi-nixos", "dev");

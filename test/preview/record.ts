@@ -7,10 +7,10 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import type { Written } from "../rehearsal/emulators/command";
-import { serve } from "../rehearsal/emulators/serve";
-import { copyProject, ROOT } from "../rehearsal/project";
-import { createWorld } from "../rehearsal/world";
+import type { Written } from "../../cli/rehearse/emulators/command";
+import { serve } from "../../cli/rehearse/emulators/serve";
+import { copyProject, ROOT } from "../../cli/rehearse/project";
+import { createWorld } from "../../cli/rehearse/world";
 
 const RECORDED = path.join(__dirname, "recorded");
 

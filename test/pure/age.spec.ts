@@ -7,10 +7,16 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
 import { bech32 } from "@scure/base";
-import { ageIdentity, ageRecipient, newAgeIdentity, recipientOfIdentity, x25519Recipient } from "../../components/age";
+import {
+  ageIdentity,
+  ageRecipient,
+  newAgeIdentity,
+  recipientOfIdentity,
+  x25519Recipient,
+} from "../../components/keys/age";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey, seedOf } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey, seedOf } from "../../cli/rehearse/keys";
 
 describe("age keys of an SSH key", () => {
   it("have the forms that age defines", () => {

@@ -3,8 +3,8 @@
  * Cannot prove: that the services take everything that passes here.
  */
 import assert from "node:assert/strict";
-import * as checks from "../../components/checks";
-import type { Check } from "../../components/errors";
+import * as checks from "../../components/values/checks";
+import type { Check } from "../../components/values/errors";
 
 describe("checks", () => {
   it("take whole numbers within their limits only", () => {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { isIPv4, isIPv6 } from "node:net";
 import fc from "fast-check";
-import { cidrOf, cidrSlug } from "../../components/cidr";
+import { cidrOf, cidrSlug } from "../../components/values/cidr";
 
 const ipv4 = (value: unknown) => cidrOf("ipv4")("sshCidrBlocks[0]", value as string);
 const ipv6 = (value: unknown) => cidrOf("ipv6")("sshIpv6CidrBlocks[0]", value as string);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import { ArgumentChecks, type Check, problem, problemList, shown } from "../../components/errors";
+import { ArgumentChecks, type Check, problem, problemList, shown } from "../../components/values/errors";
 import { awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { refusal, run } from "../support/mocks";

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { byRule } from "../../components/checks";
+import { byRule } from "../../components/values/checks";
 import { parseFlakeReference } from "../../components/deploy/flake.mjs";
 import { RULES } from "../../components/deploy/rules.cjs";
-import { upgradeFlake } from "../../components/flakeRef";
+import { upgradeFlake } from "../../components/values/flakeRef";
 
 const ALLOWED = 'one flake and one attribute, "<flake>#<attribute>", such as "path:./nix#default"';
 const check = (value: unknown) => byRule(RULES.flake)("flake", value);

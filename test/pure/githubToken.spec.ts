@@ -3,7 +3,7 @@
  * Cannot prove: that GitHub accepts a token.
  */
 import assert from "node:assert/strict";
-import { githubToken } from "../../components/githubToken";
+import { githubToken } from "../../components/values/githubToken";
 
 const message = (got: string) => [
   `github:token: got ${got}; allowed: one line, github_pat_… or ghp_…. Copy the token again, without anything around it.`,

@@ -3,7 +3,7 @@
  * Cannot prove: that a type exists in the region, nor what AWS will call its next ones.
  */
 import assert from "node:assert/strict";
-import { isShortOfMemory, x86InstanceType } from "../../components/instanceType";
+import { isShortOfMemory, x86InstanceType } from "../../components/values/instanceType";
 
 const X86 = `t2.micro t3.small t3a.medium m5.large m7i.large m7i-flex.large m8a.xlarge c6in.large r7iz.large c5ad.large
   g4dn.xlarge g4ad.xlarge g6.xlarge g6e.xlarge gr6.4xlarge p4d.24xlarge p5en.48xlarge p6-b200.48xlarge inf2.xlarge

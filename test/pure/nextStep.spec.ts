@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { readCheckout } from "../../components/checkout";
-import { nextStep } from "../../components/nextStep";
+import { readCheckout } from "../../program/checkout";
+import { nextStep } from "../../program/nextStep";
 import { requireCommands } from "../require";
 
 describe("nextStep", () => {

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createPrivateKey, createPublicKey } from "node:crypto";
-import { nixSigningKey, signingKeyName } from "../../components/nixSigningKey";
+import { nixSigningKey, signingKeyName } from "../../components/keys/nixSigningKey";
 import { requireOrSkip } from "../require";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 
 describe("nixSigningKey", () => {
   it("holds the name, then the 64 bytes of seed and public key, in Base64", () => {

@@ -10,7 +10,7 @@ import {
   NIXOS_AMI_OWNER,
   nixosAmiFilters,
   nixosRelease,
-} from "../../components/nixosAmi";
+} from "../../components/values/nixosAmi";
 
 describe("nixosRelease", () => {
   for (const release of ["26.05", "26.11", "25.11"]) {

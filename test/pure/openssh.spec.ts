@@ -9,10 +9,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import * as sshpk from "sshpk";
-import { ed25519PrivateKey, publicKeyOf } from "../../components/openssh";
+import { ed25519PrivateKey, publicKeyOf } from "../../components/keys/openssh";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey, seedOf } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey, seedOf } from "../../cli/rehearse/keys";
 
 const ALLOWED = "an ed25519 private key in OpenSSH format without a passphrase, with Unix line ends";
 const message = (got: string) => [`hostKey: got ${got}; allowed: ${ALLOWED}.`];

@@ -3,7 +3,7 @@
  * Cannot prove: that the flake reads the same file the same way (the tests of nix/ do).
  */
 import assert from "node:assert/strict";
-import { parseRepositoryFile } from "../../components/repositoryFile";
+import { parseRepositoryFile } from "../../program/repositoryFile";
 
 const GOOD = { owner: "octo", name: "server", branch: "main", access: "deploy-key" };
 const parse = (content: unknown) => parseRepositoryFile(JSON.stringify(content));

@@ -11,7 +11,7 @@ import {
   repositoryName,
   REQUIRED_CHECKS,
   requiredCheckNames,
-} from "../../components/repositoryNames";
+} from "../../components/values/repositoryNames";
 import { requireCommands } from "../require";
 
 const OWNER = "a GitHub user or organization: 1 to 39 letters, digits and single hyphens, none at an end";

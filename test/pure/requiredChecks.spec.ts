@@ -3,9 +3,9 @@
  * Cannot prove: that GitHub, garnix or Hydra name their checks so.
  */
 import assert from "node:assert/strict";
-import { ciSystem, reportedNames, unreportedChecks } from "../../components/requiredChecks";
-import { REQUIRED_CHECKS } from "../../components/repositoryNames";
-import { readWorkflows } from "../../components/workflows";
+import { ciSystem, reportedNames, unreportedChecks } from "../../program/requiredChecks";
+import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
+import { readWorkflows } from "../../program/workflows";
 
 const workflow = (on: string, jobs: string) => `name: CI\n${on}\njobs:\n${jobs}`;
 const PULL_REQUESTS = "on:\n  pull_request:\n  push:\n    branches: [main]\n";

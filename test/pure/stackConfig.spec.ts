@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import { CONFIG_KEYS, stackConfig } from "../../components/stackConfig";
+import { CONFIG_KEYS, stackConfig } from "../../program/stackConfig";
 import { awaitedFacts } from "../support/awaited";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 import { Secret, secret } from "../support/wire";
 
 const REPOSITORY = JSON.stringify({ owner: "octo", name: "server", branch: "main", access: "deploy-key" });

@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { publicKeyOf } from "../../components/openssh";
-import { IDENTITY_PATH, renderUserData, USER_DATA_LIMIT } from "../../components/userData";
-import { newKey } from "../support/keys";
+import { publicKeyOf } from "../../components/keys/openssh";
+import { IDENTITY_PATH, renderUserData, USER_DATA_LIMIT } from "../../components/keys/userData";
+import { newKey } from "../../cli/rehearse/keys";
 
 const identity = newKey().privateKeyOpenssh;
 const host = newKey();

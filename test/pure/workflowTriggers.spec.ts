@@ -4,7 +4,7 @@
  * does what its documentation says.
  */
 import assert from "node:assert/strict";
-import { runsOnPush, selects } from "../../components/workflowTriggers";
+import { runsOnPush, selects } from "../../program/workflowTriggers";
 
 const patterns: [string, string[], string[]][] = [
   // Branches and tags

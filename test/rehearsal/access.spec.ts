@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { ProviderClient } from "./client";
-import { awsProvider } from "./emulators/aws";
-import { Github, githubProvider } from "./emulators/github";
+import { ProviderClient } from "../../cli/rehearse/client";
+import { awsProvider } from "../../cli/rehearse/emulators/aws";
+import { Github, githubProvider } from "../../cli/rehearse/emulators/github";
 
 // The emulated buckets, roles and workflow variables. What these tests cannot prove: that AWS and GitHub refuse the same
 // things in the same words; and nothing here understands a policy.

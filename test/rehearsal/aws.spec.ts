@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as sshpk from "sshpk";
-import { ProviderClient, type Resource } from "./client";
-import { awsProvider, Ec2 } from "./emulators/aws";
-import { type Properties, secret, UNKNOWN } from "./emulators/values";
+import { ProviderClient, type Resource } from "../../cli/rehearse/client";
+import { awsProvider, Ec2 } from "../../cli/rehearse/emulators/aws";
+import { type Properties, secret, UNKNOWN } from "../../cli/rehearse/emulators/values";
 
 // What these tests cannot prove: that EC2 refuses the same things in the same words. The refusals follow its
 // documentation and the sources of the real provider.

@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { findProgram } from "../../cli/checks/surroundings";
+import { findProgram } from "../../cli/common/context";
 import { requireOrSkip } from "../require";
-import { ProviderClient } from "./client";
-import { commandProvider, type CommandOptions } from "./emulators/command";
-import { secret, UNKNOWN } from "./emulators/values";
+import { ProviderClient } from "../../cli/rehearse/client";
+import { commandProvider, type CommandOptions } from "../../cli/rehearse/emulators/command";
+import { secret, UNKNOWN } from "../../cli/rehearse/emulators/values";
 
 const COMMAND = "command:local:Command";
 const RUN = "command:local:run";

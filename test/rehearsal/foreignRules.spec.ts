@@ -7,13 +7,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { newKey } from "../support/keys";
-import type { Run } from "./drivers/driver";
-import { InProcessDriver } from "./drivers/inProcess";
-import { awsProvider, Ec2, Iam } from "./emulators/aws";
-import { Github } from "./emulators/github";
-import { Operations } from "./emulators/operations";
-import { ROOT } from "./project";
+import { newKey } from "../../cli/rehearse/keys";
+import type { Run } from "../../cli/rehearse/drivers/driver";
+import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
+import { awsProvider, Ec2, Iam } from "../../cli/rehearse/emulators/aws";
+import { Github } from "../../cli/rehearse/emulators/github";
+import { Operations } from "../../cli/rehearse/emulators/operations";
+import { ROOT } from "../../cli/rehearse/project";
 
 const EXCLUSIVE = "aws:ec2/vpcSecurityGroupRulesExclusive:VpcSecurityGroupRulesExclusive";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as sshpk from "sshpk";
-import { ProviderClient } from "./client";
-import { Github, githubProvider } from "./emulators/github";
-import type { GithubOptions } from "./emulators/github/service";
-import type { Properties } from "./emulators/values";
+import { ProviderClient } from "../../cli/rehearse/client";
+import { Github, githubProvider } from "../../cli/rehearse/emulators/github";
+import type { GithubOptions } from "../../cli/rehearse/emulators/github/service";
+import type { Properties } from "../../cli/rehearse/emulators/values";
 
 // What these tests cannot prove: that GitHub refuses the same things in the same words. The refusals follow its
 // documentation and the sources of the real provider.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { Github } from "./emulators/github";
-import { type PullRequest, refuseMerge, requirements } from "./emulators/github/pullRequests";
-import type { Repository } from "./emulators/github/service";
+import { Github } from "../../cli/rehearse/emulators/github";
+import { type PullRequest, refuseMerge, requirements } from "../../cli/rehearse/emulators/github/pullRequests";
+import type { Repository } from "../../cli/rehearse/emulators/github/service";
 
 describe("emulated merge button", () => {
   let github: Github;

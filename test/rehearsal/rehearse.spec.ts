@@ -11,11 +11,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { Desk } from "./desk";
-import { findEngine } from "./drivers/findEngine";
-import { finished } from "./processes";
-import { ROOT } from "./project";
-import type { Rehearsal } from "./rehearse";
+import { Desk } from "../../cli/rehearse/desk";
+import { findEngine } from "../../cli/rehearse/drivers/findEngine";
+import { finished } from "../../cli/rehearse/processes";
+import { ROOT } from "../../cli/rehearse/project";
+import type { Rehearsal } from "../../cli/rehearse/rehearse";
 
 // With an engine and with machines, and on programs with faults: test/system/rehearsal.spec.ts.
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as sshpk from "sshpk";
-import { ProviderClient } from "./client";
-import { tlsProvider } from "./emulators/tls";
-import { UNKNOWN, withoutSecretMarkers } from "./emulators/values";
+import { ProviderClient } from "../../cli/rehearse/client";
+import { tlsProvider } from "../../cli/rehearse/emulators/tls";
+import { UNKNOWN, withoutSecretMarkers } from "../../cli/rehearse/emulators/values";
 
 const KEY = "tls:index/privateKey:PrivateKey";
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import * as sshpk from "sshpk";
-import type { RecordedResource, Run } from "./drivers/driver";
-import { type Properties, secret } from "./emulators/values";
-import { changedInputs, exposedKeys } from "./records";
-import { totals, verdictTable } from "./report";
-import { Verdicts } from "./verdicts";
+import type { RecordedResource, Run } from "../../cli/rehearse/drivers/driver";
+import { type Properties, secret } from "../../cli/rehearse/emulators/values";
+import { changedInputs, exposedKeys } from "../../cli/rehearse/records";
+import { totals, verdictTable } from "../../cli/rehearse/report";
+import { Verdicts } from "../../cli/rehearse/verdicts";
 
 const fails = () => assert.fail("it is not so");
 const holds = () => {};

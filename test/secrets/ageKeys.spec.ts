@@ -7,7 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { adminKeys, keyFile, keyFileProblems, makeAdminKey } from "../../cli/secrets/ageKeys";
-import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 
 describe("the place of a person's age key", () => {
   for (const [what, platform, env, place] of [

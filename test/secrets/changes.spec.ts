@@ -1,6 +1,6 @@
 /** The lines shown before a file is written. Cannot prove: that people read them. */
 import assert from "node:assert/strict";
-import { changedLines } from "../../cli/secrets/changes";
+import { changedLines } from "../../cli/common/changes";
 
 describe("the changed lines", () => {
   for (const [what, before, after, shown] of [

@@ -12,8 +12,8 @@ import { init } from "../../cli/secrets/init";
 import { secretsResults } from "../../cli/secrets/check";
 import { edit } from "../../cli/secrets/edit";
 import { rotate } from "../../cli/secrets/rotate";
-import { ageRecipient } from "../../components/age";
-import { newKey } from "../support/keys";
+import { ageRecipient } from "../../components/keys/age";
+import { newKey } from "../../cli/rehearse/keys";
 import { SecretsProject } from "../support/secrets";
 
 describe("npm run secrets", () => {

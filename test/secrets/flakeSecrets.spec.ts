@@ -8,11 +8,11 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { ageRecipient, newAgeIdentity, recipientOfIdentity } from "../../components/age";
+import { ageRecipient, newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import { recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey } from "../../cli/rehearse/keys";
 
 const MACHINE = ageRecipient(newKey().publicKeyOpenssh);
 const ADMIN = recipientOfIdentity(newAgeIdentity());

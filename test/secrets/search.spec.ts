@@ -8,12 +8,12 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import { readableNames, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { flakeFolder, nixInstantiate, nixMissing } from "../nix/evaluate";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey } from "../../cli/rehearse/keys";
 import { encrypted, type SearchCase, sopsCases, TEXT_CASES } from "./searchCases";
 
 describe("the searches of a flake's folder for secrets", function () {

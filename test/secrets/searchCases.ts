@@ -3,8 +3,8 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
-import { newKey } from "../support/keys";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
+import { newKey } from "../../cli/rehearse/keys";
 
 /** A file in a flake's folder, and whether it may be there. */
 export interface SearchCase {

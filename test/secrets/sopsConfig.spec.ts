@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { recipientsIn, withoutRecipients, withRecipients } from "../../cli/secrets/sopsConfig";
-import { newAgeIdentity, recipientOfIdentity } from "../../components/age";
+import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 
 const [MACHINE, ALICE, BOB] = [0, 1, 2].map(() => recipientOfIdentity(newAgeIdentity())) as [string, string, string];
 const machine = { recipient: MACHINE, whose: "the machine, key 1" };

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { WAIT_MILLISECONDS } from "./limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 /** What the runtime knows of an output; its types leave these members out. */
 interface OutputInternals<T> {

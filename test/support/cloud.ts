@@ -1,4 +1,4 @@
-import { type TestKey, newKey } from "./keys";
+import { type TestKey, newKey } from "../../cli/rehearse/keys";
 import type { Answers, Values } from "./mocks";
 
 /** The derivation that the mocked evaluation prints. */

@@ -1,7 +1,7 @@
 import type { Context, Suite, Test } from "mocha";
-import { findEngine } from "../rehearsal/drivers/findEngine";
-import { languageHostOf } from "../rehearsal/drivers/languageHost";
-import { ROOT } from "../rehearsal/project";
+import { findEngine } from "../../cli/rehearse/drivers/findEngine";
+import { languageHostOf } from "../../cli/rehearse/drivers/languageHost";
+import { ROOT } from "../../cli/rehearse/project";
 import { requireOrSkip } from "../require";
 import { noteStandIn } from "./standIns.cjs";
 

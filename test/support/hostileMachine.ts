@@ -5,7 +5,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeKeyPair, type KeyPair } from "../bench/keys";
+import { makeKeyPair, type KeyPair } from "../../cli/rehearse/machine/keys";
 
 const SSHD = ["/usr/sbin/sshd", "/usr/bin/sshd", "/run/current-system/sw/bin/sshd"].find((file) => fs.existsSync(file));
 

@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/checks/surroundings";
-import type { Person } from "../../cli/secrets/person";
+import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import type { Person } from "../../cli/common/person";
 import type { Stack, StackKeys } from "../../cli/secrets/stack";
 import { type Workplace, workplace } from "../../cli/secrets/workplace";
-import { ageRecipient } from "../../components/age";
-import { newKey, type TestKey } from "./keys";
+import { ageRecipient } from "../../components/keys/age";
+import { newKey, type TestKey } from "../../cli/rehearse/keys";
 
 /** A person who agrees to everything, types what is prepared, and remembers what was said. */
 export class PreparedPerson implements Person {

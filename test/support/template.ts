@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
 import * as path from "node:path";
-import { finished, type Finished } from "../rehearsal/processes";
-import { ROOT } from "../rehearsal/project";
+import { finished, type Finished } from "../../cli/rehearse/processes";
+import { ROOT } from "../../cli/rehearse/project";
 
 /** The files that are, or will be, committed: what `pulumi new` gets when it clones the repository. */
 export function repositoryFiles(): string[] {

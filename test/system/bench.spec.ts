@@ -6,8 +6,8 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { output, run, until, type Machine } from "../bench";
-import { useBench } from "../bench/hooks";
+import { output, run, until, type Machine } from "../../cli/rehearse/machine";
+import { useBench } from "../../cli/rehearse/machine/hooks";
 
 /** An ssh command line that knows the machine and nothing else of this computer; `options` are more of them. */
 function sshArguments(machine: Machine, port: number, folder: string, more: Record<string, string> = {}): string[] {
@@ -96,7 +96,7 @@ describe("the loopback bench", () => {
     const program = path.join(folder, "start.ts");
     fs.writeFileSync(
       program,
-      `import { startMachine } from ${JSON.stringify(path.join(__dirname, "../bench"))};
+      `import { startMachine } from ${JSON.stringify(path.join(__dirname, "../../cli/rehearse/machine"))};
        void startMachine().then(async (machine) => {
          console.log(await machine.output("systemd-run --quiet --unit=left-behind /bin/sleep 3599; hostname"));
          setInterval(() => undefined, 1000);
@@ -160,7 +160,7 @@ describe("the loopback bench", () => {
 
   for (const flag of ["--fast", "--use-remote-sudo", "--no-ssh-tty", "--no-build-nix", "--nonsense"]) {
     it(`has a double of nixos-rebuild that refuses ${flag}`, async () => {
-      const double = path.join(__dirname, "../bench/nixos-rebuild");
+      const double = path.join(__dirname, "../../cli/rehearse/machine/nixos-rebuild");
       const result = await run(double, ["switch", "--flake", "path:.#default", flag]);
       assert.equal(result.code, 2);
       assert.ok(result.stderr.includes(flag), result.stderr);

@@ -7,11 +7,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { nixSigningKey, type NixSigningKey } from "../../components/nixSigningKey";
-import { type ObjectStore, startObjectStore } from "../bench/objectStore";
-import { run } from "../bench/run";
+import { nixSigningKey, type NixSigningKey } from "../../components/keys/nixSigningKey";
+import { type ObjectStore, startObjectStore } from "../../cli/rehearse/machine/objectStore";
+import { run } from "../../cli/rehearse/machine/run";
 import { requireOrSkip } from "../require";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 
 /** What nix/modules/upgrade.nix sets for a machine with a cache; the first test compares. */
 const SETTINGS = {

@@ -1,8 +1,8 @@
 // Failures before anything is switched, on the loopback bench: evaluation, build, disk, missing programs.
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { deploy, evaluate, type Result } from "../bench";
-import { useBench, type Bench } from "../bench/hooks";
+import { deploy, evaluate, type Result } from "../../cli/rehearse/machine";
+import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
 import {
   activations,
   assertClientLeftClean,
@@ -11,7 +11,7 @@ import {
   newestLog,
   rejectedSystems,
   systemOf,
-} from "../bench/state";
+} from "../../cli/rehearse/machine/state";
 
 /** A deployment that failed before it switched: nothing was activated, nothing rejected, nothing left. */
 async function assertNothingSwitched(setting: Bench, result: Result): Promise<void> {

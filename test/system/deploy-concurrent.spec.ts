@@ -1,7 +1,7 @@
 // Several things that want to install a system at once, on the loopback bench.
 import assert from "node:assert/strict";
-import { Deployment, deploy } from "../bench";
-import { useBench } from "../bench/hooks";
+import { Deployment, deploy } from "../../cli/rehearse/machine";
+import { useBench } from "../../cli/rehearse/machine/hooks";
 import {
   activations,
   assertClientLeftClean,
@@ -9,7 +9,7 @@ import {
   assertSystem,
   isHeld,
   systemOf,
-} from "../bench/state";
+} from "../../cli/rehearse/machine/state";
 
 describe("a deployment that is not alone", () => {
   const it = useBench();

@@ -2,10 +2,16 @@
 // notices by its keep-alives, tries again where that is safe, and ends with a machine that is whole.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Deployment, deploy } from "../bench";
-import { useBench } from "../bench/hooks";
-import { phases } from "../bench/phases";
-import { activations, assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
+import { Deployment, deploy } from "../../cli/rehearse/machine";
+import { useBench } from "../../cli/rehearse/machine/hooks";
+import { phases } from "../../cli/rehearse/machine/phases";
+import {
+  activations,
+  assertClientLeftClean,
+  assertMachineLeftClean,
+  assertSystem,
+  systemOf,
+} from "../../cli/rehearse/machine/state";
 
 describe("a deployment over a link that freezes", () => {
   const it = useBench();

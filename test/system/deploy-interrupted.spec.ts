@@ -1,9 +1,9 @@
 // Deployments that are interrupted in each phase, on the loopback bench: what they leave, and that the next run
 // finishes the job. Killed ones: deploy-killed.spec.ts.
 import assert from "node:assert/strict";
-import { Deployment, deploy, until } from "../bench";
-import { useBench, type Bench } from "../bench/hooks";
-import { afterPhase, allPhases } from "../bench/phases";
+import { Deployment, deploy, until } from "../../cli/rehearse/machine";
+import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
+import { afterPhase, allPhases } from "../../cli/rehearse/machine/phases";
 import {
   assertClientLeftClean,
   assertMachineLeftClean,
@@ -11,7 +11,7 @@ import {
   isHeld,
   systemOf,
   systemState,
-} from "../bench/state";
+} from "../../cli/rehearse/machine/state";
 
 async function isAtRest({ machine }: Bench): Promise<boolean> {
   const running = await machine.output(

@@ -1,10 +1,16 @@
 // Deployments that are killed in each phase and so cannot clean up, on the loopback bench: the next run does, and
 // finishes the job.
 import assert from "node:assert/strict";
-import { Deployment, deploy, output, until } from "../bench";
-import { useBench } from "../bench/hooks";
-import { afterPhase, allPhases } from "../bench/phases";
-import { activations, assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
+import { Deployment, deploy, output, until } from "../../cli/rehearse/machine";
+import { useBench } from "../../cli/rehearse/machine/hooks";
+import { afterPhase, allPhases } from "../../cli/rehearse/machine/phases";
+import {
+  activations,
+  assertClientLeftClean,
+  assertMachineLeftClean,
+  assertSystem,
+  systemOf,
+} from "../../cli/rehearse/machine/state";
 
 describe("a deployment that is killed", () => {
   const it = useBench();

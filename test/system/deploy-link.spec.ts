@@ -1,10 +1,16 @@
 // A link that breaks in each phase of a deployment, by the proxy of the loopback bench: the deployment tries again
 // where that is safe, and ends with a machine that is whole. A frozen one: deploy-frozen.spec.ts.
 import assert from "node:assert/strict";
-import { Deployment, deploy } from "../bench";
-import { useBench } from "../bench/hooks";
-import { phases } from "../bench/phases";
-import { activations, assertClientLeftClean, assertMachineLeftClean, assertSystem, systemOf } from "../bench/state";
+import { Deployment, deploy } from "../../cli/rehearse/machine";
+import { useBench } from "../../cli/rehearse/machine/hooks";
+import { phases } from "../../cli/rehearse/machine/phases";
+import {
+  activations,
+  assertClientLeftClean,
+  assertMachineLeftClean,
+  assertSystem,
+  systemOf,
+} from "../../cli/rehearse/machine/state";
 
 describe("a deployment over a bad link", () => {
   const it = useBench();

@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { Deployment, deploy, until, type Machine, type Result } from "../bench";
-import { useBench, type Bench } from "../bench/hooks";
+import { Deployment, deploy, until, type Machine, type Result } from "../../cli/rehearse/machine";
+import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
 import {
   activations,
   assertClientLeftClean,
@@ -16,7 +16,7 @@ import {
   rejectedSystems,
   systemState,
   systemOf,
-} from "../bench/state";
+} from "../../cli/rehearse/machine/state";
 
 /** The machine is back where it was, the deployment failed and says so, and the system is remembered as rejected. */
 async function assertRolledBack(setting: Bench, result: Result): Promise<void> {

@@ -1,9 +1,9 @@
 // Machines that are not ready, or not the right ones: what a deployment waits for, for how long, and what it says.
 // On the loopback bench (see bench.spec.ts); the machine's boot is played by starting its SSH server late.
 import assert from "node:assert/strict";
-import { Deployment, deploy, makeKeyPair, type Result } from "../bench";
-import { useBench, type Bench } from "../bench/hooks";
-import { activations, assertClientLeftClean } from "../bench/state";
+import { Deployment, deploy, makeKeyPair, type Result } from "../../cli/rehearse/machine";
+import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
+import { activations, assertClientLeftClean } from "../../cli/rehearse/machine/state";
 
 /** A deployment that gave up: within its time, having changed nothing, with a message that says this. */
 async function assertGaveUp(setting: Bench, result: Result, seconds: number, ...messages: RegExp[]): Promise<void> {

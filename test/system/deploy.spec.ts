@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { Deployment, deploy, evaluate, output, run, startMachine } from "../bench";
-import { useBench } from "../bench/hooks";
+import { Deployment, deploy, evaluate, output, run, startMachine } from "../../cli/rehearse/machine";
+import { useBench } from "../../cli/rehearse/machine/hooks";
 import {
   activations,
   assertClientLeftClean,
@@ -13,8 +13,8 @@ import {
   isHeld,
   newestLog,
   rejectedSystems,
-} from "../bench/state";
-import { until, type Result } from "../bench";
+} from "../../cli/rehearse/machine/state";
+import { until, type Result } from "../../cli/rehearse/machine";
 
 /** The one line of standard output, as the component reads it. */
 function report(result: Result): { systemPath: string; changed: boolean } {

@@ -6,10 +6,10 @@ import os from "node:os";
 import path from "node:path";
 import { checkMachine } from "../../cli/checks/machine";
 import type { Expected } from "../../cli/checks/machineReport";
-import type { Result } from "../../cli/checks/result";
-import { realSurroundings } from "../../cli/checks/surroundings";
-import { ageRecipient } from "../../components/age";
-import { canRunMachine, makeKeyPair } from "../bench";
+import type { Result } from "../../cli/common/result";
+import { realSurroundings } from "../../cli/common/context";
+import { ageRecipient } from "../../components/keys/age";
+import { canRunMachine, makeKeyPair } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
 import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
 

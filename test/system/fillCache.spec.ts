@@ -7,11 +7,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { nixSigningKey } from "../../components/nixSigningKey";
-import { type ObjectStore, startObjectStore } from "../bench/objectStore";
-import { run } from "../bench/run";
+import { nixSigningKey } from "../../components/keys/nixSigningKey";
+import { type ObjectStore, startObjectStore } from "../../cli/rehearse/machine/objectStore";
+import { run } from "../../cli/rehearse/machine/run";
 import { requireOrSkip } from "../require";
-import { newKey } from "../support/keys";
+import { newKey } from "../../cli/rehearse/keys";
 
 const bin = path.join(process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache"), "pulumi-nixos/nix-sid/bin");
 const script = path.resolve(__dirname, "../../.github/scripts/fill-cache.sh");

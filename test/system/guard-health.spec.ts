@@ -1,9 +1,9 @@
 // Which systems a deployment keeps, by the same cases as an upgrade (upgrade-health.spec.ts): the guard's scripts on a
 // machine, called as a deployment calls them, with real units of a real systemd.
 import assert from "node:assert/strict";
-import { canRunMachine, startMachine, until, type Machine } from "../bench";
-import { Guard } from "../bench/guard";
-import { healthCases } from "../bench/healthCases";
+import { canRunMachine, startMachine, until, type Machine } from "../../cli/rehearse/machine";
+import { Guard } from "../../cli/rehearse/machine/guard";
+import { healthCases } from "../../cli/rehearse/machine/healthCases";
 import { requireOrSkip } from "../require";
 
 describe("the units after a deployment's switch", () => {

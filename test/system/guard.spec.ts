@@ -2,9 +2,9 @@
 // the machine ends in a state that is whole, and nothing of the guard is left. The units, timers and kills are those of a
 // real systemd; a power cut is the end of the machine's namespaces, with its disk kept.
 import assert from "node:assert/strict";
-import { canRunMachine, startMachine, until, type Machine } from "../bench";
-import { Guard } from "../bench/guard";
-import { assertSystem, rejectedSystems, systemState } from "../bench/state";
+import { canRunMachine, startMachine, until, type Machine } from "../../cli/rehearse/machine";
+import { Guard } from "../../cli/rehearse/machine/guard";
+import { assertSystem, rejectedSystems, systemState } from "../../cli/rehearse/machine/state";
 import { requireOrSkip } from "../require";
 
 describe("the guard of a deployment", () => {

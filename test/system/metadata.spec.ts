@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { flakeFolder } from "../nix/evaluate";
 import { requireCommands, requireOrSkip } from "../require";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 const ruleset = path.join(flakeFolder, "modules/instanceMetadata.nft");
 

@@ -20,7 +20,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { promisify } from "node:util";
-import { buildPackage, packPackage } from "../../cli/package/build";
+import { buildPackage, packPackage } from "../../tools/package/build";
 import * as components from "../../components/index";
 import { requireOrSkip } from "../require";
 import { cloud } from "../support/cloud";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { comparePackages, type Run } from "../../cli/preview/packages";
 import { requireOrSkip } from "../require";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 /** Two systems: `hello` is bumped, `jq` goes, `git` comes, and nginx's unit changes with `hello`. */
 const SYSTEMS = `

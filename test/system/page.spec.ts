@@ -6,10 +6,10 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
-import { freePort, until } from "../bench";
+import { freePort, until } from "../../cli/rehearse/machine";
 import { configured, evaluateModules, flakeFolder, nixMissing } from "../nix/evaluate";
 import { requireCommands, requireOrSkip } from "../require";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { programs, script } from "./upgrade/programs";
 
 interface Location {

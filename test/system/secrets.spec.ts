@@ -12,11 +12,11 @@ import { secretsResults } from "../../cli/secrets/check";
 import { init } from "../../cli/secrets/init";
 import { set } from "../../cli/secrets/set";
 import { token } from "../../cli/secrets/token";
-import { ageIdentity, ageRecipient } from "../../components/age";
+import { ageIdentity, ageRecipient } from "../../components/keys/age";
 import { recipientsOf, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey } from "../../cli/rehearse/keys";
 import { SecretsProject } from "../support/secrets";
 
 const FILE = "nix/secrets.yaml";

@@ -12,10 +12,10 @@ import { secretsResults } from "../../cli/secrets/check";
 import { init } from "../../cli/secrets/init";
 import { set } from "../../cli/secrets/set";
 import { token } from "../../cli/secrets/token";
-import { ageIdentity, newAgeIdentity, recipientOfIdentity } from "../../components/age";
+import { ageIdentity, newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import { secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
+import { hasCommand } from "../../cli/rehearse/commands";
 import { SecretsProject } from "../support/secrets";
 
 const FILE = "nix/secrets.yaml";

@@ -12,11 +12,11 @@ import path from "node:path";
 import { init } from "../../cli/secrets/init";
 import { rotate } from "../../cli/secrets/rotate";
 import { set } from "../../cli/secrets/set";
-import { ageIdentity, ageRecipient } from "../../components/age";
+import { ageIdentity, ageRecipient } from "../../components/keys/age";
 import { recipientsOf } from "../../components/deploy/flakeSecrets.mjs";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey } from "../support/keys";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey } from "../../cli/rehearse/keys";
 import { SecretsProject } from "../support/secrets";
 
 const FILE = "nix/secrets.yaml";

@@ -8,9 +8,9 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/checks/surroundings";
+import { realSurroundings, type Surroundings } from "../../cli/common/context";
 import { pulumiStack } from "../../cli/secrets/stack";
-import { engineEnvironment } from "../rehearsal/drivers/engineRun";
+import { engineEnvironment } from "../../cli/rehearse/drivers/engineRun";
 import { requireEngine } from "../support/engine";
 
 describe("the stack, asked with the real Pulumi CLI", () => {

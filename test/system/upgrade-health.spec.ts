@@ -2,9 +2,9 @@
 // real SSH server and a real firewall, in a network of the machine's own. What it cannot prove: that the rules of NixOS's
 // firewall look as those of the bench; what a packet meets is asked for by a packet.
 import assert from "node:assert/strict";
-import { canRunMachine } from "../bench";
-import { healthCases } from "../bench/healthCases";
-import { activations, assertSystem } from "../bench/state";
+import { canRunMachine } from "../../cli/rehearse/machine";
+import { healthCases } from "../../cli/rehearse/machine/healthCases";
+import { activations, assertSystem } from "../../cli/rehearse/machine/state";
 import { requireOrSkip } from "../require";
 import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
 

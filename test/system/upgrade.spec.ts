@@ -2,7 +2,7 @@
 // behind a real SSH server that has GitHub's name. What they cannot prove: that NixOS's own switch-to-configuration
 // behaves like the stub's, and how much memory a real evaluation takes.
 import assert from "node:assert/strict";
-import { assertSystem, activations, canRunMachine, until } from "../bench";
+import { assertSystem, activations, canRunMachine, until } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
 import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
 

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { assertSystem, canRunMachine } from "../bench";
+import { assertSystem, canRunMachine } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
 import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
 import { giveToken, startFalseGithub, tokenConfiguration, type FalseGithub } from "./upgrade/github";

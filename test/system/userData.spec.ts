@@ -7,11 +7,11 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { renderUserData } from "../../components/userData";
+import { renderUserData } from "../../components/keys/userData";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
-import { newKey, type TestKey } from "../support/keys";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { hasCommand } from "../../cli/rehearse/commands";
+import { newKey, type TestKey } from "../../cli/rehearse/keys";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 /** Options of unshare that give a private mount table: as root, or as root of a user namespace. */
 const AS_ROOT = ["--mount", "--propagation", "private"];

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { requireOrSkip } from "../require";
-import { hasCommand } from "../support/commands";
+import { hasCommand } from "../../cli/rehearse/commands";
 import { Place } from "./scripts";
 
 const HOUR = 3600;

@@ -5,7 +5,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import net, { type AddressInfo } from "node:net";
 import path from "node:path";
-import { until } from "../bench";
+import { until } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
 import { Place } from "./scripts";
 

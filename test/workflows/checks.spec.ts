@@ -7,11 +7,11 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { nixSigningKey } from "../../components/nixSigningKey";
-import { REQUIRED_CHECKS } from "../../components/repositoryNames";
+import { nixSigningKey } from "../../components/keys/nixSigningKey";
+import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
 import { requireOrSkip } from "../require";
-import { newKey } from "../support/keys";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { newKey } from "../../cli/rehearse/keys";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
 const nixIsHere = spawnSync("nix", ["--version"]).status === 0;

@@ -15,7 +15,7 @@ import { askMachine, machineProblem, problemOf } from "../../cli/ci/machineStatu
 import { readPreview } from "../../cli/preview/read";
 import { toMarkdown } from "../../cli/render/markdown";
 import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "../preview/githubServer";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
 const recorded = (name: string) => path.join(root, `test/preview/recorded/${name}.json`);

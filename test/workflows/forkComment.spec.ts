@@ -9,7 +9,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
 import { requireCommands } from "../require";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 interface Workflow {
   jobs: { comment: { steps: { run: string; env: Record<string, string> }[] } };

@@ -12,7 +12,7 @@ import os from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
 import { GithubServer, REPOSITORY, TOKEN } from "../preview/githubServer";
-import { WAIT_MILLISECONDS } from "../support/limits.cjs";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
 

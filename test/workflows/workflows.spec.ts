@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import { reportedNames } from "../../components/requiredChecks";
-import { REQUIRED_CHECKS } from "../../components/repositoryNames";
-import { readWorkflows } from "../../components/workflows";
+import { reportedNames } from "../../program/requiredChecks";
+import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
+import { readWorkflows } from "../../program/workflows";
 
 type Permissions = Record<string, string>;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { World } from "../../rehearsal/world";
+import type { World } from "../../../cli/rehearse/world";
 import { type Changes, EngineStack } from "../stack";
 
 /** One edit, and all that becomes of it; every other resource stays the same. */

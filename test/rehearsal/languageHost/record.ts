@@ -6,9 +6,9 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { finished } from "../processes";
-import { engineEnvironment } from "../drivers/engineRun";
-import { closedEnvironment } from "../surroundings";
+import { finished } from "../../../cli/rehearse/processes";
+import { engineEnvironment } from "../../../cli/rehearse/drivers/engineRun";
+import { closedEnvironment } from "../../../cli/rehearse/surroundings";
 import { type Call, Stage } from "./stage";
 
 const [, , cli, host] = process.argv as [string, string, string, string];

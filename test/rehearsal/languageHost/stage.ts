@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-import { ROOT } from "../project";
+import { ROOT } from "../../../cli/rehearse/project";
 
 /** One call of the engine, and what the host answered. */
 export interface Call {

@@ -2,11 +2,17 @@ import { randomInt, randomUUID } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { makeKeyPair, startMachine, type KeyPair, type Machine, type MachineOptions } from "../../bench";
+import {
+  makeKeyPair,
+  startMachine,
+  type KeyPair,
+  type Machine,
+  type MachineOptions,
+} from "../../../cli/rehearse/machine";
 import { configured } from "../../nix/evaluate";
 import { programs, quote, script, sourced, sourcedFile } from "./programs";
 
-/** What the repository says the system does; see flake/ and test/bench/flake/. */
+/** What the repository says the system does; see flake/ and cli/rehearse/machine/flake/. */
 export interface Push {
   /** The system's behaviour (default: a good one). */
   behaviour?: string;
@@ -124,7 +130,7 @@ class Bench implements UpgradeBench {
   async install(): Promise<void> {
     const { machine, address } = this;
     const flake = path.join(__dirname, "flake");
-    const stub = path.join(__dirname, "../../bench/flake");
+    const stub = path.join(__dirname, "../../../cli/rehearse/machine/flake");
     const read = (name: string, from = flake) => fs.readFileSync(path.join(from, name), "utf8");
     await this.write({
       ...Object.fromEntries(Object.values(sourced).map((file) => [`/etc/upgrade/${file}`, sourcedFile(file)])),

@@ -1,5 +1,5 @@
 # What the repository of the upgrade tests holds: one stub system, which is as `behaviour` says. Built
-# by /bin/sh from the files of test/bench/flake, which the test puts beside this one.
+# by /bin/sh from the files of cli/rehearse/machine/flake, which the test puts beside this one.
 {
   outputs =
     { self }:

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { ageIdentity, ageRecipient } from "../../components/keys/age";
+import { newKey } from "./keys";
+import { finished } from "./processes";
+import { machineKey, type Stage } from "./life";
+
+const STORED = {
+  stays: "a secret that somebody adds with sops itself stays as it is",
+  opens: "the machine's key opens them all, another key opens none",
+  check: "npm run secrets -- check finds nothing wrong",
+  refused: "a deployment refuses secrets that the machine cannot open",
+};
+
+/** The first secrets: one of each kind. Returns what came of it, in a few words. */
+export async function storeSecrets(stage: Stage, environment: NodeJS.ProcessEnv): Promise<string> {
+  const { verdicts, desk } = stage;
+  if ("missing" in desk) {
+    Object.values(STORED).forEach((statement) => verdicts.notRun("secrets", statement, desk.missing));
+    return "not run";
+  }
+  await desk.init();
+  const [first, byHand, last] = [random(), random(), random()];
+  await desk.set("first", first);
+  await desk.setByHand("by-hand", byHand);
+  const before = lineOf(desk.file, "by-hand");
+  await desk.set("last", last);
+  verdicts.real("secrets", STORED.stays, () => assert.equal(lineOf(desk.file, "by-hand"), before));
+
+  const opened = await desk.opened(desk.file, ageIdentity(machineKey(stage)));
+  const stranger = newKey();
+  const strangers = await desk.opened(desk.file, ageIdentity(stranger.privateKeyOpenssh));
+  verdicts.real("secrets", STORED.opens, () => {
+    assert.deepEqual(opened, { first, "by-hand": byHand, last });
+    assert.equal(strangers, undefined);
+  });
+  const problems = await desk.problems();
+  verdicts.real("secrets", STORED.check, () => assert.deepEqual(problems, []));
+
+  const refusal = await desk.withForeignFile(ageRecipient(stranger.publicKeyOpenssh), () =>
+    finished(process.execPath, ["components/deploy/deploy.mjs"], {
+      directory: stage.project,
+      environment: { ...environment, ...stage.deployments.at(-1)!.environment },
+    }),
+  );
+  verdicts.real("secrets", STORED.refused, () => {
+    assert.notEqual(refusal.code, 0);
+    assert.match(refusal.stderr, /secrets\.yaml: the machine cannot open it/);
+  });
+  return "two stored, one added with sops itself, opened";
+}
+
+/** A line of a text, by the name that it begins with. */
+function lineOf(text: string, name: string): string {
+  return text.split("\n").find((line) => line.startsWith(`${name}:`)) ?? assert.fail(`there is no ${name}`);
+}
+
+function random(): string {
+  return randomBytes(9).toString("base64url");
+}
