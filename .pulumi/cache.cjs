@@ -5,7 +5,12 @@ const path = require("node:path");
  * Where results are kept from start to start; `npm ci` removes it. Not the temporary folder, which is Node's own choice:
  * there another user of the computer could leave code for the program, which holds the keys of production.
  */
-const FOLDER = path.resolve(__dirname, "../node_modules/.cache/pulumi-nixos");
+const FOLDER = path.join(installed(), ".cache/pulumi-nixos");
+
+/** The folder of the packages: beside this one, or higher where the program is in a folder of a server's repository. */
+function installed() {
+  return module.paths.find((folder) => fs.existsSync(folder)) ?? path.resolve(__dirname, "../node_modules");
+}
 
 /** What is kept under a name; undefined when there is nothing. */
 function read(name) {

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseRepositoryFile } from "../program/repositoryFile";
 import { branchName } from "../components/values/repositoryNames";
-import { evaluateModules, nixMissing } from "./nix/evaluate";
+import { evaluateModules, nixMissing } from "../cli/rehearse/upgrade/evaluate";
 import { requireOrSkip } from "./require";
 
 const { taken, refused } = JSON.parse(readFileSync(path.join(__dirname, "branches.json"), "utf8")) as {

@@ -11,7 +11,7 @@ import path from "node:path";
 import { githubTrouble } from "../cli/common/githubTrouble";
 import { type BranchAnswer, revisionFrom, revisionIn } from "../components/deploy/revision.mjs";
 import { gitTrouble } from "../components/deploy/trouble.mjs";
-import { sourced } from "./system/upgrade/programs";
+import { sourced } from "../cli/rehearse/upgrade/programs";
 
 interface GitCase {
   name: string;

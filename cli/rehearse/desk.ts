@@ -12,7 +12,7 @@ import { isRecent, sopsVersion } from "../secrets/sops";
 import type { Stack, StackKeys } from "../secrets/stack";
 import { token } from "../secrets/token";
 import { type Workplace, workplace } from "../secrets/workplace";
-import { PreparedPerson } from "../../test/support/secrets";
+import { PreparedPerson } from "./person";
 import type { Run } from "./drivers/driver";
 import { type Properties, withoutSecretMarkers } from "./emulators/values";
 import { ownKey } from "./project";

@@ -10,13 +10,23 @@ export const PARTS = [
   "tsconfig.json",
   ".pulumi",
   "components",
+  "program",
+  ".pulumi-nixos",
   "nix",
   ".github",
   "garnix.yaml",
 ];
 
-/** The project's root folder. */
-export const ROOT = path.resolve(__dirname, "../..");
+/** The folder of our program, which this file is in. */
+const PROGRAM = path.resolve(__dirname, "../..");
+
+/** The project's root folder: in a server's own repository, the program is in a folder of it. */
+export const ROOT = existsSync(path.join(PROGRAM, "Pulumi.yaml")) ? PROGRAM : path.dirname(PROGRAM);
+
+/** Where a file of the program is in a project, relative to the project's root. */
+export function inProject(file: string): string {
+  return path.join(path.relative(ROOT, PROGRAM), file);
+}
 
 /** A key of the program's own configuration. Whoever uses the project as a template gives it a name of their own. */
 export function ownKey(key: string): string {

@@ -4,6 +4,7 @@ import { ageIdentity, ageRecipient } from "../../components/keys/age";
 import { newKey } from "./keys";
 import { finished } from "./processes";
 import { machineKey, type Stage } from "./life";
+import { inProject } from "./project";
 
 const STORED = {
   stays: "a secret that somebody adds with sops itself stays as it is",
@@ -38,7 +39,7 @@ export async function storeSecrets(stage: Stage, environment: NodeJS.ProcessEnv)
   verdicts.real("secrets", STORED.check, () => assert.deepEqual(problems, []));
 
   const refusal = await desk.withForeignFile(ageRecipient(stranger.publicKeyOpenssh), () =>
-    finished(process.execPath, ["components/deploy/deploy.mjs"], {
+    finished(process.execPath, [inProject("components/deploy/deploy.mjs")], {
       directory: stage.project,
       environment: { ...environment, ...stage.deployments.at(-1)!.environment },
     }),

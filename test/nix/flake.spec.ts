@@ -6,7 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { requireCommands, requireOrSkip } from "../require";
-import { flakeFolder, nixInstantiate, nixMissing } from "./evaluate";
+import { flakeFolder, nixInstantiate, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 
 function nixFiles(folder: string): string[] {
   return fs

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { requireOrSkip } from "../require";
-import { flakeFolder, nixMissing } from "./evaluate";
+import { flakeFolder, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 
 describe("the search for secrets, by Nix, in a line without end", () => {
   let folder: string;

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { ownerName } from "../../components/values/repositoryNames";
 import { requireOrSkip } from "../require";
-import { configured, evaluateModules, flakeFolder, nixMissing } from "./evaluate";
+import { configured, evaluateModules, flakeFolder, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 
 const token = {
   continuousDeployment: {

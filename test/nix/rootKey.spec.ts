@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { makeKeyPair, type KeyPair } from "../../cli/rehearse/machine/keys";
 import { requireOrSkip } from "../require";
-import { flakeFolder } from "./evaluate";
+import { flakeFolder } from "../../cli/rehearse/upgrade/evaluate";
 
 describe("root's authorized key", () => {
   let folder: string;

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { makeKeyPair } from "../../cli/rehearse/machine/keys";
 import { requireOrSkip } from "../require";
-import { flakeFolder, nixInstantiate, nixMissing } from "./evaluate";
+import { flakeFolder, nixInstantiate, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 
 const block = `sops:
     age:

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { requireOrSkip } from "../require";
-import { configured, evaluateModules, nixMissing, nixString } from "./evaluate";
+import { configured, evaluateModules, nixMissing, nixString } from "../../cli/rehearse/upgrade/evaluate";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0Q1w";
 

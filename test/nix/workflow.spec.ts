@@ -5,7 +5,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
 import { parseRepositoryFile } from "../../program/repositoryFile";
-import { flakeFolder } from "./evaluate";
+import { flakeFolder } from "../../cli/rehearse/upgrade/evaluate";
 
 interface Workflow {
   permissions: Record<string, string>;

@@ -10,7 +10,7 @@ import os from "node:os";
 import path from "node:path";
 import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import { readableNames, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
-import { flakeFolder, nixInstantiate, nixMissing } from "../nix/evaluate";
+import { flakeFolder, nixInstantiate, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 import { requireOrSkip } from "../require";
 import { hasCommand } from "../../cli/rehearse/commands";
 import { newKey } from "../../cli/rehearse/keys";

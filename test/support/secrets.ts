@@ -3,37 +3,11 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { realSurroundings, type Surroundings } from "../../cli/common/context";
-import type { Person } from "../../cli/common/person";
 import type { Stack, StackKeys } from "../../cli/secrets/stack";
 import { type Workplace, workplace } from "../../cli/secrets/workplace";
 import { ageRecipient } from "../../components/keys/age";
 import { newKey, type TestKey } from "../../cli/rehearse/keys";
-
-/** A person who agrees to everything, types what is prepared, and remembers what was said. */
-export class PreparedPerson implements Person {
-  readonly atTerminal = false;
-  readonly told: string[] = [];
-  readonly asked: string[] = [];
-  /** What is typed at questions for a secret, in order. */
-  secrets: string[] = [];
-  /** The question from which on the person does not agree any more. */
-  refuses: RegExp | undefined;
-
-  tell(text: string): void {
-    this.told.push(text);
-  }
-
-  agree(question: string): Promise<boolean> {
-    this.asked.push(question);
-    return Promise.resolve(this.refuses?.test(question) !== true);
-  }
-
-  secret(): Promise<string> {
-    const value = this.secrets.shift();
-    if (value === undefined) throw new Error("No secret is prepared.");
-    return Promise.resolve(value);
-  }
-}
+import { PreparedPerson } from "../../cli/rehearse/person";
 
 /** A stack with keys of its own, in which an update does what the configuration says. Not an engine. */
 export class StackDouble implements Stack {

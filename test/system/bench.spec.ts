@@ -7,7 +7,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { output, run, until, type Machine } from "../../cli/rehearse/machine";
-import { useBench } from "../../cli/rehearse/machine/hooks";
+import { useBench } from "../support/bench";
 
 /** An ssh command line that knows the machine and nothing else of this computer; `options` are more of them. */
 function sshArguments(machine: Machine, port: number, folder: string, more: Record<string, string> = {}): string[] {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { deploy, evaluate, type Result } from "../../cli/rehearse/machine";
-import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
+import { useBench, type Bench } from "../support/bench";
 import {
   activations,
   assertClientLeftClean,

@@ -1,7 +1,7 @@
 // Several things that want to install a system at once, on the loopback bench.
 import assert from "node:assert/strict";
 import { Deployment, deploy } from "../../cli/rehearse/machine";
-import { useBench } from "../../cli/rehearse/machine/hooks";
+import { useBench } from "../support/bench";
 import {
   activations,
   assertClientLeftClean,

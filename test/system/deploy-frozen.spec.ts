@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Deployment, deploy } from "../../cli/rehearse/machine";
-import { useBench } from "../../cli/rehearse/machine/hooks";
-import { phases } from "../../cli/rehearse/machine/phases";
+import { useBench } from "../support/bench";
+import { phases } from "../support/phases";
 import {
   activations,
   assertClientLeftClean,

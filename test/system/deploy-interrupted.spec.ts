@@ -2,8 +2,8 @@
 // finishes the job. Killed ones: deploy-killed.spec.ts.
 import assert from "node:assert/strict";
 import { Deployment, deploy, until } from "../../cli/rehearse/machine";
-import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
-import { afterPhase, allPhases } from "../../cli/rehearse/machine/phases";
+import { useBench, type Bench } from "../support/bench";
+import { afterPhase, allPhases } from "../support/phases";
 import {
   assertClientLeftClean,
   assertMachineLeftClean,

@@ -2,8 +2,8 @@
 // finishes the job.
 import assert from "node:assert/strict";
 import { Deployment, deploy, output, until } from "../../cli/rehearse/machine";
-import { useBench } from "../../cli/rehearse/machine/hooks";
-import { afterPhase, allPhases } from "../../cli/rehearse/machine/phases";
+import { useBench } from "../support/bench";
+import { afterPhase, allPhases } from "../support/phases";
 import {
   activations,
   assertClientLeftClean,

@@ -2,8 +2,8 @@
 // where that is safe, and ends with a machine that is whole. A frozen one: deploy-frozen.spec.ts.
 import assert from "node:assert/strict";
 import { Deployment, deploy } from "../../cli/rehearse/machine";
-import { useBench } from "../../cli/rehearse/machine/hooks";
-import { phases } from "../../cli/rehearse/machine/phases";
+import { useBench } from "../support/bench";
+import { phases } from "../support/phases";
 import {
   activations,
   assertClientLeftClean,

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { Deployment, deploy, evaluate } from "../../cli/rehearse/machine";
-import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
+import { useBench, type Bench } from "../support/bench";
 import { filesWithKey, newestLog } from "../../cli/rehearse/machine/state";
 
 /** Lines of the key that are its own; the first is the same for every key of its kind. */

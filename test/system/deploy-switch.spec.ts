@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { Deployment, deploy, until, type Machine, type Result } from "../../cli/rehearse/machine";
-import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
+import { useBench, type Bench } from "../support/bench";
 import {
   activations,
   assertClientLeftClean,

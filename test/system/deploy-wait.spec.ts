@@ -2,7 +2,7 @@
 // On the loopback bench (see bench.spec.ts); the machine's boot is played by starting its SSH server late.
 import assert from "node:assert/strict";
 import { Deployment, deploy, makeKeyPair, type Result } from "../../cli/rehearse/machine";
-import { useBench, type Bench } from "../../cli/rehearse/machine/hooks";
+import { useBench, type Bench } from "../support/bench";
 import { activations, assertClientLeftClean } from "../../cli/rehearse/machine/state";
 
 /** A deployment that gave up: within its time, having changed nothing, with a message that says this. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { Deployment, deploy, evaluate, output, run, startMachine } from "../../cli/rehearse/machine";
-import { useBench } from "../../cli/rehearse/machine/hooks";
+import { useBench } from "../support/bench";
 import {
   activations,
   assertClientLeftClean,

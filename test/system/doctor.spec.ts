@@ -11,7 +11,7 @@ import { realSurroundings } from "../../cli/common/context";
 import { ageRecipient } from "../../components/keys/age";
 import { canRunMachine, makeKeyPair } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
-import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
+import { startUpgradeBench, type UpgradeBench } from "../../cli/rehearse/upgrade/bench";
 
 describe("doctor on a machine", () => {
   let bench: UpgradeBench;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { flakeFolder } from "../nix/evaluate";
+import { flakeFolder } from "../../cli/rehearse/upgrade/evaluate";
 import { requireCommands, requireOrSkip } from "../require";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 

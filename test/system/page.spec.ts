@@ -7,10 +7,10 @@ import os from "node:os";
 import path from "node:path";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
 import { freePort, until } from "../../cli/rehearse/machine";
-import { configured, evaluateModules, flakeFolder, nixMissing } from "../nix/evaluate";
+import { configured, evaluateModules, flakeFolder, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 import { requireCommands, requireOrSkip } from "../require";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
-import { programs, script } from "./upgrade/programs";
+import { programs, script } from "../../cli/rehearse/upgrade/programs";
 
 interface Location {
   root?: string;

@@ -6,7 +6,7 @@ import { canRunMachine } from "../../cli/rehearse/machine";
 import { healthCases } from "../../cli/rehearse/machine/healthCases";
 import { activations, assertSystem } from "../../cli/rehearse/machine/state";
 import { requireOrSkip } from "../require";
-import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
+import { startUpgradeBench, type UpgradeBench } from "../../cli/rehearse/upgrade/bench";
 
 describe("upgrade: health", () => {
   let bench: UpgradeBench;

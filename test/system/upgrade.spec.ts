@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { assertSystem, activations, canRunMachine, until } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
-import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
+import { startUpgradeBench, type UpgradeBench } from "../../cli/rehearse/upgrade/bench";
 
 /** A bench for the tests of a suite, in their order; skips the suite with the reason where there can be none. */
 function useUpgradeBench(): () => UpgradeBench {

@@ -7,8 +7,8 @@ import os from "node:os";
 import path from "node:path";
 import { assertSystem, canRunMachine } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
-import { startUpgradeBench, type UpgradeBench } from "./upgrade/bench";
-import { giveToken, startFalseGithub, tokenConfiguration, type FalseGithub } from "./upgrade/github";
+import { startUpgradeBench, type UpgradeBench } from "../../cli/rehearse/upgrade/bench";
+import { giveToken, startFalseGithub, tokenConfiguration, type FalseGithub } from "../../cli/rehearse/upgrade/github";
 
 const poll = "GET /repos/octocat/site/git/ref/heads/main";
 

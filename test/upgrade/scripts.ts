@@ -6,7 +6,7 @@ import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { sourced } from "../system/upgrade/programs";
+import { sourced } from "../../cli/rehearse/upgrade/programs";
 
 const folder = path.join(__dirname, "../../nix/upgrade");
 

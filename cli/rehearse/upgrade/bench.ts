@@ -8,8 +8,8 @@ import {
   type KeyPair,
   type Machine,
   type MachineOptions,
-} from "../../../cli/rehearse/machine";
-import { configured } from "../../nix/evaluate";
+} from "../machine";
+import { configured } from "./evaluate";
 import { programs, quote, script, sourced, sourcedFile } from "./programs";
 
 /** What the repository says the system does; see flake/ and cli/rehearse/machine/flake/. */
@@ -130,7 +130,7 @@ class Bench implements UpgradeBench {
   async install(): Promise<void> {
     const { machine, address } = this;
     const flake = path.join(__dirname, "flake");
-    const stub = path.join(__dirname, "../../../cli/rehearse/machine/flake");
+    const stub = path.join(__dirname, "../machine/flake");
     const read = (name: string, from = flake) => fs.readFileSync(path.join(from, name), "utf8");
     await this.write({
       ...Object.fromEntries(Object.values(sourced).map((file) => [`/etc/upgrade/${file}`, sourcedFile(file)])),

@@ -1,11 +1,11 @@
 import fs from "node:fs";
 import path from "node:path";
-import { requireOrSkip } from "../../../test/require";
-import { startClient } from "./client";
-import type { Deployment, Setting } from "./deployment";
-import { canRunMachine, startMachine, type MachineOptions } from "./machine";
-import { makeProject } from "./project";
-import { Proxy } from "./proxy";
+import { requireOrSkip } from "../require";
+import { startClient } from "../../cli/rehearse/machine/client";
+import type { Deployment, Setting } from "../../cli/rehearse/machine/deployment";
+import { canRunMachine, startMachine, type MachineOptions } from "../../cli/rehearse/machine/machine";
+import { makeProject } from "../../cli/rehearse/machine/project";
+import { Proxy } from "../../cli/rehearse/machine/proxy";
 
 /** What a test has on the bench: a client, a machine behind a proxy and a project, all its own. */
 export interface Bench extends Setting {

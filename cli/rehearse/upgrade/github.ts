@@ -2,7 +2,7 @@ import fs from "node:fs";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
-import { output } from "../../../cli/rehearse/machine";
+import { output } from "../machine";
 import type { UpgradeBench } from "./bench";
 
 /** How the false GitHub answers until told otherwise. */

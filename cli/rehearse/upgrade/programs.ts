@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { evaluateModules, flakeFolder } from "../../nix/evaluate";
+import { evaluateModules, flakeFolder } from "./evaluate";
 
 /** A program of nix/upgrade as the module makes it: its name, its settings and its text. */
 export interface Program {
@@ -18,7 +18,7 @@ export interface Units {
 export function programs(configuration: object): Program[] {
   const applications = evaluateModules(
     `let programs = import ${flakeFolder}/upgrade {
-       inherit (e) lib; pkgs = (import ${path.join(__dirname, "../../nix/nixpkgs/packages.nix")}).x86_64-linux;
+       inherit (e) lib; pkgs = (import ${path.join(__dirname, "nixpkgs/packages.nix")}).x86_64-linux;
        nix = e.config.nix.package;
        settings = e.config.continuousDeployment.upgrade.settings;
      }; in map (name: programs.\${name}.application) (builtins.attrNames programs)`,

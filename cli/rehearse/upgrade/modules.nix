@@ -1,6 +1,6 @@
 # The modules of nix/, evaluated with the stand-in of nixpkgs' library; for tests, by nix-instantiate.
 {
-  modules ? [ ../../nix/modules ],
+  modules,
   configuration ? "{}",
 }:
 

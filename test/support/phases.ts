@@ -1,7 +1,7 @@
-import type { Inputs } from "./deployment";
-import type { Bench } from "./hooks";
-import type { MachineOptions } from "./machine";
-import { activations, filesWithKey } from "./state";
+import type { Inputs } from "../../cli/rehearse/machine/deployment";
+import type { Bench } from "./bench";
+import type { MachineOptions } from "../../cli/rehearse/machine/machine";
+import { activations, filesWithKey } from "../../cli/rehearse/machine/state";
 
 /**
  * A phase of a deployment, to interrupt it or to break its link there. It is recognized by what happens on the machine

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
+import { WAIT_MILLISECONDS } from "../limits.cjs";
+import { ROOT } from "../project";
 
 /** The folder of the flake. */
-export const flakeFolder = path.join(__dirname, "../../nix");
+export const flakeFolder = path.join(ROOT, "nix");
 
 /** Why no Nix file can be looked at here, or undefined. */
 export function nixMissing(): string | undefined {
@@ -16,7 +17,7 @@ export const configured = { continuousDeployment: { repository: { owner: "octoca
 
 /** Evaluates an expression over `e`, the evaluated modules, and gives its value. */
 export function evaluateModules(expression: string, configuration: object = configured, modules?: string[]): unknown {
-  const list = modules ? `modules = [ ${modules.map((name) => `${flakeFolder}/modules/${name}`).join(" ")} ];` : "";
+  const list = `modules = [ ${(modules ?? [""]).map((name) => `${path.join(flakeFolder, "modules", name)}`).join(" ")} ];`;
   const result = nixInstantiate(
     `let e = import ${__dirname}/modules.nix { ${list} configuration = ${nixString(JSON.stringify(configuration))}; }; in ${expression}`,
   );

@@ -1,0 +1,105 @@
+import { existsSync, lstatSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { problemList } from "../../components/values/errors";
+import { Refusal } from "../common/refusal";
+import { type Given, hashOf } from "./given";
+import type { History } from "./history";
+import { FOLDER, placeOf, textAt } from "./layout";
+import { merge, type Merged } from "./merge";
+import { followed, git, type Tree } from "./source";
+
+/** What an update does to the repository of a server. */
+export interface Plan {
+  /** By place: what becomes of the owner's files. */
+  files: Map<string, Merged>;
+  /** Files of the old program that go; those of the new one are written over them. */
+  removed: string[];
+  /** What was ours once and was changed by the owner: it stays where it is, and nothing uses it. */
+  unused: string[];
+}
+
+/** A repository that `npm run new` has made. */
+export function planUpdate(folder: string, given: Given, newer: Tree): Plan {
+  const changed = Object.entries(given.program).filter(([place, hash]) => hashAt(folder, place) !== hash);
+  if (changed.length > 0) {
+    const problems = changed.map(([place]) => `${place} is not what it was given as; an update would lose that.`);
+    throw new Refusal(
+      `${problemList(`The folder ${FOLDER}`, problems)}\nPut it back (git log -p ${FOLDER} shows what changed), or give --replace.`,
+    );
+  }
+  return {
+    files: mergeAll(newer, given.owned, (place) => textOf(folder, place)),
+    removed: Object.keys(given.program).filter((place) => !newer.has(place)),
+    unused: [],
+  };
+}
+
+/** A copy of our whole repository, which earlier versions were begun with: what is ours goes, by our own history. */
+export function planMove(folder: string, history: History, newer: Tree): Plan {
+  const plan: Plan = { files: new Map(), removed: [], unused: [] };
+  const base: Record<string, string> = {};
+  const yours: Record<string, string> = {};
+  for (const [file, blob] of blobs(folder)) {
+    const at = placeOf(file);
+    // A README and a manifest of their own replace ours; a changed one is kept beside them.
+    const replaced = file === "README.md" || file === "package.json" || file === "package-lock.json";
+    const place = replaced ? file : at?.owned === true ? at.place : undefined;
+    const same = history.has(file, blob);
+    if (place === undefined) {
+      if (same) plan.removed.push(file);
+      else if (history.knows(file)) plan.unused.push(file);
+      continue;
+    }
+    const text = textOf(folder, file)!;
+    const before = same ? text : history.nearest(file, text);
+    yours[place] = textAt(file, text);
+    if (before !== undefined) base[place] = textAt(file, before);
+    if (place !== file) plan.removed.push(file);
+  }
+  plan.files = mergeAll(newer, base, (place) => yours[place] ?? textOf(folder, place));
+  return plan;
+}
+
+function mergeAll(newer: Tree, base: Record<string, string>, yours: (place: string) => string | undefined) {
+  const owned = [...newer].filter(([, entry]) => entry.owned).map(([place]) => place);
+  const places = [...new Set([...owned, ...Object.keys(base)])].sort();
+  const files = places.map((place): [string, Merged] => {
+    const versions = { base: base[place], yours: yours(place), newer: newer.get(place)?.text };
+    // npm writes it, and puts a changed one right in its next install: a merge of it would be worth nothing.
+    if (place === "package-lock.json" && versions.yours !== versions.base && versions.yours !== versions.newer)
+      return [place, { outcome: "kept", text: versions.yours }];
+    return [place, merge(versions)];
+  });
+  return new Map(files);
+}
+
+function* blobs(folder: string): Generator<[file: string, blob: string]> {
+  for (const line of git(folder, "ls-files", "-s", "-z").split("\0").filter(Boolean)) {
+    const [facts = "", file = ""] = line.split("\t");
+    yield [file, facts.split(" ")[1]!];
+  }
+}
+
+/** What is not committed could not be had back. */
+export function refuseUnsaved(folder: string): void {
+  let status: string;
+  try {
+    status = git(folder, "status", "--porcelain", "--untracked-files=normal").trimEnd();
+  } catch {
+    throw new Refusal(`${folder} is no git repository: what an update changes could not be seen or had back.`);
+  }
+  if (status !== "") throw new Refusal(`${folder} has changes that are not committed. Commit or remove them:\n${status}`);
+  if (followed(folder).length === 0) throw new Refusal(`${folder} has no commit yet.`);
+}
+
+function hashAt(folder: string, place: string): string | undefined {
+  const text = textOf(folder, place);
+  return text === undefined ? undefined : hashOf(text);
+}
+
+function textOf(folder: string, place: string): string | undefined {
+  const file = path.join(folder, place);
+  if (!existsSync(file)) return undefined;
+  if (!lstatSync(file).isFile()) throw new Refusal(`${file} is no file.`);
+  return readFileSync(file, "utf8");
+}

@@ -1,0 +1,173 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { parse } from "yaml";
+import { Refusal } from "../common/refusal";
+import { readGiven } from "./given";
+import { History } from "./history";
+import { projectName } from "./layout";
+import type { Outcome } from "./merge";
+import { type Plan, planMove, planUpdate, refuseUnsaved } from "./plan";
+import { git, serverOf, type Tree } from "./source";
+
+export const HELP = `Makes the repository of a server of your own, or brings one to the version of this checkout.
+
+  npm run new -- ../my-server             a new folder; its name becomes the project's
+  npm run new -- --update ../my-server    a repository that exists: one that was made so, or a copy of this whole one
+  npm run new -- --update .               this folder itself, where it is a fresh copy that nobody has set up
+
+  --name NAME   the project's name, where the folder's is not to be it
+  --markers     writes conflicts into the files, with git's markers, instead of changing nothing
+  --replace     takes ${"`.pulumi-nixos/`"} anew although something in it was changed
+  --help        shows this
+
+An update keeps what you changed and merges what both sides changed. It needs everything committed, commits nothing
+itself, and changes either all that it names or nothing. The exit code is 0 when done, 1 for conflicts, 2 when nothing
+was done.`;
+
+/** Runs the command on a checkout of ours, and returns the exit code. */
+export function makeOrUpdate(argv: string[], source: string, say: (text: string) => void): number {
+  try {
+    return run(argv, source, say);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    say(`${error.message}\nNothing was changed.`);
+    return 2;
+  }
+}
+
+function run(argv: string[], source: string, say: (text: string) => void): number {
+  const { values, positionals } = understood(argv);
+  if (values.help) {
+    say(HELP);
+    return 0;
+  }
+  if (positionals.length !== 1) throw new Refusal(`Name one folder.\n\n${HELP}`);
+  if (!existsSync(path.join(source, "template"))) throw new Refusal("Run this in a clone of the program itself.");
+  const folder = path.resolve(source, positionals[0]!);
+  if (values.update !== true) {
+    if (existsSync(folder) && readdirSync(folder).some((name) => name !== ".git"))
+      throw new Refusal(`${folder} is not empty. To bring a server's repository to this version: --update.`);
+    const tree = serverOf(source, values.name ?? projectName(folder));
+    for (const [place, { text, executable }] of tree) write(folder, place, text, executable);
+    say(made(folder, tree));
+    return 0;
+  }
+  return update(folder, source, { markers: values.markers === true, replace: values.replace === true }, say);
+}
+
+function understood(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      allowPositionals: true,
+      options: {
+        update: { type: "boolean" },
+        name: { type: "string" },
+        markers: { type: "boolean" },
+        replace: { type: "boolean" },
+        help: { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    throw new Refusal(`${(error as Error).message}\n\n${HELP}`);
+  }
+}
+
+function update(
+  folder: string,
+  source: string,
+  { markers, replace }: { markers: boolean; replace: boolean },
+  say: (text: string) => void,
+): number {
+  refuseUnsaved(folder);
+  const given = readGiven(folder);
+  if (folder === source) refuseUsed(source);
+  const newer = serverOf(source, nameIn(folder));
+  const plan =
+    given === undefined
+      ? planMove(folder, History.of(source), newer)
+      : planUpdate(folder, replace ? { ...given, program: {} } : given, newer);
+  const conflicts = [...plan.files].filter(([, { outcome }]) => outcome === "conflict").map(([place]) => place);
+  say(report(plan));
+  if (conflicts.length > 0 && !markers) {
+    say(`\nBoth sides changed the same lines: ${conflicts.join(", ")}. Nothing was changed.`);
+    say("Run this again with --markers: then all is written, and these have both versions between git's markers.");
+    return 1;
+  }
+  for (const file of plan.removed) remove(folder, file);
+  for (const [place, { outcome, text }] of plan.files) {
+    if (text === undefined) remove(folder, place);
+    else if (outcome !== "same") write(folder, place, text, newer.get(place)?.executable ?? false);
+  }
+  // The record of what was given comes last: before it, the same update can be run again.
+  for (const [place, entry] of newer) if (!entry.owned) write(folder, place, entry.text, entry.executable);
+  say(`\n${["Next:", `cd ${folder}`, "npm install && npm test", "git diff, and commit it"].join("\n  ")}`);
+  return conflicts.length > 0 ? 1 : 0;
+}
+
+/** Where somebody has worked, git cannot tell their changes from ours. */
+function refuseUsed(source: string): void {
+  const { owner } = JSON.parse(readFileSync(path.join(source, "nix/repository.json"), "utf8")) as { owner: string };
+  const isFirst = git(source, "rev-list", "--count", "HEAD").trim() === "1";
+  const isOurs = git(source, "branch", "--remotes", "--contains", "HEAD").trim() !== "";
+  if (owner === "" && (isFirst || isOurs)) return;
+  throw new Refusal(
+    "This copy is in use already: its own commits cannot be told from the program's. Clone the program beside it, and\n" +
+      `there: npm run new -- --update ${path.relative(path.dirname(source), source).replace(/^/, "../")}`,
+  );
+}
+
+function nameIn(folder: string): string {
+  const file = path.join(folder, "Pulumi.yaml");
+  if (!existsSync(file)) throw new Refusal(`${folder} has no Pulumi.yaml: it is no repository of a server.`);
+  return (parse(readFileSync(file, "utf8")) as { name: string }).name;
+}
+
+function write(folder: string, place: string, text: string, executable: boolean): void {
+  const file = path.join(folder, place);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, text, { mode: executable ? 0o755 : 0o644 });
+}
+
+/** A file, and the folders that are empty then. */
+function remove(folder: string, place: string): void {
+  rmSync(path.join(folder, place), { force: true });
+  for (let above = path.dirname(place); above !== "."; above = path.dirname(above)) {
+    const full = path.join(folder, above);
+    if (existsSync(full) && readdirSync(full).length > 0) return;
+    if (existsSync(full)) rmdirSync(full);
+  }
+}
+
+const WORDS: Partial<Record<Outcome, string>> = {
+  added: "added",
+  updated: "updated",
+  merged: "merged",
+  kept: "kept yours",
+  removed: "removed",
+  conflict: "CONFLICT",
+};
+
+function report({ files, removed, unused }: Plan): string {
+  const lines = [...files].flatMap(([place, { outcome }]) => {
+    const word = WORDS[outcome];
+    return word === undefined ? [] : [`  ${word.padEnd(10)}  ${place}`];
+  });
+  lines.push("  replaced    .pulumi-nixos/");
+  if (removed.length > 0) lines.push(`  removed     ${removed.length} files of the program that are not used any more`);
+  for (const file of unused) lines.push(`  kept yours  ${file}, which was the program's and which nothing uses any more`);
+  return lines.join("\n");
+}
+
+function made(folder: string, tree: Tree): string {
+  const seen = [...tree.keys()].filter((place) => !place.startsWith(".pulumi-nixos/")).length;
+  return [
+    `Made ${folder}: ${seen} files of yours, and the program in .pulumi-nixos/.`,
+    "Next:",
+    `  cd ${folder}`,
+    "  git init --initial-branch=main && git add --all && git commit --message Begin",
+    "  npm ci && npm test",
+    "  npm run setup",
+  ].join("\n");
+}
