@@ -15,7 +15,7 @@ interface Lock {
   packages: Record<string, { link?: boolean; resolved?: string; dev?: boolean; [key: string]: unknown }>;
 }
 
-/** The commands of ours that a server's owner has; `test` is another one here. */
+/** The commands of ours that a server's owner has, and `check`, which is their `test`. */
 const COMMANDS = ["setup", "doctor", "secrets", "adopt", "rehearse", "preview-comment"];
 
 /** What the program needs and does not import: commands start them, and the editor reads them. */
@@ -28,6 +28,7 @@ const TOOLS = ["pulumi", "tsx", "typescript", "@types/node", "@types/sshpk", "@t
  */
 export function manifests(source: string, name: string, program: string[]): { own: string; ours: string; lock: string } {
   const root = read<Manifest>(source, "package.json");
+  const command = (key: string) => root.scripts[key]!.replace("cli/", `${FOLDER}/cli/`);
   const own = {
     name,
     private: true,
@@ -35,8 +36,8 @@ export function manifests(source: string, name: string, program: string[]): { ow
     main: "index.ts",
     workspaces: [FOLDER, `${FOLDER}/components`, `${FOLDER}/policy`],
     scripts: {
-      ...Object.fromEntries(COMMANDS.map((key) => [key, root.scripts[key]!.replace("cli/", `${FOLDER}/cli/`)])),
-      test: `tsx ${FOLDER}/cli/check.ts`,
+      ...Object.fromEntries(COMMANDS.map((key) => [key, command(key)])),
+      test: command("check"),
       build: "tsc --noEmit",
     },
   };

@@ -7,6 +7,8 @@ export interface Evaluation {
   description: string;
   /** Whether there is a Nix that can at least read the files. */
   nix: boolean;
+  /** What Nix says of a flake that it cannot evaluate, and that is no matter of the network. */
+  broken?: string;
 }
 
 const SYSTEM = "path:./nix#nixosConfigurations.default.config.system.build.toplevel.drvPath";
@@ -39,10 +41,9 @@ export async function findEvaluation(project: string, environment: NodeJS.Proces
     return hash("the flake's inputs are not here, and github.com cannot be reached", true);
   const { code, stderr } = await finished("nix", command, { ...options, seconds: SECONDS_TO_FETCH });
   if (code === 0) return found;
-  return hash(
-    `nix could not evaluate the flake: ${stderr.split("\n").find((line) => line.includes("error")) ?? "out of time"}`,
-    true,
-  );
+  const error = stderr.split("\n").find((line) => line.includes("error"));
+  const unevaluated = hash(`nix could not evaluate the flake: ${error ?? "out of time"}`, true);
+  return error === undefined ? unevaluated : { ...unevaluated, broken: error.trim() };
 }
 
 async function answers(address: string): Promise<boolean> {

@@ -8,6 +8,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { findNix } from "../../cli/rehearse/machine/nix";
+import { STAND_INS } from "../../cli/rehearse/upgrade/evaluate";
 import { requireCommands, requireOrSkip } from "../require";
 
 const ROOT = path.resolve(__dirname, "../..");
@@ -75,7 +76,7 @@ describe("the flakes of the examples", () => {
   function machine(name: string, attribute: string): { derivation: string; settings: Record<string, string> } {
     const overrides = ["nixpkgs", "sops-nix"].flatMap((input) => [
       ...["--override-input", `pulumi-nixos/${input}`],
-      `path:${path.join(__dirname, input)}`,
+      `path:${path.join(STAND_INS, input)}`,
     ]);
     const wanted = `c: { derivation = c.system.build.toplevel.drvPath; inherit (c.continuousDeployment.upgrade) settings; }`;
     const reference = `./nix#nixosConfigurations."${attribute}".config`;

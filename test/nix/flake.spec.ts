@@ -1,12 +1,12 @@
 // The flake of nix/: written right, locked exactly, and the same system whichever way it is fetched. nixpkgs and sops-nix
-// are stand-ins here (see nixpkgs/flake.nix for what that cannot prove).
+// are stand-ins here (see cli/rehearse/upgrade/nixpkgs/flake.nix for what that cannot prove).
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { requireCommands, requireOrSkip } from "../require";
-import { flakeFolder, nixInstantiate, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
+import { flakeFolder, nixInstantiate, nixMissing, STAND_INS } from "../../cli/rehearse/upgrade/evaluate";
 
 function nixFiles(folder: string): string[] {
   return fs
@@ -14,7 +14,8 @@ function nixFiles(folder: string): string[] {
     .filter((name) => name.endsWith(".nix"))
     .map((name) => path.join(folder, name));
 }
-const files = [...nixFiles(flakeFolder), ...nixFiles(path.join(__dirname, ".."))];
+const root = path.join(__dirname, "../..");
+const files = ["nix", "test", "cli"].flatMap((folder) => nixFiles(path.join(root, folder)));
 
 describe("the files of the flake", () => {
   it("are parsed by Nix", function () {
@@ -113,7 +114,7 @@ describe("the flake evaluated by a real Nix", () => {
     const overrides = ["nixpkgs", "sops-nix"].flatMap((name) => [
       "--override-input",
       name,
-      `path:${__dirname}/${name}`,
+      `path:${STAND_INS}/${name}`,
     ]);
     return spawnSync("nix", ["eval", "--raw", "--no-write-lock-file", ...overrides, ...args], {
       encoding: "utf8",

@@ -1,5 +1,5 @@
 import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime";
-import { type Analyzed, UNKNOWN, urnOf } from "./pack";
+import { type Analyzed, UNKNOWN, urnOf } from "../../cli/check/pack";
 
 /** Stacks that a rule must let pass, that it must refuse with which words, and that a preview cannot judge yet. */
 export interface Cases {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { Pack, POLICY } from "./pack";
+import { Pack, POLICY } from "../../cli/check/pack";
 import { page } from "./table";
 
 describe("the policy pack's project", () => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { policies } from "../../policy/policies";
 import { CASES } from "./cases";
-import { Pack } from "./pack";
+import { Pack } from "../../cli/check/pack";
 
 describe("the policy pack", () => {
   let pack: Pack;

@@ -8,7 +8,7 @@ import { cloudWithIntegration } from "../support/cloud";
 import { type Registered, run } from "../support/mocks";
 import { Project } from "../support/program";
 import { Secret, UNKNOWN as UNKNOWN_SYMBOL } from "../support/wire";
-import { type Analyzed, Pack, UNKNOWN, type Violation } from "./pack";
+import { type Analyzed, Pack, UNKNOWN, type Violation } from "../../cli/check/pack";
 
 const NOTHING_TO_SAY = new Set(["advisory ssh-not-open-to-the-world"]);
 

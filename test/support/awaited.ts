@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
+import { within } from "../../cli/rehearse/within";
+
+export { within };
 
 /** What the runtime knows of an output; its types leave these members out. */
 interface OutputInternals<T> {
@@ -33,17 +35,4 @@ export async function awaitedFacts<T>(output: pulumi.Output<T>): Promise<Facts<T
   const all = Promise.all([inner.promise(), inner.isKnown, inner.isSecret]);
   const [value, known, secret] = await within(all, "the output");
   return { value, known, secret };
-}
-
-/** Rejects when a promise hangs. */
-export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`No result of ${what}.`)), WAIT_MILLISECONDS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -12,6 +12,10 @@ export interface RecordedResource {
   id: string | undefined;
   inputs: Properties;
   outputs: Properties;
+  /** Outputs that the program calls secret; only without a real engine. */
+  additionalSecretOutputs?: string[];
+  /** URNs, by the input that comes of them; only without a real engine. */
+  propertyDependencies?: Record<string, string[]>;
 }
 
 /** What was done to one resource. */

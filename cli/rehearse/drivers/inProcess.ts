@@ -190,6 +190,8 @@ class Registrations implements runtime.Mocks {
       id: undefined,
       inputs,
       outputs: {},
+      additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
+      propertyDependencies: dependenciesOf(request),
     };
     this.recorded.set(urn, resource);
     if (!resource.custom) {
@@ -270,6 +272,11 @@ class Registrations implements runtime.Mocks {
     if (provider === undefined) throw new Error(`There is no emulator of the provider of ${token}.`);
     return provider;
   }
+}
+
+function dependenciesOf(request: RegisterResourceRequest): Record<string, string[]> {
+  const map = request.getPropertydependenciesMap().toArray() as unknown as [string, [string[]]][];
+  return Object.fromEntries(map.map(([property, [urns]]) => [property, urns]));
 }
 
 /** The inputs as the provider completes them; throws what its check refuses. */

@@ -6,6 +6,9 @@ import { ROOT } from "../project";
 /** The folder of the flake. */
 export const flakeFolder = path.join(ROOT, "nix");
 
+/** Flakes in place of nixpkgs and sops-nix, by their names; see nixpkgs/flake.nix for what they cannot prove. */
+export const STAND_INS = __dirname;
+
 /** Why no Nix file can be looked at here, or undefined. */
 export function nixMissing(): string | undefined {
   const { status } = spawnSync("nix-instantiate", ["--version"]);

@@ -5,7 +5,7 @@ import { AnalyzerClient } from "@pulumi/pulumi/proto/analyzer_grpc_pb";
 import * as messages from "@pulumi/pulumi/proto/analyzer_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { type JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb";
-import { within } from "../support/awaited";
+import { within } from "../rehearse/within";
 
 export const POLICY = path.resolve(__dirname, "../../policy");
 
