@@ -63,7 +63,8 @@ export async function check(argv: string[], around: Surroundings, say: (text: st
 
 function readStacks(folder: string): { projects: Project[]; found: Result[] } {
   const stacks = readdirSync(folder).flatMap((file) => /^Pulumi\.([\w.-]+)\.yaml$/.exec(file)?.[1] ?? []);
-  if (stacks.length === 0) return { projects: [], found: [note("stacks", "there is none", "npm run setup makes one.")] };
+  if (stacks.length === 0)
+    return { projects: [], found: [note("stacks", "there is none", "npm run setup makes one.")] };
   const projects: Project[] = [];
   const found: Result[] = [];
   for (const stack of stacks) {
@@ -82,7 +83,9 @@ function configuration(project: Project): Result {
   const repository = { ...project.repository, owner: project.repository.owner || OWNER };
   const problems = configurationProblems(project, project.stackText, JSON.stringify(repository));
   const subject = `stack ${project.stack}`;
-  return problems === "" ? ok(subject, "its configuration is valid") : failed(subject, problems, "`pulumi up` would stop at this.");
+  return problems === ""
+    ? ok(subject, "its configuration is valid")
+    : failed(subject, problems, "`pulumi up` would stop at this.");
 }
 
 async function searchForSecrets(around: Surroundings): Promise<Result> {

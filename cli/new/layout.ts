@@ -10,9 +10,8 @@ export const GIVEN = `${FOLDER}/given.json`;
 /** Of ours, what a server's repository has in that folder, at the same places. */
 const PROGRAM = /^(components|program|policy|cli|docs|\.pulumi|\.github\/scripts)\/|^LICENSE$/;
 
-/** Of that, what serves only this repository: tests' tools, the plan of its faults, pictures, and this command. */
-const WORKSHOP =
-  /^(\.github\/scripts\/install-test-tools\.sh|docs\/(faults|speed)\.md|docs\/pictures\/.*|cli\/new(\.ts|\/.*))$/;
+/** Of that, what serves only this repository: tests' tools, the plan of its faults, and pictures. */
+const WORKSHOP = /^(\.github\/scripts\/install-test-tools\.sh|docs\/(faults|speed)\.md|docs\/pictures\/.*)$/;
 
 /** What belongs to the server's owner, who may change all of it; an update merges. */
 const OWN =

@@ -26,15 +26,19 @@ const TOOLS = ["pulumi", "tsx", "typescript", "@types/node", "@types/sshpk", "@t
  * other versions without a word in the owner's package.json. Nothing of ours is named as the registry knows it: a
  * workspace is a folder, and the name may belong to anybody there.
  */
-export function manifests(source: string, name: string, program: string[]): { own: string; ours: string; lock: string } {
+export function manifests(
+  source: string,
+  name: string,
+  program: string[],
+): { own: string; ours: string; lock: string } {
   const root = read<Manifest>(source, "package.json");
   const command = (key: string) => root.scripts[key]!.replace("cli/", `${FOLDER}/cli/`);
   const own = {
     name,
     private: true,
-    engines: root.engines,
     main: "index.ts",
     workspaces: [FOLDER, `${FOLDER}/components`, `${FOLDER}/policy`],
+    engines: root.engines,
     scripts: {
       ...Object.fromEntries(COMMANDS.map((key) => [key, command(key)])),
       test: command("check"),
@@ -72,11 +76,13 @@ function lockOf(lock: Lock, own: object & { workspaces: string[] }, ours: { name
     if (link && !["components", "policy"].includes(resolved!)) delete all[place];
     else if (link) all[place] = { resolved: `${FOLDER}/${resolved}`, link: true };
   }
-  all[FOLDER] = { ...ours, license: "Apache-2.0" };
+  all[FOLDER] = { name: ours.name, license: "Apache-2.0", dependencies: ours.dependencies };
   all[`node_modules/${ours.name}`] = { resolved: FOLDER, link: true };
   const kept = reached(all, own.workspaces);
   const { private: _, main: __, scripts: ___, ...head } = own as Record<string, unknown>;
-  const entries = Object.keys(all).filter((place) => kept.has(place)).sort();
+  const entries = Object.keys(all)
+    .filter((place) => kept.has(place))
+    .sort();
   return {
     ...lock,
     name: head["name"],
@@ -89,7 +95,9 @@ function lockOf(lock: Lock, own: object & { workspaces: string[] }, ours: { name
 
 /** The places of all packages that some others need, by Node's rule: the nearest node_modules upwards. */
 function reached(all: Lock["packages"], from: string[]): Set<string> {
-  const links = Object.entries(all).flatMap(([place, { link, resolved }]) => (link && from.includes(resolved!) ? [place] : []));
+  const links = Object.entries(all).flatMap(([place, { link, resolved }]) =>
+    link && from.includes(resolved!) ? [place] : [],
+  );
   const found = new Set<string>(links);
   const open = [...from];
   for (let place = open.pop(); place !== undefined; place = open.pop()) {

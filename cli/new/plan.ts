@@ -18,6 +18,9 @@ export interface Plan {
   unused: string[];
 }
 
+/** What a server's repository has of its own in place of ours. */
+const REWRITTEN = ["README.md", "package.json", "package-lock.json"];
+
 /** A repository that `npm run new` has made. */
 export function planUpdate(folder: string, given: Given, newer: Tree): Plan {
   const changed = Object.entries(given.program).filter(([place, hash]) => hashAt(folder, place) !== hash);
@@ -41,9 +44,7 @@ export function planMove(folder: string, history: History, newer: Tree): Plan {
   const yours: Record<string, string> = {};
   for (const [file, blob] of blobs(folder)) {
     const at = placeOf(file);
-    // A README and a manifest of their own replace ours; a changed one is kept beside them.
-    const replaced = file === "README.md" || file === "package.json" || file === "package-lock.json";
-    const place = replaced ? file : at?.owned === true ? at.place : undefined;
+    const place = REWRITTEN.includes(file) ? file : at?.owned === true ? at.place : undefined;
     const same = history.has(file, blob);
     if (place === undefined) {
       if (same) plan.removed.push(file);
@@ -55,9 +56,27 @@ export function planMove(folder: string, history: History, newer: Tree): Plan {
     yours[place] = textAt(file, text);
     if (before !== undefined) base[place] = textAt(file, before);
     if (place !== file) plan.removed.push(file);
+    // These have little in common with ours, so a merge would be nothing but conflicts.
+    if (same) continue;
+    if (file === "README.md") base[place] = newer.get(place)!.text;
+    if (file === "package.json") {
+      base[place] = newer.get(place)!.text;
+      yours[place] = withAdditions(newer.get(place)!.text, before ?? "{}", text);
+    }
   }
   plan.files = mergeAll(newer, base, (place) => yours[place] ?? textOf(folder, place));
   return plan;
+}
+
+/** A manifest with the packages and scripts that the owner had added to ours. */
+function withAdditions(newer: string, before: string, yours: string): string {
+  type Lists = Record<string, Record<string, string> | undefined>;
+  const [result, old, mine] = [newer, before, yours].map((text) => JSON.parse(text) as Lists) as [Lists, Lists, Lists];
+  for (const list of ["scripts", "dependencies", "devDependencies"]) {
+    const added = Object.entries(mine[list] ?? {}).filter(([name]) => old[list]?.[name] === undefined);
+    if (added.length > 0) result[list] = { ...result[list], ...Object.fromEntries(added) };
+  }
+  return `${JSON.stringify(result, null, 2)}\n`;
 }
 
 function mergeAll(newer: Tree, base: Record<string, string>, yours: (place: string) => string | undefined) {
@@ -88,7 +107,8 @@ export function refuseUnsaved(folder: string): void {
   } catch {
     throw new Refusal(`${folder} is no git repository: what an update changes could not be seen or had back.`);
   }
-  if (status !== "") throw new Refusal(`${folder} has changes that are not committed. Commit or remove them:\n${status}`);
+  if (status !== "")
+    throw new Refusal(`${folder} has changes that are not committed. Commit or remove them:\n${status}`);
   if (followed(folder).length === 0) throw new Refusal(`${folder} has no commit yet.`);
 }
 

@@ -8,7 +8,7 @@ import { History } from "./history";
 import { projectName } from "./layout";
 import type { Outcome } from "./merge";
 import { type Plan, planMove, planUpdate, refuseUnsaved } from "./plan";
-import { git, serverOf, type Tree } from "./source";
+import { serverOf, type Tree, whyInUse } from "./source";
 
 export const HELP = `Makes the repository of a server of your own, or brings one to the version of this checkout.
 
@@ -18,7 +18,7 @@ export const HELP = `Makes the repository of a server of your own, or brings one
 
   --name NAME   the project's name, where the folder's is not to be it
   --markers     writes conflicts into the files, with git's markers, instead of changing nothing
-  --replace     takes ${"`.pulumi-nixos/`"} anew although something in it was changed
+  --replace     takes .pulumi-nixos/ anew although something in it was changed
   --help        shows this
 
 An update keeps what you changed and merges what both sides changed. It needs everything committed, commits nothing
@@ -96,9 +96,9 @@ function update(
     return 1;
   }
   for (const file of plan.removed) remove(folder, file);
-  for (const [place, { outcome, text }] of plan.files) {
+  for (const [place, { text }] of plan.files) {
     if (text === undefined) remove(folder, place);
-    else if (outcome !== "same") write(folder, place, text, newer.get(place)?.executable ?? false);
+    else write(folder, place, text, newer.get(place)?.executable ?? false);
   }
   // The record of what was given comes last: before it, the same update can be run again.
   for (const [place, entry] of newer) if (!entry.owned) write(folder, place, entry.text, entry.executable);
@@ -106,16 +106,11 @@ function update(
   return conflicts.length > 0 ? 1 : 0;
 }
 
-/** Where somebody has worked, git cannot tell their changes from ours. */
 function refuseUsed(source: string): void {
-  const { owner } = JSON.parse(readFileSync(path.join(source, "nix/repository.json"), "utf8")) as { owner: string };
-  const isFirst = git(source, "rev-list", "--count", "HEAD").trim() === "1";
-  const isOurs = git(source, "branch", "--remotes", "--contains", "HEAD").trim() !== "";
-  if (owner === "" && (isFirst || isOurs)) return;
-  throw new Refusal(
-    "This copy is in use already: its own commits cannot be told from the program's. Clone the program beside it, and\n" +
-      `there: npm run new -- --update ${path.relative(path.dirname(source), source).replace(/^/, "../")}`,
-  );
+  const why = whyInUse(source);
+  if (why === undefined) return;
+  const command = `npm run new -- --update ../${path.basename(source)}`;
+  throw new Refusal(`This copy is in use already: ${why}. Clone the program beside it, and there: ${command}`);
 }
 
 function nameIn(folder: string): string {
@@ -126,6 +121,7 @@ function nameIn(folder: string): string {
 
 function write(folder: string, place: string, text: string, executable: boolean): void {
   const file = path.join(folder, place);
+  if (existsSync(file) && readFileSync(file, "utf8") === text) return;
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, text, { mode: executable ? 0o755 : 0o644 });
 }
@@ -156,7 +152,8 @@ function report({ files, removed, unused }: Plan): string {
   });
   lines.push("  replaced    .pulumi-nixos/");
   if (removed.length > 0) lines.push(`  removed     ${removed.length} files of the program that are not used any more`);
-  for (const file of unused) lines.push(`  kept yours  ${file}, which was the program's and which nothing uses any more`);
+  for (const file of unused)
+    lines.push(`  kept yours  ${file}, which was the program's and which nothing uses any more`);
   return lines.join("\n");
 }
 

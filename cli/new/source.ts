@@ -62,3 +62,20 @@ function named(place: string, text: string, name: string): string {
   if (place === "Pulumi.yaml") return text.replace(/^name: .*$/m, `name: ${name}`);
   return place === "README.md" ? text.replaceAll("my-server", name) : text;
 }
+
+/**
+ * Why a checkout is not as it came, or undefined. In one where somebody has worked, git cannot tell their commits from
+ * ours, and an update would take their changes for something that we gave.
+ */
+export function whyInUse(source: string): string | undefined {
+  try {
+    const { owner } = JSON.parse(git(source, "show", "HEAD:nix/repository.json")) as { owner: string };
+    if (owner !== "") return "nix/repository.json names an owner";
+    // `pulumi new` leaves no history, so the first commit has all as it came; a clone has its remote's.
+    const isFirst = git(source, "rev-list", "--count", "HEAD").trim() === "1";
+    const isRemote = git(source, "branch", "--remotes", "--contains", "HEAD").trim() !== "";
+    return isFirst || isRemote ? undefined : "it has commits of its own";
+  } catch {
+    return "it is no git repository with a commit";
+  }
+}

@@ -8,6 +8,7 @@ import { checkLocal } from "../checks/local";
 import { counted, printed, type Result } from "../common/result";
 import { selectedStack, shortStackName, stackResources } from "../common/stack";
 import type { Surroundings } from "../common/context";
+import { offerOwnRepository } from "../new/offer";
 import { type Action, commitAction, remoteAction, stackAction } from "./actions";
 import { type Answers, knownAnswers } from "./answers";
 import { unreported } from "./ci";
@@ -45,6 +46,8 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
     throw new Refusal("There is no terminal to ask at. Give the answers by flags, with --yes: npm run setup -- --help");
   }
   const prompts = flags.yes ? undefined : ui.prompts;
+  const stripped = await offerOwnRepository(around.folder, prompts, ui.say);
+  if (stripped !== undefined) return stripped;
   const stack = flags.stack ?? (await chosenStack(around));
   const project = read(around.folder, stack);
   const usual = knownAnswers(project, around.env);

@@ -1,0 +1,220 @@
+/**
+ * A server's own repository is brought to another version of ours: what only one side changed, what both did, and what
+ * nobody can merge. Clone, git and the command are real. Cannot prove: that versions to come change nothing else.
+ */
+import assert from "node:assert/strict";
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import * as path from "node:path";
+import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
+import { createWorld } from "../../cli/rehearse/world";
+import { requireCommands } from "../require";
+import { Workshop } from "./workshop";
+
+/** Changes a text in a file, which must have it. */
+function edit(folder: string, file: string, from: string, to: string): void {
+  const text = readFileSync(path.join(folder, file), "utf8");
+  assert.ok(text.includes(from), `${file}: ${from}`);
+  writeFileSync(path.join(folder, file), text.replace(from, to));
+}
+
+describe("an update of a server's own repository", () => {
+  let workshop: Workshop;
+  let server: string;
+  const read = (file: string) => readFileSync(path.join(server, file), "utf8");
+
+  beforeEach(async function () {
+    requireCommands(this, "git", "git");
+    workshop = new Workshop();
+    await workshop.new("../my-server");
+    server = workshop.begin("my-server");
+  });
+  afterEach(() => workshop?.remove());
+
+  /** A version of ours that differs in each of the ways that files can. */
+  function nextVersion(): void {
+    const { clone } = workshop;
+    appendFileSync(path.join(clone, "components/README.md"), "\nNewer.\n");
+    rmSync(path.join(clone, "nix/www/style.css"));
+    writeFileSync(path.join(clone, "nix/modules/another.nix"), "{ }\n");
+    edit(clone, "nix/machine.nix", "# Your machine.", "# The machine.");
+    edit(clone, "index.ts", 'import { readFileSync } from "node:fs";', 'import { readFileSync } from "fs";');
+    edit(clone, "nix/modules/default.nix", "./web.nix", "./web.nix\n    ./another.nix");
+    workshop.commit(clone, "Next version");
+  }
+
+  it("does nothing where there is nothing new", async () => {
+    const { code, stdout } = await workshop.new("--update", server);
+    assert.equal(code, 0, stdout);
+    assert.equal(workshop.git(server, "status", "--porcelain"), "");
+  });
+
+  it("takes what is new, keeps what is yours, and merges what both changed", async () => {
+    edit(server, "index.ts", "/** DNS name of the machine. */", "/** My DNS name. */");
+    edit(server, "nix/modules/web.nix", "lib", "lib /* mine */");
+    edit(server, "README.md", "# my-server", "# My own");
+    writeFileSync(path.join(server, "nix/mine.nix"), "{ }\n");
+    rmSync(path.join(server, ".github/workflows/cache.yml"));
+    workshop.commit(server, "Mine");
+    nextVersion();
+    const { code, stdout, stderr } = await workshop.new("--update", server);
+    assert.equal(code, 0, stdout + stderr);
+    const words = Object.fromEntries(
+      [...stdout.matchAll(/^ {2}(\w+(?: yours)?) {2,}(\S+)$/gm)].map(([, w, f]) => [f, w]),
+    );
+    assert.deepEqual(words, {
+      ".github/workflows/cache.yml": "kept yours",
+      "README.md": "kept yours",
+      "index.ts": "merged",
+      "nix/machine.nix": "updated",
+      "nix/modules/another.nix": "added",
+      "nix/modules/default.nix": "updated",
+      "nix/modules/web.nix": "kept yours",
+      "nix/www/style.css": "removed",
+      ".pulumi-nixos/": "replaced",
+    });
+    assert.match(read("index.ts"), /from "fs"/);
+    assert.match(read("index.ts"), /My DNS name/);
+    assert.match(read("nix/modules/web.nix"), /mine/);
+    assert.match(read("nix/machine.nix"), /# The machine\./);
+    assert.match(read(".pulumi-nixos/components/README.md"), /Newer/);
+    assert.ok(existsSync(path.join(server, "nix/mine.nix")));
+    assert.ok(!existsSync(path.join(server, "nix/www/style.css")));
+    assert.ok(!existsSync(path.join(server, ".github/workflows/cache.yml")));
+    workshop.commit(server, "Update");
+    const again = await workshop.new("--update", server);
+    assert.equal(again.code, 0);
+    assert.equal(workshop.git(server, "status", "--porcelain"), "");
+  });
+
+  it("changes nothing where both changed the same lines, unless it is told to leave markers", async () => {
+    edit(server, "nix/machine.nix", "# Your machine.", "# My machine.");
+    workshop.commit(server, "Mine");
+    nextVersion();
+    const { code, stdout } = await workshop.new("--update", server);
+    assert.equal(code, 1, stdout);
+    assert.match(stdout, /CONFLICT +nix\/machine\.nix/);
+    assert.equal(workshop.git(server, "status", "--porcelain"), "");
+    const marked = await workshop.new("--update", server, "--markers");
+    assert.equal(marked.code, 1);
+    assert.match(
+      read("nix/machine.nix"),
+      /<{7} yours\n# My machine\.[^]*\|{7}[^]*={7}\n# The machine\.[^]*>{7} newer version/,
+    );
+    assert.match(read(".pulumi-nixos/components/README.md"), /Newer/);
+  });
+
+  it("refuses what it could not give back: changes that are not committed, and changes in the program's folder", async () => {
+    writeFileSync(path.join(server, "nix/mine.nix"), "{ }\n");
+    const unsaved = await workshop.new("--update", server);
+    assert.equal(unsaved.code, 2);
+    assert.match(unsaved.stdout, /not committed[^]*nix\/mine\.nix[^]*Nothing was changed/);
+    appendFileSync(path.join(server, ".pulumi-nixos/components/README.md"), "Mine.\n");
+    workshop.commit(server, "Mine");
+    const inside = await workshop.new("--update", server);
+    assert.equal(inside.code, 2);
+    assert.match(inside.stdout, /components\/README\.md is not what it was given as/);
+    const replaced = await workshop.new("--update", server, "--replace");
+    assert.equal(replaced.code, 0, replaced.stdout);
+    assert.doesNotMatch(read(".pulumi-nixos/components/README.md"), /Mine/);
+  });
+
+  it("refuses a folder that has files, without --update", async () => {
+    const { code, stdout } = await workshop.new("../my-server");
+    assert.equal(code, 2);
+    assert.match(stdout, /is not empty/);
+  });
+});
+
+describe("a copy of the whole repository", () => {
+  let workshop: Workshop;
+  before(function () {
+    requireCommands(this, "git", "git");
+  });
+  beforeEach(() => {
+    workshop = new Workshop();
+  });
+  afterEach(() => workshop?.remove());
+
+  it("becomes the server's alone, of the same stack, and keeps all that is its owner's", async () => {
+    const { clone, root } = workshop;
+    const old = path.join(root, "old");
+    workshop.git(root, "clone", "--quiet", clone, old);
+    workshop.link(old);
+    edit(old, "nix/repository.json", '"owner": ""', '"owner": "example"');
+    edit(old, "index.ts", "/** DNS name of the machine. */", "/** My DNS name. */");
+    edit(old, "components/README.md", "\n", "\nMine.\n");
+    edit(old, "package.json", '"yaml": "2.9.1"', '"yaml": "2.9.1",\n    "left-pad": "1.3.0"');
+    writeFileSync(path.join(old, "nix/mine.nix"), "{ }\n");
+    workshop.commit(old, "Mine");
+    edit(clone, "index.ts", 'import { readFileSync } from "node:fs";', 'import { readFileSync } from "fs";');
+    workshop.commit(clone, "Next version");
+
+    const world = createWorld("example", {
+      directory: old,
+      environment: { PATH: process.env["PATH"] },
+      standIn: (_command, variables) =>
+        variables["DEPLOY_HOST"] === undefined
+          ? undefined
+          : { stdout: JSON.stringify({ systemPath: "/nix/store/x", changed: true, rebooted: false }), stderr: "" },
+    });
+    try {
+      const driver = new InProcessDriver(old, world, "before and after");
+      const config = {
+        "aws:region": "us-east-1",
+        "github:owner": "example",
+        "pulumi-nixos:plan": "paid",
+        "pulumi-nixos:evaluate": "false",
+      };
+      const before = await driver.update({ config });
+      const { code, stdout, stderr } = await workshop.new("--update", old);
+      assert.equal(code, 0, stdout + stderr);
+      const after = await driver.update({ config });
+      const urns = ({ resources }: typeof before) => resources.map(({ urn }) => urn).sort();
+      assert.deepEqual(urns(after), urns(before));
+      // The deployment program has another path; it runs once more, and finds its work done.
+      const changed = after.operations.filter(({ operation }) => operation !== "same");
+      assert.deepEqual(
+        changed.map(({ type, operation, detailedDiff }) => [type, operation, Object.keys(detailedDiff)]),
+        [["command:local:Command", "update", ["create"]]],
+      );
+      assert.match(stdout, /kept yours +components\/README\.md/);
+    } finally {
+      world.stop();
+    }
+    const index = readFileSync(path.join(old, "index.ts"), "utf8");
+    assert.match(index, /from "fs"/);
+    assert.match(index, /My DNS name/);
+    workshop.commit(old, "Move");
+    const files = workshop.files(old).filter((file) => !file.startsWith(".pulumi-nixos/"));
+    assert.ok(files.includes("nix/mine.nix"));
+    assert.deepEqual(
+      files.filter((file) => /^(test|examples|cli|components)\//.test(file)),
+      ["components/README.md"],
+    );
+    const { dependencies } = JSON.parse(readFileSync(path.join(old, "package.json"), "utf8")) as {
+      dependencies: object;
+    };
+    assert.deepEqual(dependencies, { "left-pad": "1.3.0" });
+    const again = await workshop.new("--update", old);
+    assert.equal(again.code, 0, again.stdout);
+    assert.equal(workshop.git(old, "status", "--porcelain"), "");
+  });
+
+  it("becomes it in place as long as nobody has worked in it", async () => {
+    const { clone } = workshop;
+    const { code, stdout, stderr } = await workshop.new("--update", ".");
+    assert.equal(code, 0, stdout + stderr);
+    workshop.commit(clone, "Strip");
+    assert.ok(workshop.files(clone).filter((file) => !file.startsWith(".pulumi-nixos/")).length <= 60);
+    const checked = await workshop.script(clone, "test");
+    assert.equal(checked.code, 0, checked.stdout);
+  });
+
+  it("refuses that in place where somebody has", async () => {
+    edit(workshop.clone, "index.ts", "/** DNS name of the machine. */", "/** My DNS name. */");
+    workshop.commit(workshop.clone, "Mine");
+    const { code, stdout } = await workshop.new("--update", ".");
+    assert.equal(code, 2);
+    assert.match(stdout, /it has commits of its own/);
+  });
+});
