@@ -7,6 +7,8 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import * as path from "node:path";
 import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
 import { createWorld } from "../../cli/rehearse/world";
+import type { Prompts } from "../../cli/common/prompts";
+import { offerOwnRepository } from "../../cli/new/offer";
 import { requireCommands } from "../require";
 import { Workshop } from "./workshop";
 
@@ -208,6 +210,30 @@ describe("a copy of the whole repository", () => {
     assert.ok(workshop.files(clone).filter((file) => !file.startsWith(".pulumi-nixos/")).length <= 60);
     const checked = await workshop.script(clone, "test");
     assert.equal(checked.code, 0, checked.stdout);
+  });
+
+  it("is offered that by setup, which asks first", async () => {
+    const { clone } = workshop;
+    const said: string[] = [];
+    const asked: string[] = [];
+    const answering = (answer: boolean): Prompts => ({
+      text: () => assert.fail("no text"),
+      choose: () => assert.fail("no choice"),
+      confirm: (question) => {
+        asked.push(question);
+        return Promise.resolve(answer);
+      },
+    });
+    const offer = (prompts?: Prompts) => offerOwnRepository(clone, prompts, (text) => void said.push(text));
+    assert.equal(await offer(), undefined);
+    assert.match(said.join("\n"), /npm run new -- --update \./);
+    assert.equal(await offer(answering(false)), undefined);
+    assert.equal(workshop.git(clone, "status", "--porcelain"), "");
+    assert.equal(await offer(answering(true)), 0);
+    assert.equal(asked.length, 2);
+    assert.ok(existsSync(path.join(clone, ".pulumi-nixos/cli/setup.ts")));
+    workshop.commit(clone, "Strip");
+    assert.equal(await offer(answering(true)), undefined);
   });
 
   it("refuses that in place where somebody has", async () => {

@@ -57,7 +57,7 @@ export class Project {
   readonly folder = realpathSync(mkdtempSync(path.join(tmpdir(), "program-spec-")));
 
   constructor() {
-    for (const part of ["index.ts", "components"]) {
+    for (const part of ["index.ts", "components", "program"]) {
       cpSync(path.join(ROOT, part), path.join(this.folder, part), { recursive: true });
     }
     mkdirSync(path.join(this.folder, "nix"));
