@@ -74,17 +74,36 @@ export class Pack {
         .getPolicyconfigMap()
         .set(rule, new messages.PolicyConfig().setEnforcementlevel(known[level]).setProperties(struct(values)));
     }
-    await new Promise<void>((resolve, reject) =>
+    await this.ask(request);
+  }
+
+  /** What the pack's config.json decides: the pack only tells it, and the engine gives it back like this. */
+  async configureByFile() {
+    const request = new messages.ConfigureAnalyzerRequest();
+    const told = await this.told();
+    for (const rule of told.getPoliciesList().map((policy) => policy.getName())) {
+      const config = told.getInitialconfigMap().get(rule) ?? told.getInitialconfigMap().get("all");
+      if (config === undefined) continue;
+      if (!config.hasProperties()) config.setProperties(struct({}));
+      request.getPolicyconfigMap().set(rule, config);
+    }
+    await this.ask(request);
+  }
+
+  private ask(request: messages.ConfigureAnalyzerRequest): Promise<void> {
+    return new Promise((resolve, reject) =>
       this.client.configure(request, (error) => (error === null ? resolve() : reject(error))),
     );
   }
 
   /** What the pack says of itself. */
-  info(): Promise<messages.AnalyzerInfo.AsObject> {
+  async info(): Promise<messages.AnalyzerInfo.AsObject> {
+    return (await this.told()).toObject();
+  }
+
+  private told(): Promise<messages.AnalyzerInfo> {
     return new Promise((resolve, reject) =>
-      this.client.getAnalyzerInfo(new Empty(), (error, info) =>
-        error === null ? resolve(info.toObject()) : reject(error),
-      ),
+      this.client.getAnalyzerInfo(new Empty(), (error, info) => (error === null ? resolve(info) : reject(error))),
     );
   }
 

@@ -8,7 +8,6 @@ import { asEngineConfig } from "../common/stackFile";
 import { InProcessDriver } from "../rehearse/drivers/inProcess";
 import type { RecordedResource } from "../rehearse/drivers/driver";
 import { type Evaluation, findEvaluation } from "../rehearse/evaluation";
-import { finished } from "../rehearse/processes";
 import { copyProject, inProject } from "../rehearse/project";
 import { closedEnvironment } from "../rehearse/surroundings";
 import { createWorld } from "../rehearse/world";
@@ -51,7 +50,7 @@ export async function check(argv: string[], around: Surroundings, say: (text: st
     const environment = closedEnvironment(folder);
     // Nix would copy what lies open into its store, which everybody can read.
     const evaluation = secrets.outcome === "failed" ? undefined : await findEvaluation(copy, environment);
-    show([evaluation?.nix ? ((await unparsed(copy, environment)) ?? flake(evaluation)) : flake(evaluation)]);
+    show([evaluation?.nix ? ((await unparsed(around)) ?? flake(evaluation)) : flake(evaluation)]);
     // A configuration that is refused makes nothing that rules could look at.
     if (!hasFailed(results)) show(await policies(copy, environment, projects, evaluation?.mode === "nix"));
   } finally {
@@ -94,14 +93,14 @@ async function searchForSecrets(around: Surroundings): Promise<Result> {
   return failed("secrets", failureOf("flakeSecrets.mjs", found), "See docs/secrets.md.");
 }
 
-/** The first file that is no Nix at all: for that, no input of the flake is needed. */
-async function unparsed(copy: string, environment: NodeJS.ProcessEnv): Promise<Result | undefined> {
-  const files = readdirSync(path.join(copy, "nix"), { recursive: true, encoding: "utf8" });
+/** The first file that is no Nix at all: to find that, no input of the flake is needed. */
+async function unparsed(around: Surroundings): Promise<Result | undefined> {
+  const files = readdirSync(path.join(around.folder, "nix"), { recursive: true, encoding: "utf8" });
   const args = files.filter((file) => file.endsWith(".nix")).map((file) => path.join("nix", file));
-  const options = { directory: copy, environment };
-  const parsed = await finished("nix-instantiate", ["--parse", ...args], options).catch(() => undefined);
-  if (parsed === undefined || parsed.code === 0) return undefined;
-  return failed("flake", parsed.stderr.trim(), "Put the file right.");
+  const parsed = await around.run("nix-instantiate", ["--parse", ...args]);
+  if (!parsed.found || parsed.code === 0) return undefined;
+  const error = /error: (.*(?:\n\s+at .*)?)/.exec(parsed.stderr)?.[1] ?? failureOf("nix-instantiate", parsed);
+  return failed("flake", error.replace(/\s+/g, " "), "Put the file right.");
 }
 
 function flake(evaluation: Evaluation | undefined): Result {
@@ -120,6 +119,7 @@ async function policies(
 ): Promise<Result[]> {
   const pack = await Pack.start(path.resolve(__dirname, "../../policy"));
   try {
+    await pack.configureByFile();
     const results: Result[] = [];
     for (const project of projects) results.push(...(await policiesOf(pack, copy, environment, project, evaluate)));
     return results;

@@ -63,7 +63,11 @@ function used(all: Packages, program: string): Packages {
 }
 
 /** Our lock file without what only the workshop needs: the same versions and hashes, and nobody has to be asked. */
-function lockOf(lock: Lock, own: object & { workspaces: string[] }, ours: { name: string; dependencies: Packages }) {
+function lockOf(
+  lock: Lock,
+  own: object & { name: string; workspaces: string[] },
+  ours: { name: string; dependencies: Packages },
+) {
   const { packages } = lock;
   const all: Lock["packages"] = {};
   for (const [place, entry] of Object.entries(packages)) if (place.startsWith("node_modules/")) all[place] = entry;
@@ -79,13 +83,13 @@ function lockOf(lock: Lock, own: object & { workspaces: string[] }, ours: { name
   all[FOLDER] = { name: ours.name, license: "Apache-2.0", dependencies: ours.dependencies };
   all[`node_modules/${ours.name}`] = { resolved: FOLDER, link: true };
   const kept = reached(all, own.workspaces);
-  const { private: _, main: __, scripts: ___, ...head } = own as Record<string, unknown>;
+  const head = without(own, "private", "main", "scripts");
   const entries = Object.keys(all)
     .filter((place) => kept.has(place))
     .sort();
   return {
     ...lock,
-    name: head["name"],
+    name: own.name,
     packages: {
       "": head,
       ...Object.fromEntries(entries.map((place) => [place, without(all[place]!, "dev", "devOptional")])),
@@ -120,7 +124,7 @@ function nearest(all: Lock["packages"], place: string, name: string): string | u
   }
 }
 
-function without(entry: Lock["packages"][string], ...keys: string[]): object {
+function without(entry: object, ...keys: string[]): object {
   return Object.fromEntries(Object.entries(entry).filter(([key]) => !keys.includes(key)));
 }
 

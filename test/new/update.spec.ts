@@ -60,9 +60,8 @@ describe("an update of a server's own repository", () => {
     nextVersion();
     const { code, stdout, stderr } = await workshop.new("--update", server);
     assert.equal(code, 0, stdout + stderr);
-    const words = Object.fromEntries(
-      [...stdout.matchAll(/^ {2}(\w+(?: yours)?) {2,}(\S+)$/gm)].map(([, w, f]) => [f, w]),
-    );
+    const lines = [...stdout.matchAll(/^ {2}(\w+(?: yours)?) {2,}(\S+)$/gm)];
+    const words = Object.fromEntries(lines.map(([, word, file]) => [file!, word!]));
     assert.deepEqual(words, {
       ".github/workflows/cache.yml": "kept yours",
       "README.md": "kept yours",

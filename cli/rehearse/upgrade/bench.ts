@@ -2,13 +2,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import {
-  makeKeyPair,
-  startMachine,
-  type KeyPair,
-  type Machine,
-  type MachineOptions,
-} from "../machine";
+import { makeKeyPair, startMachine, type KeyPair, type Machine, type MachineOptions } from "../machine";
 import { configured } from "./evaluate";
 import { programs, quote, script, sourced, sourcedFile } from "./programs";
 
