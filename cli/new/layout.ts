@@ -1,5 +1,4 @@
-import path from "node:path";
-import { problemList } from "../../components/values/errors";
+import { Refusal } from "../common/refusal";
 
 /** The folder of a server's repository that holds our program, and that an update replaces whole. */
 export const FOLDER = ".pulumi-nixos";
@@ -67,12 +66,9 @@ function tsconfig(text: string): string {
 }
 
 /** A name that Pulumi, GitHub and npm take; a folder may have others. */
-export function projectName(folder: string): string {
-  const name = path.basename(path.resolve(folder));
+export function projectName(name: string): string {
   if (/^[a-z0-9][a-z0-9._-]{0,99}$/.test(name)) return name;
-  throw new Error(
-    problemList("The folder's name", [
-      `It becomes the project's name: got "${name}"; allowed: small letters, digits, ".", "_" and "-". Or give --name.`,
-    ]),
+  throw new Refusal(
+    `The project's name is the folder's, or --name: got "${name}"; allowed: small letters, digits, ".", "_" and "-".`,
   );
 }

@@ -4,7 +4,7 @@ import { problemList } from "../../components/values/errors";
 import { Refusal } from "../common/refusal";
 import { type Given, hashOf } from "./given";
 import type { History } from "./history";
-import { FOLDER, placeOf, textAt } from "./layout";
+import { FOLDER, GIVEN, placeOf, textAt } from "./layout";
 import { merge, type Merged } from "./merge";
 import { followed, git, type Tree } from "./source";
 
@@ -21,18 +21,24 @@ export interface Plan {
 /** What a server's repository has of its own in place of ours. */
 const REWRITTEN = ["README.md", "package.json", "package-lock.json"];
 
-/** A repository that `npm run new` has made. */
-export function planUpdate(folder: string, given: Given, newer: Tree): Plan {
-  const changed = Object.entries(given.program).filter(([place, hash]) => hashAt(folder, place) !== hash);
-  if (changed.length > 0) {
-    const problems = changed.map(([place]) => `${place} is not what it was given as; an update would lose that.`);
+/** A repository that `npm run new` has made; `replace` gives up what was changed in the program's folder. */
+export function planUpdate(folder: string, given: Given, newer: Tree, replace: boolean): Plan {
+  const known = Object.keys(given.program);
+  const inside = followed(folder).filter((file) => file.startsWith(`${FOLDER}/`) && file !== GIVEN);
+  const foreign = inside.filter((file) => !known.includes(file) && given.owned[file] === undefined);
+  const problems = [
+    ...known
+      .filter((place) => hashAt(folder, place) !== given.program[place])
+      .map((place) => `${place} is not what it was given as; an update would lose that.`),
+    ...foreign.map((file) => `${file} is none of the program's; an update would lose it.`),
+  ];
+  if (problems.length > 0 && !replace)
     throw new Refusal(
       `${problemList(`The folder ${FOLDER}`, problems)}\nPut it back (git log -p ${FOLDER} shows what changed), or give --replace.`,
     );
-  }
   return {
     files: mergeAll(newer, given.owned, (place) => textOf(folder, place)),
-    removed: Object.keys(given.program).filter((place) => !newer.has(place)),
+    removed: [...known, ...foreign].filter((place) => !newer.has(place)),
     unused: [],
   };
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
@@ -8,7 +8,7 @@ import { History } from "./history";
 import { projectName } from "./layout";
 import type { Outcome } from "./merge";
 import { type Plan, planMove, planUpdate, refuseUnsaved } from "./plan";
-import { serverOf, type Tree, whyInUse } from "./source";
+import { git, serverOf, type Tree, whyInUse } from "./source";
 
 export const HELP = `Makes the repository of a server of your own, or brings one to the version of this checkout.
 
@@ -48,11 +48,12 @@ function run(argv: string[], source: string, say: (text: string) => void): numbe
   if (values.update !== true) {
     if (existsSync(folder) && readdirSync(folder).some((name) => name !== ".git"))
       throw new Refusal(`${folder} is not empty. To bring a server's repository to this version: --update.`);
-    const tree = serverOf(source, values.name ?? projectName(folder));
+    const tree = serverOf(source, projectName(values.name ?? path.basename(folder)));
     for (const [place, { text, executable }] of tree) write(folder, place, text, executable);
     say(made(folder, tree));
     return 0;
   }
+  if (values.name !== undefined) throw new Refusal("--name is for a new repository; one that exists keeps its name.");
   return update(folder, source, { markers: values.markers === true, replace: values.replace === true }, say);
 }
 
@@ -83,11 +84,10 @@ function update(
   refuseUnsaved(folder);
   const given = readGiven(folder);
   if (folder === source) refuseUsed(source);
+  else if (given === undefined) refuseShallow(source);
   const newer = serverOf(source, nameIn(folder));
   const plan =
-    given === undefined
-      ? planMove(folder, History.of(source), newer)
-      : planUpdate(folder, replace ? { ...given, program: {} } : given, newer);
+    given === undefined ? planMove(folder, History.of(source), newer) : planUpdate(folder, given, newer, replace);
   const conflicts = [...plan.files].filter(([, { outcome }]) => outcome === "conflict").map(([place]) => place);
   say(report(plan));
   if (conflicts.length > 0 && !markers) {
@@ -113,6 +113,12 @@ function refuseUsed(source: string): void {
   throw new Refusal(`This copy is in use already: ${why}. Clone the program beside it, and there: ${command}`);
 }
 
+/** Without our older versions, files that somebody began with would look like their own. */
+function refuseShallow(source: string): void {
+  if (git(source, "rev-parse", "--is-shallow-repository").trim() === "true")
+    throw new Refusal("This clone has not the whole history, which tells your files from ours: git fetch --unshallow");
+}
+
 function nameIn(folder: string): string {
   const file = path.join(folder, "Pulumi.yaml");
   if (!existsSync(file)) throw new Refusal(`${folder} has no Pulumi.yaml: it is no repository of a server.`);
@@ -121,9 +127,11 @@ function nameIn(folder: string): string {
 
 function write(folder: string, place: string, text: string, executable: boolean): void {
   const file = path.join(folder, place);
-  if (existsSync(file) && readFileSync(file, "utf8") === text) return;
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, text, { mode: executable ? 0o755 : 0o644 });
+  if (!existsSync(file) || readFileSync(file, "utf8") !== text) {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+  if (executable) chmodSync(file, 0o755);
 }
 
 /** A file, and the folders that are empty then. */

@@ -46,7 +46,7 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
     throw new Refusal("There is no terminal to ask at. Give the answers by flags, with --yes: npm run setup -- --help");
   }
   const prompts = flags.yes ? undefined : ui.prompts;
-  const stripped = await offerOwnRepository(around.folder, prompts, ui.say);
+  const stripped = await offerOwnRepository(around.folder, prompts, (text) => ui.say(text));
   if (stripped !== undefined) return stripped;
   const stack = flags.stack ?? (await chosenStack(around));
   const project = read(around.folder, stack);

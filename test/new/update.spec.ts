@@ -110,16 +110,25 @@ describe("an update of a server's own repository", () => {
     assert.equal(unsaved.code, 2);
     assert.match(unsaved.stdout, /not committed[^]*nix\/mine\.nix[^]*Nothing was changed/);
     appendFileSync(path.join(server, ".pulumi-nixos/components/README.md"), "Mine.\n");
+    writeFileSync(path.join(server, ".pulumi-nixos/mine.ts"), "");
     workshop.commit(server, "Mine");
+    rmSync(path.join(workshop.clone, "components/signals.ts"));
+    workshop.commit(workshop.clone, "Next version");
     const inside = await workshop.new("--update", server);
     assert.equal(inside.code, 2);
     assert.match(inside.stdout, /components\/README\.md is not what it was given as/);
+    assert.match(inside.stdout, /mine\.ts is none of the program's/);
     const replaced = await workshop.new("--update", server, "--replace");
     assert.equal(replaced.code, 0, replaced.stdout);
     assert.doesNotMatch(read(".pulumi-nixos/components/README.md"), /Mine/);
+    for (const gone of ["mine.ts", "components/signals.ts"])
+      assert.ok(!existsSync(path.join(server, ".pulumi-nixos", gone)), gone);
   });
 
-  it("refuses a folder that has files, without --update", async () => {
+  it("refuses a folder that has files, without --update, and names that a project cannot have", async () => {
+    const named = await workshop.new("../My Server");
+    assert.equal(named.code, 2);
+    assert.match(named.stdout, /got "My Server"; allowed: small letters/);
     const { code, stdout } = await workshop.new("../my-server");
     assert.equal(code, 2);
     assert.match(stdout, /is not empty/);
@@ -199,6 +208,19 @@ describe("a copy of the whole repository", () => {
     const again = await workshop.new("--update", old);
     assert.equal(again.code, 0, again.stdout);
     assert.equal(workshop.git(old, "status", "--porcelain"), "");
+  });
+
+  it("is refused by a clone without the older versions", async () => {
+    const { clone, root } = workshop;
+    const old = path.join(root, "old");
+    const shallow = path.join(root, "shallow");
+    workshop.git(root, "clone", "--quiet", clone, old);
+    workshop.commit(clone, "Next version", "--allow-empty");
+    workshop.git(root, "clone", "--quiet", "--depth", "1", `file://${clone}`, shallow);
+    workshop.link(shallow);
+    const { code, stdout } = await workshop.script(shallow, "new", "--update", old);
+    assert.equal(code, 2, stdout);
+    assert.match(stdout, /git fetch --unshallow\nNothing was changed/);
   });
 
   it("becomes it in place as long as nobody has worked in it", async () => {

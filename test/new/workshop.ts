@@ -50,9 +50,9 @@ export class Workshop {
     });
   }
 
-  commit(folder: string, message: string): void {
+  commit(folder: string, message: string, ...options: string[]): void {
     this.git(folder, "add", "--all");
-    this.git(folder, "commit", "--quiet", "--message", message);
+    this.git(folder, "commit", "--quiet", "--message", message, ...options);
   }
 
   files(folder: string): string[] {
