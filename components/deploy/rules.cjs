@@ -25,11 +25,24 @@ const OBEYED = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/g;
  * @returns {string}
  */
 function shown(value) {
-  const text = (JSON.stringify(value) ?? "undefined").replaceAll(
+  const text = (json(value) ?? "undefined").replaceAll(
     OBEYED,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
   return text.length <= 120 ? text : `${text.slice(0, 117)}…`;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+function json(value) {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // It holds itself, or is nested without end, or is a number that JSON lacks.
+    return "a value that cannot be shown";
+  }
 }
 
 const DEFAULTS = Object.freeze({

@@ -53,8 +53,9 @@ access_problems() { # RECORD
   fi
   if [[ $(recorded login) == yes ]]; then
     [[ $(log_in "$address" "$port") == yes ]] || echo "root can no longer log in with the machine's key"
-  else
-    # Nobody here has the key of a deployment, so what decides on it must stay as it was.
+  elif [[ $(recorded sshd) != *'permitrootlogin no'* ]]; then
+    # Nobody here has the key of a deployment, so what decides on it must stay as it was. Where root could not log in at
+    # all, there is nothing to lose.
     while read -r line; do
       grep -qxF -e "$line" <<<"$settings" || echo "the SSH server's settings for root differ: \"$line\" is gone"
     done < <(recorded sshd)

@@ -21,7 +21,7 @@ describe("fuzz: texts of the configuration", () => {
       ["path:./nix#default", "github:octo/server?dir=nix#web"],
       /^[A-Za-z0-9._~:/?=&%+@,][A-Za-z0-9._~:/?=&%+@,#-]*$/,
     ],
-    ["owners", ownerName, ["octo", "octo-org"], /^[A-Za-z0-9][A-Za-z0-9-]*$/],
+    ["owners", ownerName, ["octo", "octo-org", "octo_acme"], /^[A-Za-z0-9][A-Za-z0-9_-]*$/],
     ["repositories", repositoryName, ["server", "pulumi-nixos.2"], /^[A-Za-z0-9._-]+$/],
     ["branches", branchName, ["main", "feature/a+b@c"], /^[A-Za-z0-9_][A-Za-z0-9._/@+-]*$/],
     ["tokens", githubToken, [`github_pat_${"a1".repeat(20)}`, `ghp_${"Z".repeat(36)}`], /^g[A-Za-z0-9_]+$/],

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../../components/index";
-import { cloudWithIntegration } from "../support/cloud";
+import { cloudWithIntegration, withoutRepository } from "../support/cloud";
 import { type Registered, run } from "../support/mocks";
 import { Project } from "../support/program";
 import { Secret, UNKNOWN as UNKNOWN_SYMBOL } from "../support/wire";
@@ -57,7 +57,7 @@ describe("the policy pack, on the project's own stack", () => {
 
   const server = (args: Partial<ContinuousDeploymentArgs>, preview = false) =>
     run(
-      cloudWithIntegration(),
+      preview ? withoutRepository(cloudWithIntegration()) : cloudWithIntegration(),
       () =>
         new ContinuousDeployment("nixos", {
           owner: "octo",

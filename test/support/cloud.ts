@@ -60,6 +60,12 @@ export function cloud(): Cloud {
   };
 }
 
+/** GitHub before the stack's first update: it has no repository yet. */
+export function withoutRepository<T extends Answers>(answers: T): T {
+  answers.invokes["github:index/getRepository:getRepository"] = () => ({ nodeId: "" });
+  return answers;
+}
+
 /** The same, and what a cache, roles for jobs and the variables of workflows need. */
 export function cloudWithIntegration(): Cloud {
   const { resources, invokes, keys } = cloud();

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
-import { type Cloud, cloud } from "./cloud";
+import { type Cloud, cloud, withoutRepository } from "./cloud";
 import { refusal, type Refusal, run, type Run } from "./mocks";
 
 const load = createRequire(__filename);
@@ -70,8 +70,7 @@ export class Project {
     const answers = cloud();
     // Before the first update nothing is there.
     const adopts = choices.config?.["pulumi-nixos:createRepository"] === "false";
-    if (choices.preview && !adopts)
-      answers.invokes["github:index/getRepository:getRepository"] = () => ({ nodeId: "" });
+    if (choices.preview && !adopts) withoutRepository(answers);
     const outcome = await this.inside(choices, (program) => run(answers, program, choices.preview));
     return { ...outcome, cloud: answers };
   }

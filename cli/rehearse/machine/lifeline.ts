@@ -17,8 +17,9 @@ export interface Lifeline {
  * tests are killed; `detached`, so that an interrupt from the terminal reaches the tests and not the namespace.
  */
 export async function startLifeline(script: string, folder: string): Promise<Lifeline> {
-  // Debian's `su` leaves out the folders in which pivot_root lies.
-  const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
+  // Debian's `su` leaves out the folders in which pivot_root lies; and a folder of this computer's /tmp or /root, which
+  // PATH may name, is not there once the machine has its own.
+  const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/usr/bin:/sbin:/bin` };
   const child = spawn("bash", [script, folder], { env, stdio: ["pipe", "pipe", "pipe"], detached: true });
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaint += chunk));

@@ -141,6 +141,8 @@ inside() {
   cd "$root"
   mkdir -p mnt
   pivot_root . mnt
+  # Where bash has found a command so far may be a folder that this root does not have.
+  hash -r
   umount -l /mnt
   # "container" tells systemd that it has neither hardware nor kernel to set up.
   exec env -i container=bench PATH=/usr/sbin:/usr/bin:/sbin:/bin \

@@ -154,7 +154,7 @@ class LoopbackMachine implements Machine {
     // A login's PATH on NixOS first; the rest is for the tests themselves.
     const PATH = `${this.nix.bin}:/usr/sbin:/usr/bin:/sbin:/bin`;
     const namespaces = ["--mount", "--pid", "--ipc", "--uts", "--cgroup", ...(this.ownNetwork ? ["--net"] : [])];
-    const command = ["env", "-i", `PATH=${PATH}`, "HOME=/root", "bash", "-euc", script];
+    const command = ["/usr/bin/env", "-i", `PATH=${PATH}`, "HOME=/root", "bash", "-euc", script];
     return ["nsenter", ["--target", String(this.lifeline.pid), ...namespaces, "--", ...command]];
   }
 
