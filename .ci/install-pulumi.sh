@@ -4,7 +4,7 @@
 #
 # From source, because no package registry has the programs themselves: the modules and their checksums are pinned in
 # .ci/pulumi and .ci/pulumi-yaml. Pulumi's host of programs in Node is in no module; where Pulumi is not installed as a
-# whole, the tests have a stand-in for it (test/rehearsal/drivers/languageHost). Needs Go; five minutes of two cores the
+# whole, the tests have a stand-in for it (cli/rehearse/drivers/languageHost). Needs Go; five minutes of two cores the
 # first time.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -84,6 +84,12 @@ describe("BinaryCache", () => {
     ]);
   });
 
+  it("changes the bucket's access one after the other, as S3 refuses two changes at once", async () => {
+    const { resources } = await build();
+    const policy = only(resources, "aws:s3/bucketPolicy:BucketPolicy");
+    assert.ok(policy.dependencies.includes("cache-public-access"), policy.dependencies.join());
+  });
+
   it("encrypts what is stored", async () => {
     const { resources } = await build();
     const type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration";

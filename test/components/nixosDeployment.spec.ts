@@ -189,6 +189,18 @@ describe("NixosDeployment", () => {
     assert.deepEqual(evaluated(await run(cloud(), deployments)), evaluated(first), "a second run asks again");
   });
 
+  it("does not take a hash for a derivation, nor the cache for an evaluation, of another deployment", async () => {
+    const ways = [{}, { evaluate: false }, { evaluationCache: false }];
+    const { invokes } = await run(cloud(), () =>
+      ways.map((way, at) => new NixosDeployment(`as-${at}`, { ...base, ...way })),
+    );
+    const asked = invokes.map(({ args }) => args["environment"] as Values);
+    assert.deepEqual(
+      asked.map((environment) => `${environment["EVALUATE_MODE"]} ${environment["EVALUATE_CACHE"]}`).sort(),
+      ["hash true", "nix false", "nix true"],
+    );
+  });
+
   it("evaluates in a preview too, and shows the derivation there", async () => {
     const { invokes, result } = await deployment({}, true);
     assert.equal(invokes.length, 1);

@@ -28,7 +28,7 @@ const CONVERSATION: Conversation = {
   calls: recorded.calls,
   programs: recorded.programs as RunProgram[],
 };
-const STAND_IN = path.join(__dirname, "drivers/languageHost/host.mjs");
+const STAND_IN = path.join(__dirname, "../../cli/rehearse/drivers/languageHost/host.mjs");
 const OWN = findProgram(process.env, "pulumi-language-nodejs");
 
 describe("the language host for Node", function () {
