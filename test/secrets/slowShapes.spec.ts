@@ -75,6 +75,8 @@ for (const { name, marks, needsNix, command } of searches) {
       ["x.txt", "rivateKey"],
       [".env", "="],
       [".env", "://"],
+      ["secrets.toml", "="],
+      ["prod-secrets.json", "password:"],
     ] as const) {
       it(`ends on one line of ${marks} times ${mark} in ${file}, and sees what is behind them`, () => {
         const { text } = inProportion(file, (count) => `${mark.repeat(count)}\n${key()}`, marks);
@@ -87,6 +89,7 @@ for (const { name, marks, needsNix, command } of searches) {
       [".env", "DB_PASSWORD", "= $X"],
       [".env", "DB_PASSWORD=", "$X"],
       ["vpn.nix", "privateKey", "= x"],
+      ["secrets.toml", "password =", "$X"],
       ["x.txt", `-----BEGIN PRIVATE ${"KEY"}-----`, "x"],
       [".netrc", "password", "x"],
     ] as const) {
@@ -103,10 +106,10 @@ for (const { name, marks, needsNix, command } of searches) {
     });
 
     for (const what of ["file", "folder"]) {
-      it(`names a ${what} that it may not read, and does not take it for one without secrets`, function () {
+      it(`names a ${what} that it may not read, and does not take it for one without secrets`, () => {
         // Who is root reads everything, but for the capabilities that this takes away.
         const root = process.getuid?.() === 0;
-        if (root) requireOrSkip(this, "setpriv", hasCommand("setpriv"), "setpriv is not on PATH (util-linux)");
+        assert.ok(!root || hasCommand("setpriv"), "setpriv is not on PATH (util-linux)");
         const place = path.join(folder, "locked");
         if (what === "file") fs.writeFileSync(place, "x\n", { mode: 0 });
         else fs.mkdirSync(place, { mode: 0 });
