@@ -85,9 +85,10 @@ function begins(form, text) {
  * What of these forms a text holds, in words; undefined: nothing.
  * @param {string} text
  * @param {string} name the file's, without folders
+ * @param {Form[]} [forms]
  */
-export function secretIn(text, name) {
-  for (const form of FORMS.text) {
+export function secretIn(text, name, forms = FORMS.text) {
+  for (const form of forms) {
     if (form.in !== undefined && !matches(form.in, name)) continue;
     for (const mark of form.marks) {
       for (let at = text.indexOf(mark); at !== -1; at = text.indexOf(mark, at + mark.length)) {

@@ -5,6 +5,8 @@ import os from "node:os";
 import path from "node:path";
 import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import { newKey } from "../../cli/rehearse/keys";
+import { FORM_CASES } from "./formCases";
+import { base64, random } from "./random";
 
 /** A file in a flake's folder, and whether it may be there. */
 export interface SearchCase {
@@ -19,12 +21,6 @@ export interface SearchCase {
 }
 
 const ADMIN = recipientOfIdentity(newAgeIdentity());
-/** Letters and digits, as in tokens. */
-const random = (length: number) =>
-  base64(2 * length)
-    .replaceAll(/[^A-Za-z0-9]/g, "")
-    .slice(0, length);
-const base64 = (bytes: number) => randomBytes(bytes).toString("base64");
 
 const pkcs8 = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 const pkcs1 = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ type: "pkcs1", format: "pem" });
@@ -272,6 +268,7 @@ export const TEXT_CASES: SearchCase[] = [
     refused: false,
     notForNix: true,
   },
+  ...FORM_CASES,
 ];
 
 /** A rule that is for some files in particular, and one that is for whatever is encrypted. */
