@@ -49,7 +49,7 @@ const FORMS = {
   lease: LEASE,
   held: LEASE,
   lost: LEASE,
-  holding: TOKEN,
+  leased: TOKEN,
   guard: STATE,
   busy: STATE,
   "guard-token": TOKEN,
@@ -71,8 +71,8 @@ const LISTS = ["failed-unit", "known-failed-unit", "change"];
  */
 const ENDS = {
   probe: ["probed"],
-  hold: ["holding", "held"],
-  renew: ["holding", "lost"],
+  take_lease: ["leased", "held"],
+  renew_lease: ["leased", "lost"],
   build: ["built", "build-failed"],
   arm: ["armed", "lost", "busy", "no-way-back"],
   confirm: ["guard"],

@@ -63,8 +63,8 @@ export class Machine {
   }
 
   /** @param {string} deadToken of a deployment that is known to be dead */
-  hold(deadToken) {
-    return this.#ask("lease.sh", ["hold", this.token, String(LEASE_SECONDS), this.holder, deadToken]);
+  takeLease(deadToken) {
+    return this.#ask("lease.sh", ["take_lease", this.token, String(LEASE_SECONDS), this.holder, deadToken]);
   }
 
   /**
@@ -72,11 +72,14 @@ export class Machine {
    * @template T
    * @param {() => Promise<T>} work
    */
-  async whileHolding(work) {
+  async whileLeased(work) {
     const renew = async () => {
-      const answers = await this.#once("lease.sh", ["renew", this.token, String(LEASE_SECONDS), this.holder]).catch(
-        () => undefined,
-      );
+      const answers = await this.#once("lease.sh", [
+        "renew_lease",
+        this.token,
+        String(LEASE_SECONDS),
+        this.holder,
+      ]).catch(() => undefined);
       if (answers?.has("lost")) await this.processes.stop(leaseLost(answers));
     };
     this.#renewal = setInterval(() => void renew(), RENEWAL_SECONDS * 1000);
@@ -184,7 +187,7 @@ export class Machine {
       });
     }
     const answers = readAnswers(call[0] ?? "", result.stdout);
-    const token = answers.get("holding");
+    const token = answers.get("leased");
     if (token !== "" && token !== this.token) throw new StrangeAnswer("it is that of another deployment.");
     return Object.assign(answers, { stderr: result.stderr });
   }

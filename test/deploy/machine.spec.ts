@@ -112,10 +112,10 @@ describe("a script for the machine", () => {
     const count = 'cat >/dev/null; echo x >>"$HOME/count";';
     const calls = () => fs.readFileSync(path.join(folder, "count"), "utf8").split("\n").length - 1;
     const flaky = `${count} [ "$(wc -l <"$HOME/count")" -ge 2 ] || { echo "Connection reset by peer" >&2; exit 255; }; echo "nixos-deploy held x 1790000000 somebody"`;
-    assert.equal((await machineWith(flaky).hold("-")).has("held"), true);
+    assert.equal((await machineWith(flaky).takeLease("-")).has("held"), true);
     assert.equal(calls(), 2);
     fs.rmSync(path.join(folder, "count"));
-    await failureOf(() => machineWith(`${count} echo "Host key verification failed." >&2; exit 255`).hold("-"));
+    await failureOf(() => machineWith(`${count} echo "Host key verification failed." >&2; exit 255`).takeLease("-"));
     assert.equal(calls(), 1);
   });
 });

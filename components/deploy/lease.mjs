@@ -14,14 +14,14 @@ const PAUSE_SECONDS = 2;
  * @param {string | undefined} wanted the system to install, when it is known already
  * @returns {Promise<Answers>} the machine as it is then
  */
-export async function holdMachine(deployment, wanted) {
+export async function takeLease(deployment, wanted) {
   const { settings, processes, machine, log } = deployment;
   const deadline = Date.now() + settings.waitSeconds * 1000;
   let deadToken = "-";
   let said = "";
   for (;;) {
-    deployment.holding = true;
-    const answers = await machine.hold(deadToken);
+    deployment.leased = true;
+    const answers = await machine.takeLease(deadToken);
     const lease = answers.get("held");
     // In bounds: a machine that is not ours may always name another one.
     if (lease !== "" && isDead(lease) && Date.now() < deadline) {
@@ -34,7 +34,7 @@ export async function holdMachine(deployment, wanted) {
         : `another deployment is under way: ${holderOf(lease)}`;
     if (obstacle === undefined) return answers;
 
-    if (obstacle !== said) log.progress(`hold: ${(said = obstacle)}`);
+    if (obstacle !== said) log.progress(`lease: ${(said = obstacle)}`);
     if (Date.now() >= deadline) {
       throw new DeploymentError(`The machine is not free: ${obstacle}.`, {
         advice: [
