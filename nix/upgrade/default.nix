@@ -1,5 +1,5 @@
 # The programs of the upgrade, each a checked shell script that brings its own tools. `settings` are
-# the environment that they share (see modules/upgrade.nix); with it inside, a person can run each by
+# the environment that they share (see modules/upgrade); with it inside, a person can run each by
 # hand.
 {
   lib,

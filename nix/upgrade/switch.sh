@@ -91,7 +91,7 @@ healthy() { # SYSTEM PREVIOUS, units that were in trouble before on standard inp
 
 # The key and the token that this system reads its repository with, as `sha256sum --check` takes them.
 record_reading() {
-  sha256sum "$UPGRADE_IDENTITY" "$UPGRADE_TOKEN_CONFIG" 2>/dev/null || true
+  sha256sum "$UPGRADE_MACHINE_KEY" "$UPGRADE_TOKEN_CONFIG" 2>/dev/null || true
 }
 
 finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
@@ -102,7 +102,7 @@ finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
   problems=$(lost_network "$UPGRADE_STATE/network") ||
     take_back health "the new system was not healthy: ${problems//$'\n'/; }" "$1" "$2"
   problems=$(lost_access "$1" "$UPGRADE_STATE/access") ||
-    take_back lockout "the new system would lock deployments out: ${problems//$'\n'/; }. If that is meant, say so: continuousDeployment.upgrade.allowLockout = true." "$1" "$2"
+    take_back lockout "the new system would lock deployments out: ${problems//$'\n'/; }. If that is meant, say so: pulumiNixos.upgrade.allowLockout = true." "$1" "$2"
   keep "$1" ||
     take_back activation "the boot loader could not be installed: see journalctl -u $SWITCH_UNIT" "$1" "$2"
   remember_before "$1" "$2" <<<"$3" || true

@@ -152,7 +152,7 @@ refuse_untrusted() {
     leads_on "$installed" "$wanted" || status=$?
     ((status < 2)) || fail_trouble
     ((status == 0)) || chosen_by_a_person ||
-      fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set continuousDeployment.upgrade.allowRewrittenHistory; one that changes nothing here is taken after rm $STATE_FILE."
+      fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set pulumiNixos.upgrade.allowRewrittenHistory; one that changes nothing here is taken after rm $STATE_FILE."
   fi
 
   if [[ -n $UPGRADE_ALLOWED_SIGNERS ]]; then
@@ -160,7 +160,7 @@ refuse_untrusted() {
     signed "$wanted" || status=$?
     ((status < 2)) || fail_trouble
     ((status == 0)) ||
-      fail_revision unsigned "it is not signed by a key that this system trusts: $(jq -r .message <<<"$TROUBLE"). See continuousDeployment.upgrade.signatures."
+      fail_revision unsigned "it is not signed by a key that this system trusts: $(jq -r .message <<<"$TROUBLE"). See pulumiNixos.upgrade.signatures."
   fi
 }
 
@@ -223,7 +223,7 @@ upgrade() {
   logged "$output" nix-store --realise "$derivation" --add-root "$UPGRADE_STATE/system" --indirect >/dev/null ||
     fail_revision "$(kind_of "$output" build)" "$(first_error "$output")" "$system"
   goes_on "$system" ||
-    fail_revision switches-off "the new system would not upgrade itself any more. If that is meant, say so: continuousDeployment.upgrade.enable = false." "$system"
+    fail_revision switches-off "the new system would not upgrade itself any more. If that is meant, say so: pulumiNixos.upgrade.enable = false." "$system"
 
   refuse_unswitchable "$system"
 

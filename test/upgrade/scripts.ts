@@ -41,7 +41,7 @@ export class Place {
       UPGRADE_REMOTE: `file://${this.repository}`,
       UPGRADE_BRANCH: "main",
       UPGRADE_STATE: this.state,
-      UPGRADE_IDENTITY: path.join(this.root, "id"),
+      UPGRADE_MACHINE_KEY: path.join(this.root, "id"),
       UPGRADE_KNOWN_HOSTS: path.join(this.root, "known_hosts"),
       UPGRADE_TOKEN_FILE: "",
       UPGRADE_TOKEN_CONFIG: path.join(this.root, "token.conf"),
