@@ -21,6 +21,7 @@ const SYSTEM = new RegExp(
   String.raw`^(?:${STORE_PATH}|\/run\/current-system|\/nix\/var\/nix\/profiles\/[a-z0-9-]{1,40})?$`,
 );
 const UNIT = /^[0-9A-Za-z:_.\\@-]{1,255}$/;
+const VERSION = /^\d{0,4}$/;
 const UNIT_STATE = /^[a-z-]{0,20}$/;
 const NOTHING = /^$/;
 /** Only ever shown. */
@@ -53,6 +54,8 @@ const FORMS = {
   guard: STATE,
   busy: STATE,
   "guard-token": TOKEN,
+  protocol: VERSION,
+  "guard-protocol": VERSION,
   probed: NOTHING,
   "failed-unit": UNIT,
   "known-failed-unit": UNIT,

@@ -11,6 +11,7 @@ import { commandOnMachine, Machine } from "./machine.mjs";
 import { outputOf } from "./nix.mjs";
 import { isPlainPath, PrivateFolder } from "./privateFolder.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
+import { refuseNewerMachine } from "./protocol.mjs";
 import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
 import { checkSources, closedInputWarnings, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
@@ -44,6 +45,7 @@ async function deploy(deployment) {
   const wanted = await outputOf(settings.derivation, deployment.processes);
   const present = presentSystem(seen, wanted, settings.derivation);
   if (present !== undefined) return unchanged(deployment, present, seen);
+  refuseNewerMachine(seen);
   refuseWithoutToken(deployment, seen);
 
   const { revision, warning } = await following;

@@ -1,5 +1,6 @@
 // @ts-check
 import { DeploymentError } from "./errors.mjs";
+import { isUnderstood } from "./protocol.mjs";
 import { holderOf, isDead } from "./machine.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -56,11 +57,14 @@ export async function takeLease(deployment, wanted) {
 async function obstacleOf(answers, { machine, settings }, wanted) {
   const guard = answers.get("guard");
   if (/^(armed|switching|switched|rolling-back)/.test(guard)) {
+    const state = guard.split(" ")[0];
+    if (!isUnderstood(answers.get("guard-protocol")))
+      return `the machine finishes what a deployment of a newer version began (${state})`;
     // Of a deployment that lost its lease: it is dead, or cut off for good.
     const ours = answers.get("guard-system") === wanted;
     if (ours && guard.startsWith("switched")) await machine.confirm(answers.get("guard-system"), settings);
     else if (!ours || guard === "armed") await machine.abandon({ token: answers.get("guard-token") });
-    return `the machine finishes what an interrupted deployment began (${guard.split(" ")[0]})`;
+    return `the machine finishes what an interrupted deployment began (${state})`;
   }
   if (/^(active|activating|deactivating|reloading)/.test(answers.get("upgrade")))
     return "the automatic upgrade is running";

@@ -21,11 +21,10 @@ const ATTEMPTS = 3;
 const MOST_TALK = 16 * 2 ** 20;
 /** At most; the automatic upgrade, for which nobody waits, takes longer. */
 const HEALTH_SECONDS = 15;
-/**
- * What the scripts of remote/ use beside common.sh.
- * @type {Record<string, string[]>}
- */
-const PARTS = { "guard.sh": ["units.sh", "rollback.sh"], "probe.sh": ["units.sh"] };
+/** What the scripts of remote/ have before them, and what single ones use beside it. */
+const SHARED = ["shared/protocol.sh", "common.sh", "shared/system.sh", "shared/units.sh"];
+/** @type {Record<string, string[]>} */
+const PARTS = { "guard.sh": ["rollback.sh"] };
 
 /** The connection failed, so it is not known what the machine did. */
 export class ConnectionFailed extends DeploymentError {
@@ -214,7 +213,7 @@ export function guardScript() {
 
 /** A script and what it is made of. @param {string} file */
 export function scripts(file) {
-  return ["common.sh", ...(PARTS[file] ?? []), file]
+  return [...SHARED, ...(PARTS[file] ?? []), file]
     .map((name) => fs.readFileSync(new URL(`remote/${name}`, import.meta.url), "utf8"))
     .join("\n");
 }

@@ -40,11 +40,6 @@ replace_file() { # FILE MODE, contents on standard input
   return 1
 }
 
-# The system that runs.
-current_system() {
-  readlink -f /run/current-system || true
-}
-
 short() {
   printf '%s' "${1:0:10}"
 }

@@ -121,14 +121,18 @@ describe("a script for the machine", () => {
 });
 
 describe("the scripts of the machine", () => {
-  it("judge units by the same file as the automatic upgrade", () => {
-    const remote = fs.readFileSync(path.join(programFolder, "remote/units.sh"), "utf8");
-    assert.equal(remote, fs.readFileSync("nix/upgrade/units.sh", "utf8"));
+  it("share files with the automatic upgrade, the same byte for byte", () => {
+    const [upgrades, ours] = ["nix/upgrade/shared", path.join(programFolder, "remote/shared")];
+    const texts = (from: string) =>
+      Object.fromEntries(fs.readdirSync(from).map((name) => [name, fs.readFileSync(path.join(from, name), "utf8")]));
+    assert.deepEqual(texts(ours), texts(upgrades), "cp nix/upgrade/shared/* components/deploy/remote/shared/");
+    assert.ok(Object.keys(texts(ours)).length >= 3);
   });
 
   it("use only what a NixOS machine has", () => {
     const texts = fs
-      .readdirSync(path.join(programFolder, "remote"))
+      .readdirSync(path.join(programFolder, "remote"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".sh"))
       .map((file) => fs.readFileSync(path.join(programFolder, "remote", file), "utf8"));
     for (const absent of ["python", "jq ", "perl ", "awk ", "curl ", "sudo "]) {
       assert.equal(

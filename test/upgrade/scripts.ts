@@ -9,6 +9,8 @@ import path from "node:path";
 import { sourced } from "../system/upgrade/programs";
 
 const folder = path.join(__dirname, "../../nix/upgrade");
+/** The files that programs have before their own, as nix/upgrade/default.nix puts them together. */
+export const shared = ["protocol.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
 
 /** How a program ended and what it said. */
 export interface Ended {

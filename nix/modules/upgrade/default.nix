@@ -8,6 +8,15 @@
 
 let
   cfg = config.pulumiNixos.upgrade;
+  protocol = lib.head (
+    lib.concatMap (
+      line:
+      let
+        version = builtins.match "PROTOCOL_VERSION=([0-9]+)" line;
+      in
+      if version == null then [ ] else version
+    ) (lib.splitString "\n" (builtins.readFile ../../upgrade/shared/protocol.sh))
+  );
   known = config.pulumiNixos.repository.owner != "";
 in
 {
@@ -58,9 +67,6 @@ in
       pulumiNixos.upgrade.settings = {
         UPGRADE_ENABLED = lib.boolToString cfg.enable;
         UPGRADE_STATE = "/var/lib/nixos-upgrade";
-        UPGRADE_HOLD = "/run/nixos-deploy/hold";
-        UPGRADE_REJECTED = "/var/lib/nixos-deploy/rejected";
-        UPGRADE_DEPLOYED = "/var/lib/nixos-deploy/deployed";
       };
 
       warnings = lib.optional (!known) ''
@@ -86,6 +92,8 @@ in
     })
 
     (lib.mkIf cfg.enable {
+      # A deployment compares it with its own before it touches anything.
+      environment.etc."nixos-upgrade/protocol".text = "${protocol}\n";
       # A deployment asks it before it confirms a switch.
       environment.etc."nixos-upgrade/remote".source = lib.getExe cfg.programs.remote;
     })
