@@ -48,7 +48,8 @@
         ];
       };
 
-      # Each module works alone in a configuration of your own; `default` is all of them, wired.
+      # Each module works alone in a configuration of your own, turned on by its `enable`; `default` is all of them, wired,
+      # with pulumiNixos.enable for all at once.
       nixosModules = {
         default.imports = [
           sops-nix.nixosModules.sops
@@ -61,7 +62,7 @@
           ./modules/secrets.nix
         ];
         smallMachine = ./modules/smallMachine.nix;
-        upgrade = ./modules/upgrade.nix;
+        upgrade = ./modules/upgrade;
         web = ./modules/web.nix;
       };
 

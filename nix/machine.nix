@@ -3,12 +3,15 @@
 { lib, ... }:
 
 {
+  # All modules that come with the flake; each can be switched off by its own `enable`.
+  pulumiNixos.enable = true;
+
   # Which repository the machine follows; `npm run setup` writes the file, `pulumi up` compares it.
-  continuousDeployment.repository = lib.importJSON ./repository.json;
+  pulumiNixos.repository = lib.importJSON ./repository.json;
 
   # The binary cache that it asks besides NixOS's own, and the key that must have signed what comes
   # from there: the stack's outputs cacheSubstituter and cachePublicKey. None until they are here.
-  continuousDeployment.upgrade = {
+  pulumiNixos.upgrade = {
     inherit (lib.importJSON ./cache.json) substituters trustedPublicKeys;
   };
 

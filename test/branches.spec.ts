@@ -40,7 +40,7 @@ describe("a branch's name", () => {
     requireOrSkip(this, "nix", reason === undefined, reason ?? "");
     // A string of Nix holds no NUL.
     const names = [...taken, ...refused].filter((name) => !name.includes("\0"));
-    const check = `map e.options.continuousDeployment.repository.branch.type.check (builtins.fromJSON ${nixText(names)})`;
+    const check = `map e.options.pulumiNixos.repository.branch.type.check (builtins.fromJSON ${nixText(names)})`;
     assert.deepEqual(
       evaluateModules(check),
       names.map((name) => taken.includes(name)),

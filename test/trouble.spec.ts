@@ -73,7 +73,7 @@ function inShell(call: string, inputs: string[][]): string[] {
     const env = {
       PATH: process.env["PATH"],
       ...Object.fromEntries(Object.entries(sourced).map(([name, file]) => [name, path.join(upgrade, file)])),
-      ...{ UPGRADE_STATE: folder, UPGRADE_IDENTITY: "none", UPGRADE_KNOWN_HOSTS: "none" },
+      ...{ UPGRADE_STATE: folder, UPGRADE_MACHINE_KEY: "none", UPGRADE_KNOWN_HOSTS: "none" },
     };
     const text = execFileSync("bash", ["-uo", "pipefail", "-c", script], {
       ...{ env, encoding: "utf8" as const, stdio: ["ignore", "pipe", "inherit"] as const },

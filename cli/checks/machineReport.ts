@@ -66,7 +66,7 @@ function switchedOff(): Result {
   return note(
     "upgrades",
     "the machine's own configuration switches them off",
-    "Remove continuousDeployment.upgrade.enable = false from nix/ to change that.",
+    "Remove pulumiNixos.upgrade.enable = false from nix/ to change that.",
   );
 }
 

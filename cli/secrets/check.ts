@@ -52,7 +52,7 @@ function loginResults({ around }: Place, keys: MachineKeys | undefined): Result[
         note(
           "login key",
           "is separate, but no file in nix/ says that the machine's key is not to log in as root",
-          "Put this line into nix/machine.nix: continuousDeployment.amazon.rootKeyFollowsMachineKey = false;",
+          "Put this line into nix/machine.nix: pulumiNixos.amazon.rootKeyFollowsMachineKey = false;",
         ),
       ];
 }

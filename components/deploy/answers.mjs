@@ -21,6 +21,7 @@ const SYSTEM = new RegExp(
   String.raw`^(?:${STORE_PATH}|\/run\/current-system|\/nix\/var\/nix\/profiles\/[a-z0-9-]{1,40})?$`,
 );
 const UNIT = /^[0-9A-Za-z:_.\\@-]{1,255}$/;
+const VERSION = /^\d{0,4}$/;
 const UNIT_STATE = /^[a-z-]{0,20}$/;
 const NOTHING = /^$/;
 /** Only ever shown. */
@@ -49,10 +50,12 @@ const FORMS = {
   lease: LEASE,
   held: LEASE,
   lost: LEASE,
-  holding: TOKEN,
+  leased: TOKEN,
   guard: STATE,
   busy: STATE,
   "guard-token": TOKEN,
+  protocol: VERSION,
+  "guard-protocol": VERSION,
   probed: NOTHING,
   "failed-unit": UNIT,
   "known-failed-unit": UNIT,
@@ -71,8 +74,8 @@ const LISTS = ["failed-unit", "known-failed-unit", "change"];
  */
 const ENDS = {
   probe: ["probed"],
-  hold: ["holding", "held"],
-  renew: ["holding", "lost"],
+  take_lease: ["leased", "held"],
+  renew_lease: ["leased", "lost"],
   build: ["built", "build-failed"],
   arm: ["armed", "lost", "busy", "no-way-back"],
   confirm: ["guard"],

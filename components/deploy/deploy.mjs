@@ -5,12 +5,13 @@ import os from "node:os";
 import process from "node:process";
 import { buildSystem } from "./build.mjs";
 import { DeploymentError, Interrupted, messageOf } from "./errors.mjs";
-import { holdMachine } from "./hold.mjs";
+import { takeLease } from "./lease.mjs";
 import { Log } from "./log.mjs";
 import { commandOnMachine, Machine } from "./machine.mjs";
 import { outputOf } from "./nix.mjs";
 import { isPlainPath, PrivateFolder } from "./privateFolder.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
+import { refuseNewerMachine } from "./protocol.mjs";
 import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
 import { checkSources, closedInputWarnings, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
@@ -44,24 +45,25 @@ async function deploy(deployment) {
   const wanted = await outputOf(settings.derivation, deployment.processes);
   const present = presentSystem(seen, wanted, settings.derivation);
   if (present !== undefined) return unchanged(deployment, present, seen);
+  refuseNewerMachine(seen);
   refuseWithoutToken(deployment, seen);
 
   const { revision, warning } = await following;
   if (warning !== undefined) log.progress(warning);
   for (const line of await closed) log.progress(line);
-  const held = await log.phase("hold", async (say) => {
-    const answers = await holdMachine(deployment, wanted);
+  const leased = await log.phase("lease", async (say) => {
+    const answers = await takeLease(deployment, wanted);
     say("no other deployment, no automatic upgrade");
     return answers;
   });
   const { system, nixosRebuild } = await log.phase("build", (say) =>
-    machine.whileHolding(async () => {
+    machine.whileLeased(async () => {
       const built = { system: await buildSystem(deployment), nixosRebuild: await findNixosRebuild(deployment) };
       say(built.system);
       return built;
     }),
   );
-  if (runs(held, system)) {
+  if (runs(leased, system)) {
     await release(deployment);
     return unchanged(deployment, system, await machine.probe());
   }
@@ -122,7 +124,7 @@ function runs(seen, system) {
  * @param {Deployment} deployment
  */
 async function release(deployment) {
-  deployment.holding = false;
+  deployment.leased = false;
   await deployment.machine.abandon().catch((error) => {
     if (!(error instanceof DeploymentError)) throw error;
     deployment.log.progress(`warning: the machine's lease was not given back and ends by itself (${error.message})`);
@@ -193,7 +195,7 @@ function prepare(env) {
     // The connection that nixos-rebuild would keep for a minute outlives it when it is killed. It asks for that before or
     // after these options, and ssh heeds the first -o; -S counts wherever it stands.
     const nixEnvironment = { ...processes.env, NIX_SSHOPTS: `-F ${sshConfig} -S none` };
-    return { settings, log, folder, sshConfig, processes, machine, nixEnvironment, holding: false };
+    return { settings, log, folder, sshConfig, processes, machine, nixEnvironment, leased: false };
   } catch (error) {
     folder.remove();
     throw error;
@@ -204,8 +206,8 @@ function prepare(env) {
  * Leaves the machine in order, whatever happened.
  * @param {Deployment} deployment
  */
-async function cleanUp({ machine, holding, log }) {
-  if (!holding) return;
+async function cleanUp({ machine, leased, log }) {
+  if (!leased) return;
   try {
     const answers = await machine.abandon({ afterStop: true });
     const guard = answers.get("guard");

@@ -21,11 +21,10 @@ const ATTEMPTS = 3;
 const MOST_TALK = 16 * 2 ** 20;
 /** At most; the automatic upgrade, for which nobody waits, takes longer. */
 const HEALTH_SECONDS = 15;
-/**
- * What the scripts of remote/ use beside common.sh.
- * @type {Record<string, string[]>}
- */
-const PARTS = { "guard.sh": ["units.sh", "rollback.sh"], "probe.sh": ["units.sh"] };
+/** What the scripts of remote/ have before them, and what single ones use beside it. */
+const SHARED = ["shared/protocol.sh", "common.sh", "shared/system.sh", "shared/units.sh"];
+/** @type {Record<string, string[]>} */
+const PARTS = { "guard.sh": ["rollback.sh"] };
 
 /** The connection failed, so it is not known what the machine did. */
 export class ConnectionFailed extends DeploymentError {
@@ -63,8 +62,8 @@ export class Machine {
   }
 
   /** @param {string} deadToken of a deployment that is known to be dead */
-  hold(deadToken) {
-    return this.#ask("lease.sh", ["hold", this.token, String(LEASE_SECONDS), this.holder, deadToken]);
+  takeLease(deadToken) {
+    return this.#ask("lease.sh", ["take_lease", this.token, String(LEASE_SECONDS), this.holder, deadToken]);
   }
 
   /**
@@ -72,11 +71,14 @@ export class Machine {
    * @template T
    * @param {() => Promise<T>} work
    */
-  async whileHolding(work) {
+  async whileLeased(work) {
     const renew = async () => {
-      const answers = await this.#once("lease.sh", ["renew", this.token, String(LEASE_SECONDS), this.holder]).catch(
-        () => undefined,
-      );
+      const answers = await this.#once("lease.sh", [
+        "renew_lease",
+        this.token,
+        String(LEASE_SECONDS),
+        this.holder,
+      ]).catch(() => undefined);
       if (answers?.has("lost")) await this.processes.stop(leaseLost(answers));
     };
     this.#renewal = setInterval(() => void renew(), RENEWAL_SECONDS * 1000);
@@ -184,7 +186,7 @@ export class Machine {
       });
     }
     const answers = readAnswers(call[0] ?? "", result.stdout);
-    const token = answers.get("holding");
+    const token = answers.get("leased");
     if (token !== "" && token !== this.token) throw new StrangeAnswer("it is that of another deployment.");
     return Object.assign(answers, { stderr: result.stderr });
   }
@@ -211,7 +213,7 @@ export function guardScript() {
 
 /** A script and what it is made of. @param {string} file */
 export function scripts(file) {
-  return ["common.sh", ...(PARTS[file] ?? []), file]
+  return [...SHARED, ...(PARTS[file] ?? []), file]
     .map((name) => fs.readFileSync(new URL(`remote/${name}`, import.meta.url), "utf8"))
     .join("\n");
 }

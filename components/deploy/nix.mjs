@@ -8,7 +8,7 @@ import { refuseSecrets } from "./refuseSecrets.mjs";
 import { git, trackedFiles } from "./git.mjs";
 import { cacheFolder } from "./log.mjs";
 import { isOwnFolder, makeOwnFolder, readOwnFile } from "./ownFiles.mjs";
-import { inTurn } from "./turns.mjs";
+import { withSlot } from "./semaphore.mjs";
 import { endedBy, gitTrouble } from "./trouble.mjs";
 
 /** Changes when what is hashed, or what is stored, changes. */
@@ -30,7 +30,7 @@ export async function evaluate(flake, processes, { cache, env }) {
   const file = cache ? await cacheFile(flake, processes, env) : undefined;
   const known = file === undefined ? undefined : readCached(file);
   if (known !== undefined) return known;
-  return inTurn(path.join(ownCacheFolder(env), "turns"), async () => {
+  return withSlot(path.join(ownCacheFolder(env), "turns"), async () => {
     // Another process may have evaluated the same meanwhile.
     const meanwhile = file === undefined ? undefined : readCached(file);
     if (meanwhile !== undefined) return meanwhile;

@@ -24,7 +24,10 @@ let
         (lib.nixosSystem { modules = [ minimal ] ++ configuration; }).config.system.build.toplevel.drvPath
     );
 
-  repository.continuousDeployment.repository.owner = "octocat";
+  configured.pulumiNixos = {
+    enable = true;
+    repository.owner = "octocat";
+  };
 in
 {
   formatting = pkgs.runCommand "formatting" { nativeBuildInputs = [ pkgs.nixfmt ]; } ''
@@ -48,14 +51,14 @@ in
 // {
   with-deploy-key = evaluates "with-deploy-key" [
     modules.default
-    repository
+    configured
   ];
   with-token = evaluates "with-token" [
     modules.default
-    repository
+    configured
     {
-      continuousDeployment.repository.access = "token";
-      continuousDeployment.upgrade.tokenFile = "/run/secrets/github-access-token";
+      pulumiNixos.repository.access = "token";
+      pulumiNixos.upgrade.tokenFile = "/run/secrets/github-access-token";
     }
   ];
 }

@@ -64,7 +64,12 @@ pkgs.testers.runNixOSTest {
         modules.web
       ];
 
-      continuousDeployment = {
+      pulumiNixos = {
+        hardening.enable = true;
+        secrets.enable = true;
+        smallMachine.enable = true;
+        upgrade.enable = true;
+        web.enable = true;
         repository.owner = "octocat";
         secrets.file = "${secrets}/secrets.yaml";
         smallMachine.swapMiB = 0;
@@ -91,7 +96,7 @@ pkgs.testers.runNixOSTest {
         pkgs.coreutils
       ];
 
-      specialisation.token.configuration.continuousDeployment = {
+      specialisation.token.configuration.pulumiNixos = {
         repository.access = "token";
         upgrade.tokenFile = config.sops.secrets.github-access-token.path;
       };

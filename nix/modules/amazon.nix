@@ -8,7 +8,8 @@
 }:
 
 let
-  cfg = config.continuousDeployment.amazon;
+  cfg = config.pulumiNixos.amazon;
+  machineKey = config.pulumiNixos.machineKey;
 
   rootKey = pkgs.writeShellApplication {
     name = "root-key-follows-machine-key";
@@ -21,24 +22,27 @@ let
   };
 in
 {
-  imports = [ "${modulesPath}/virtualisation/amazon-image.nix" ];
+  imports = [
+    # NixOS's own module has no switch: it is there as soon as this one is imported.
+    "${modulesPath}/virtualisation/amazon-image.nix"
+    (import ./part.nix {
+      name = "amazon";
+      description = "Whether to add what Elastic Compute Cloud's image lacks.";
+      renamed = [ "amazon.rootKeyFollowsMachineKey" ];
+    })
+    (lib.mkRenamedOptionModule
+      [ "continuousDeployment" "amazon" "machineKey" ]
+      [ "pulumiNixos" "machineKey" ]
+    )
+  ];
 
-  options.continuousDeployment.amazon = {
-    machineKey = lib.mkOption {
-      type = lib.types.str;
-      default = "/var/lib/id_ed25519";
-      description = ''
-        The machine's private SSH key, which user data writes at every boot. It opens the secrets
-        and the repository, and by default it is the key that root logs in with.
-      '';
-    };
-
+  options.pulumiNixos.amazon = {
     rootKeyFollowsMachineKey = lib.mkOption {
       type = lib.types.bool;
       default = true;
       description = ''
         Whether root's authorized key follows
-        {option}`continuousDeployment.amazon.machineKey`, where that is the key that root was given
+        {option}`pulumiNixos.machineKey`, where that is the key that root was given
         first. The image installs the key pair's public key only where root has no authorized keys
         yet, so without this a key that was rotated never reaches a running machine. A machine that
         root enters with another key is left alone.
@@ -46,13 +50,13 @@ in
     };
   };
 
-  config = lib.mkIf cfg.rootKeyFollowsMachineKey {
+  config = lib.mkIf (cfg.enable && cfg.rootKeyFollowsMachineKey) {
     systemd.services.root-key-follows-machine-key = {
       description = "Give root the public half of the machine's key as authorized key";
       wantedBy = [ "multi-user.target" ];
       # The image's own service writes root's first authorized key; two writers would race.
       after = [ "apply-ec2-data.service" ];
-      environment.MACHINE_KEY = cfg.machineKey;
+      environment.MACHINE_KEY = machineKey;
       serviceConfig = {
         Type = "oneshot";
         ExecStart = lib.getExe rootKey;
@@ -64,7 +68,7 @@ in
     systemd.paths.root-key-follows-machine-key = {
       description = "Watch the machine's key";
       wantedBy = [ "paths.target" ];
-      pathConfig.PathChanged = cfg.machineKey;
+      pathConfig.PathChanged = machineKey;
     };
   };
 }

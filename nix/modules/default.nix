@@ -1,8 +1,13 @@
 # All modules together. Wiring only: what one module must know of another.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  options,
+  ...
+}:
 
 let
-  cfg = config.continuousDeployment;
+  cfg = config.pulumiNixos;
 in
 {
   imports = [
@@ -10,20 +15,48 @@ in
     ./hardening.nix
     ./secrets.nix
     ./smallMachine.nix
-    ./upgrade.nix
+    ./upgrade
     ./web.nix
   ];
 
+  options.pulumiNixos.enable = lib.mkOption {
+    type = lib.types.bool;
+    default = false;
+    description = ''
+      Whether all modules of pulumi-nixos are on: each whose own `enable` says nothing else. The
+      upgrade waits until the repository has an owner.
+    '';
+  };
+
   config = lib.mkMerge [
+    # Said by nobody, it decides nothing in this version: see part.nix.
+    (lib.mkIf (options.pulumiNixos.enable.highestPrio < 1500) {
+      pulumiNixos =
+        lib.genAttrs
+          [
+            "amazon"
+            "hardening"
+            "secrets"
+            "smallMachine"
+            "web"
+          ]
+          (_: {
+            enable = lib.mkDefault cfg.enable;
+          })
+        // {
+          upgrade.enable = lib.mkDefault (cfg.enable && cfg.repository.owner != "");
+        };
+    })
+
     # The token is a secret like any other; the upgrade only has to know where it lies.
-    (lib.mkIf (cfg.repository.access == "token" && cfg.secrets.file != null) {
+    (lib.mkIf (cfg.repository.access == "token" && cfg.secrets.enable && cfg.secrets.file != null) {
       sops.secrets.github-access-token.restartUnits = [ "nixos-upgrade-token.service" ];
-      continuousDeployment.upgrade.tokenFile = lib.mkDefault config.sops.secrets.github-access-token.path;
+      pulumiNixos.upgrade.tokenFile = lib.mkDefault config.sops.secrets.github-access-token.path;
     })
 
     # A new system that breaks the page is taken back, like one that breaks SSH.
     (lib.mkIf cfg.web.enable {
-      continuousDeployment.upgrade.health = {
+      pulumiNixos.upgrade.health = {
         units = [ "nginx.service" ];
         url = lib.mkDefault "http://127.0.0.1/status.json";
       };

@@ -7,19 +7,24 @@
 }:
 
 let
-  cfg = config.continuousDeployment.hardening;
+  cfg = config.pulumiNixos.hardening;
 
   # NixOS has defaults of its own for some kernel parameters: stronger than those, weaker than yours.
   preferred = lib.mkOverride 900;
 in
 {
-  options.continuousDeployment.hardening = {
-    enable = lib.mkOption {
-      type = lib.types.bool;
-      default = true;
-      description = "Whether to apply the defaults of this module.";
-    };
+  imports = [
+    (import ./part.nix {
+      name = "hardening";
+      description = "Whether to leave fewer ways into the machine.";
+      renamed = [
+        "hardening.enable"
+        "hardening.metadataForRootOnly"
+      ];
+    })
+  ];
 
+  options.pulumiNixos.hardening = {
     metadataForRootOnly = lib.mkOption {
       type = lib.types.bool;
       default = true;

@@ -3,11 +3,26 @@
 { config, lib, ... }:
 
 let
-  cfg = config.continuousDeployment.secrets;
+  cfg = config.pulumiNixos.secrets;
   encryptedFile = ../secrets.yaml;
 in
 {
-  options.continuousDeployment.secrets = {
+  imports = [
+    (import ./part.nix {
+      name = "secrets";
+      description = "Whether to open the encrypted secrets on the machine, and to refuse a flake that holds readable ones.";
+      renamed = [
+        "secrets.file"
+        "secrets.folder"
+      ];
+    })
+    (lib.mkRenamedOptionModule
+      [ "continuousDeployment" "secrets" "key" ]
+      [ "pulumiNixos" "machineKey" ]
+    )
+  ];
+
+  options.pulumiNixos.secrets = {
     file = lib.mkOption {
       type = lib.types.nullOr lib.types.path;
       default = if builtins.pathExists encryptedFile then encryptedFile else null;
@@ -17,12 +32,6 @@ in
         `npm run secrets` makes and changes it. A secret is declared as
         `sops.secrets.<name> = { };` and lies in `/run/secrets/<name>` on the machine.
       '';
-    };
-
-    key = lib.mkOption {
-      type = lib.types.str;
-      default = "/var/lib/id_ed25519";
-      description = "The private SSH key that opens the secrets on the machine.";
     };
 
     folder = lib.mkOption {
@@ -37,19 +46,19 @@ in
   };
 
   config = lib.mkMerge [
-    {
+    (lib.mkIf cfg.enable {
       assertions = map (problem: {
         assertion = false;
         message = "In the flake's folder: ${problem}";
       }) (import ../secretFiles.nix cfg.folder);
-    }
+    })
 
-    (lib.mkIf (cfg.file != null) {
+    (lib.mkIf (cfg.enable && cfg.file != null) {
       sops = {
         defaultSopsFile = lib.mkDefault cfg.file;
         # Only the machine's key: the host keys are no recipients, and importing them would only
         # write warnings to the log.
-        age.sshKeyPaths = lib.mkDefault [ cfg.key ];
+        age.sshKeyPaths = lib.mkDefault [ config.pulumiNixos.machineKey ];
         gnupg.sshKeyPaths = lib.mkDefault [ ];
       };
     })

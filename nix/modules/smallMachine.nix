@@ -6,16 +6,23 @@
 }:
 
 let
-  cfg = config.continuousDeployment.smallMachine;
+  cfg = config.pulumiNixos.smallMachine;
 in
 {
-  options.continuousDeployment.smallMachine = {
-    enable = lib.mkOption {
-      type = lib.types.bool;
-      default = true;
+  imports = [
+    (import ./part.nix {
+      name = "smallMachine";
       description = "Whether to set the machine up for little memory and little disk.";
-    };
+      renamed = [
+        "smallMachine.enable"
+        "smallMachine.swapMiB"
+        "smallMachine.keepGenerations"
+        "smallMachine.journalMiB"
+      ];
+    })
+  ];
 
+  options.pulumiNixos.smallMachine = {
     swapMiB = lib.mkOption {
       type = lib.types.ints.unsigned;
       default = 2048;

@@ -6,7 +6,7 @@
 }:
 
 let
-  cfg = config.continuousDeployment.web;
+  cfg = config.pulumiNixos.web;
 
   # Every response carries these; nginx forgets inherited headers in a location that adds its own,
   # so they are one text that each location includes.
@@ -17,13 +17,19 @@ let
   '';
 in
 {
-  options.continuousDeployment.web = {
-    enable = lib.mkOption {
-      type = lib.types.bool;
-      default = true;
+  imports = [
+    (import ./part.nix {
+      name = "web";
       description = "Whether the machine serves a page and `/status.json` on port 80.";
-    };
+      renamed = [
+        "web.enable"
+        "web.root"
+        "web.statusDirectory"
+      ];
+    })
+  ];
 
+  options.pulumiNixos.web = {
     root = lib.mkOption {
       type = lib.types.path;
       default = ../www;

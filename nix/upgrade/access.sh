@@ -107,7 +107,7 @@ banner() {
 
 # Logs in as a deployment would, which shows nothing where the machine has another key than it. Usage: log_in ADDRESS PORT
 log_in() {
-  if timeout 20 ssh -F none -i "$UPGRADE_IDENTITY" -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+  if timeout 20 ssh -F none -i "$UPGRADE_MACHINE_KEY" -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
     -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=none -o LogLevel=ERROR \
     -o ConnectTimeout=5 -p "$2" "root@$1" true </dev/null >/dev/null 2>&1; then
     echo yes

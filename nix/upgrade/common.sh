@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What the scripts of this folder share; each sources it. Settings come from the environment
-# (UPGRADE_…), where default.nix puts what the options of modules/upgrade.nix say.
+# (UPGRADE_…), where default.nix puts what the options of modules/upgrade say.
 
 # The messages of git and ssh are told apart below; they must not be translated.
 export LC_ALL=C
 
 # Only the machine's own key, only the pinned host keys, no question, and an end to a frozen line.
-export GIT_SSH_COMMAND="ssh -F none -i $UPGRADE_IDENTITY -o IdentitiesOnly=yes -o IdentityAgent=none \
+export GIT_SSH_COMMAND="ssh -F none -i $UPGRADE_MACHINE_KEY -o IdentitiesOnly=yes -o IdentityAgent=none \
 -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$UPGRADE_KNOWN_HOSTS \
 -o GlobalKnownHostsFile=none -o ConnectTimeout=10 -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
 export GIT_TERMINAL_PROMPT=0
@@ -38,11 +38,6 @@ replace_file() { # FILE MODE, contents on standard input
   if cat >"$temporary" && chmod "$2" "$temporary" && mv "$temporary" "$1"; then return; fi
   rm -f "$temporary"
   return 1
-}
-
-# The system that runs.
-current_system() {
-  readlink -f /run/current-system || true
 }
 
 short() {

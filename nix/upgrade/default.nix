@@ -1,5 +1,5 @@
 # The programs of the upgrade, each a checked shell script that brings its own tools. `settings` are
-# the environment that they share (see modules/upgrade.nix); with it inside, a person can run each by
+# the environment that they share (see modules/upgrade); with it inside, a person can run each by
 # hand.
 {
   lib,
@@ -9,6 +9,13 @@
 }:
 
 let
+  # What deployments have too.
+  shared = [
+    ./shared/protocol.sh
+    ./shared/system.sh
+    ./shared/units.sh
+  ];
+
   program =
     name: scripts: tools:
     pkgs.writeShellApplication {
@@ -41,33 +48,23 @@ rec {
         pkgs.openssh
         token
       ];
-  status =
-    program "nixos-upgrade-status"
-      [
-        ./units.sh
-        ./status.sh
-      ]
-      [ ];
-  health =
-    program "nixos-upgrade-health"
-      [
-        ./units.sh
-        ./health.sh
-      ]
-      [
-        pkgs.bash
-        pkgs.curl
-        remote
-      ];
+  status = program "nixos-upgrade-status" (shared ++ [ ./status.sh ]) [ ];
+  health = program "nixos-upgrade-health" (shared ++ [ ./health.sh ]) [
+    pkgs.bash
+    pkgs.curl
+    remote
+  ];
   upgrade =
     program "nixos-upgrade"
-      [
-        ./units.sh
-        ./access.sh
-        ./network.sh
-        ./switch.sh
-        ./upgrade.sh
-      ]
+      (
+        shared
+        ++ [
+          ./access.sh
+          ./network.sh
+          ./switch.sh
+          ./upgrade.sh
+        ]
+      )
       [
         nix
         pkgs.bash
@@ -79,13 +76,10 @@ rec {
         remote
         status
       ];
-  probe =
-    program "nixos-upgrade-probe"
-      [ ./probe.sh ]
-      [
-        remote
-        status
-      ];
+  probe = program "nixos-upgrade-probe" (shared ++ [ ./probe.sh ]) [
+    remote
+    status
+  ];
   alert = program "nixos-upgrade-alert" [ ./alert.sh ] [ pkgs.bash ];
   token = program "nixos-upgrade-token" [ ./token.sh ] [ ];
 }

@@ -18,7 +18,7 @@ find_problems() {
     else
       echo "$unit $what"
     fi
-  done < <(judge_units "$(just_now "$UPGRADE_HEALTH_SECONDS")" "${previous:-$(current_system)}" "$(current_system)" <<<"$before")
+  done < <(judge_units "$(just_now "$UPGRADE_HEALTH_SECONDS")" "${previous:-$(system_now)}" "$(system_now)" <<<"$before")
 
   for unit in $UPGRADE_HEALTH_UNITS; do
     systemctl is-active --quiet "$unit" || echo "$unit is not active"

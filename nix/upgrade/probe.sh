@@ -17,7 +17,7 @@ NOW=$(date +%s)
 boot=$((NOW - $(cut -d . -f 1 /proc/uptime)))
 
 probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPGRADE_FRESH_SECONDS" \
-  --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg system "$(current_system)" --arg branch "$UPGRADE_BRANCH" \
+  --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg system "$(system_now)" --arg branch "$UPGRADE_BRANCH" \
   --argjson probe "$probe" --argjson state "$state" --argjson answer "$answer" '
   def minutes: ($now - .) / 60 | floor | "\(.) minutes";
   # A time ahead was written while the clock was wrong.

@@ -9,8 +9,11 @@ source "$UPGRADE_COMMON"
 mkdir -p "$UPGRADE_PUBLIC"
 chmod 755 "$UPGRADE_PUBLIC"
 
+held=false
+! in_force "$(cat "$HOLD_FILE" 2>/dev/null || true)" || held=true
+
 reboot=false
-! reboot_needed "$(current_system)" || reboot=true
+! reboot_needed "$(system_now)" || reboot=true
 
 # A record that cannot be written says for ever what it said last, and that may be that all is well.
 writable=true
@@ -28,8 +31,8 @@ status=$(jq -nc \
   --argjson state "$(read_json "$STATE_FILE")" \
   --argjson probe "$(read_json "$PROBE_FILE")" \
   --arg enabled "$UPGRADE_ENABLED" --arg details "$UPGRADE_DETAILS" \
-  --arg system "$(current_system)" --arg commit "$UPGRADE_COMMIT_URL" \
-  --arg hold "$(cat "$UPGRADE_HOLD" 2>/dev/null || true)" --arg next "$next" \
+  --arg system "$(system_now)" --arg commit "$UPGRADE_COMMIT_URL" \
+  --argjson held "$held" --arg next "$next" \
   --argjson free "$(df --output=avail --block-size=1 /nix/store | tail -n 1)" \
   --argjson size "$(df --output=size --block-size=1 /nix/store | tail -n 1)" \
   --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson reboot "$reboot" --argjson writable "$writable" '
@@ -37,8 +40,6 @@ status=$(jq -nc \
   ($state.running // {}) as $running
   # The record is of the running system only if that is still the one that was installed.
   | (if $running.system == $system then $running.revision else null end) as $revision
-  # One further ahead than a day is a mistake, as for the upgrade itself.
-  | ($hold | tonumber? // 0 | if . < $now + 86400 then . else 0 end) as $hold
   | (if $writable then [] else [{
         summary: "The disk is full, or cannot be written.",
         message: "Nothing can be written to /var/lib/nixos-upgrade. Is the disk full?"
@@ -54,7 +55,7 @@ status=$(jq -nc \
   | (if $enabled != "true" then "off"
      elif ($problems | length) > 0 then "stale"
      elif $error then "failing"
-     elif $hold > $now then "held"
+     elif $held then "held"
      elif $state.waiting then "waiting"
      elif $state.phase then "upgrading"
      elif $revision and $revision == $state.wanted.revision then "current"

@@ -3,10 +3,7 @@
 # From a system that was built to one that is kept, or back. pending.json stands for a switch that is not over: whatever
 # ends the upgrade in between, its next start goes on from there. What runs until then is in units of its own.
 
-SWITCH_UNIT=nixos-rebuild-switch-to-configuration
-
-# Activates a system in a unit of its own, which ends whole whatever becomes of this one. The name is
-# the one that nixos-rebuild uses, so that the two never activate at the same time.
+# Activates a system in a unit of its own, which ends whole whatever becomes of this one.
 activate() { # SYSTEM ACTION
   # The last to be killed for memory: half an activation is worse than none.
   systemd-run --collect --quiet --wait --no-ask-password --service-type=exec \
@@ -17,7 +14,7 @@ activate() { # SYSTEM ACTION
 
 # Makes a system the one that boots. The profile comes first: the boot menu is made from it.
 keep() { # SYSTEM
-  nix-env --profile /nix/var/nix/profiles/system --set "$1" && activate "$1" boot
+  nix-env --profile "$SYSTEM_PROFILE" --set "$1" && activate "$1" boot
 }
 
 # NixOS's own checks of a switch, asked before anything is touched. They refuse what a running system cannot become, such
@@ -25,31 +22,32 @@ keep() { # SYSTEM
 refuse_unswitchable() { # SYSTEM
   local output=$UPGRADE_STATE/output changes
   if [[ -e $1/init-interface-version ]] && ! cmp -s "$1/init-interface-version" /run/current-system/init-interface-version; then
-    needs_restart "another interface of init" "$1"
+    refuse_restart "another interface of init" "$1"
   fi
   if "$1/bin/switch-to-configuration" check >"$output" 2>&1; then return; fi
   cat "$output" >&2
   changes=$(sed -n 's/^\([^ ]* : .* -> .*\)$/\1/p' "$output" | paste -sd ';')
-  [[ -z $changes ]] || needs_restart "$changes" "$1"
+  [[ -z $changes ]] || refuse_restart "$changes" "$1"
   # Any other failure shows in the activation itself.
   ! grep -q '^Pre-switch check' "$output" || fail_revision activation \
     "NixOS's checks before a switch refuse it: $(grep -m 1 '^Pre-switch check' "$output")" "$1"
 }
 
-needs_restart() { # WHY SYSTEM
+refuse_restart() { # WHY SYSTEM
   fail_revision restart "only a restart can bring the machine there ($1): see docs/trouble/failed-upgrade.md." "$2"
 }
 
 # The switch itself.
 switch() { # SYSTEM
   local system=$1 previous before status=0
-  previous=$(current_system)
+  previous=$(system_now)
   before=$(trouble_before)
   record_access >"$UPGRADE_STATE/access"
   record_reading >"$UPGRADE_STATE/reading"
   record_network >"$UPGRADE_STATE/network"
   jq -nc --arg revision "$wanted" --arg system "$system" --arg previous "$previous" --arg before "$before" \
-    '{revision: $revision, system: $system, previous: $previous, failedBefore: $before}' |
+    --arg profile "$(profile_now)" --arg generation "$(generation_now)" \
+    '{revision: $revision, system: $system, previous: $previous, profile: $profile, generation: $generation, failedBefore: $before}' |
     replace_file "$UPGRADE_STATE/pending.json" 600
   log "Switching from $previous to $system."
   activate "$system" test || status=$?
@@ -58,21 +56,15 @@ switch() { # SYSTEM
 }
 
 judge_activation() { # EXIT-CODE SYSTEM PREVIOUS
-  case $1 in
-  0) ;;
-  4)
-    # Activated, but something failed; the health check tells what, and whether it matters.
-    log "switch-to-configuration ended with exit code 4. $(activation_warnings)"
-    ;;
-  100)
-    # It ends so before it touches anything.
+  if needs_restart "$1"; then
     rm -f "$UPGRADE_STATE/pending.json"
-    needs_restart "another interface of init" "$2"
-    ;;
-  *)
+    refuse_restart "another interface of init" "$2"
+  elif ! activated "$1"; then
     take_back activation "the new system could not be activated (exit code $1): see journalctl -u $SWITCH_UNIT" "$2" "$3"
-    ;;
-  esac
+  elif [[ $1 != 0 ]]; then
+    # Something failed; the health check tells what, and whether it matters.
+    log "switch-to-configuration ended with exit code $1. $(activation_warnings)"
+  fi
 }
 
 # What the activation that has just ended complained of.
@@ -91,7 +83,7 @@ healthy() { # SYSTEM PREVIOUS, units that were in trouble before on standard inp
 
 # The key and the token that this system reads its repository with, as `sha256sum --check` takes them.
 record_reading() {
-  sha256sum "$UPGRADE_IDENTITY" "$UPGRADE_TOKEN_CONFIG" 2>/dev/null || true
+  sha256sum "$UPGRADE_MACHINE_KEY" "$UPGRADE_TOKEN_CONFIG" 2>/dev/null || true
 }
 
 finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
@@ -102,7 +94,7 @@ finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
   problems=$(lost_network "$UPGRADE_STATE/network") ||
     take_back health "the new system was not healthy: ${problems//$'\n'/; }" "$1" "$2"
   problems=$(lost_access "$1" "$UPGRADE_STATE/access") ||
-    take_back lockout "the new system would lock deployments out: ${problems//$'\n'/; }. If that is meant, say so: continuousDeployment.upgrade.allowLockout = true." "$1" "$2"
+    take_back lockout "the new system would lock deployments out: ${problems//$'\n'/; }. If that is meant, say so: pulumiNixos.upgrade.allowLockout = true." "$1" "$2"
   keep "$1" ||
     take_back activation "the boot loader could not be installed: see journalctl -u $SWITCH_UNIT" "$1" "$2"
   remember_before "$1" "$2" <<<"$3" || true
@@ -117,7 +109,7 @@ take_back() { # KIND MESSAGE SYSTEM PREVIOUS
   read_json "$UPGRADE_STATE/pending.json" |
     jq -c '.back = {kind: $kind, message: $message}' --arg kind "$1" --arg message "$2" |
     replace_file "$UPGRADE_STATE/pending.json" 600 || true
-  if ! go_back "$4"; then
+  if ! go_back_to "$4"; then
     # The note stays, and with it the next try.
     fail "$1" "Revision $(short "$wanted"): $2 The machine could not go back to $4; it tries again."
   fi
@@ -127,20 +119,20 @@ take_back() { # KIND MESSAGE SYSTEM PREVIOUS
   fail "$1" "Revision $(short "$wanted"): $2"
 }
 
-go_back() { # PREVIOUS
-  local try status profile
+go_back_to() { # PREVIOUS
+  local try pending profile generation
+  pending=$(read_json "$UPGRADE_STATE/pending.json")
+  # An older version of this program noted no profile.
+  profile=$(jq -r '.profile // empty' <<<"$pending")
+  generation=$(jq -r '.generation // empty' <<<"$pending")
   log "Going back to $1."
-  for try in 1 2 3; do
-    status=0
-    activate "$1" test || status=$?
-    # Units that fail (exit code 4) are no reason to stay on the rejected system.
-    [[ $status != 0 && $status != 4 ]] || [[ $(current_system) != "$1" ]] || break
-    log "The previous system could not be activated whole (exit code $status, try $try)."
+  for ((try = 1; try <= ROLLBACK_TRIES; try++)); do
+    ! go_back "$1" "${profile:-$1}" "$generation" || return 0
+    log "The machine could not go back whole (try $try)."
     sleep 2
   done
-  profile=$(readlink -f /nix/var/nix/profiles/system)
-  [[ $profile == "$1" ]] || keep "$1" || log "The previous system could not be made the one that boots."
-  [[ $(current_system) == "$1" && $(readlink -f /nix/var/nix/profiles/system) == "$1" ]]
+  # Where only the end of an activation is wrong, more tries would not mend it.
+  [[ $(system_now) == "$1" && $(profile_now) == "${profile:-$1}" ]]
 }
 
 # A poll that was cut off in the middle of a switch left a note; what it began is ended first.
@@ -163,13 +155,13 @@ resume() {
     return 0
   fi
   kind=$(jq -r '.back.kind // empty' <<<"$pending")
-  if [[ $UPGRADE_DEPLOYED -nt $UPGRADE_STATE/pending.json && $(cut -d ' ' -f 2 "$UPGRADE_DEPLOYED") == "$system" &&
-  $(current_system) == "$system" ]]; then
+  if [[ $DEPLOYED_FILE -nt $UPGRADE_STATE/pending.json && $(cut -d ' ' -f 2 "$DEPLOYED_FILE") == "$system" &&
+  $(system_now) == "$system" ]]; then
     # A deployment has installed this very one since, and found it well.
     rm -f "$UPGRADE_STATE/pending.json"
     return 0
   fi
-  case $(current_system) in
+  case $(system_now) in
   "$system" | "$previous") ;;
   *)
     # A deployment has installed another one since.
@@ -179,7 +171,7 @@ resume() {
   esac
   if [[ -n $kind ]]; then
     take_back "$kind" "$(jq -r .back.message <<<"$pending")" "$system" "$previous"
-  elif [[ $(current_system) == "$previous" ]]; then
+  elif [[ $(system_now) == "$previous" ]]; then
     # Perhaps with units that the activation had stopped already.
     take_back interrupted "the machine went down while the new system was activated." "$system" "$previous"
   fi

@@ -56,7 +56,7 @@ note_failed() { # KIND SYSTEM
   # A deployment's verdict stands until the branch moves.
   [[ $1 != rejected ]] || retry=null
   set_state '.failed = {revision: $revision, system: $system, kind: $kind, at: $now, retryAt: $retry, running: $running}' \
-    --arg revision "$wanted" --arg system "$2" --arg kind "$1" --argjson retry "$retry" --arg running "$(current_system)"
+    --arg revision "$wanted" --arg system "$2" --arg kind "$1" --argjson retry "$retry" --arg running "$(system_now)"
 }
 
 # The system that runs is that of the branch.
@@ -71,10 +71,8 @@ succeed() { # SYSTEM
 held() {
   local until
   # The guard of a deployment is ended by timers, whatever becomes of the clock that the lease goes by.
-  ! systemctl is-active --quiet nixos-deploy-guard.timer nixos-deploy-confirm.timer nixos-deploy-rollback.service || return 0
-  until=$(cat "$UPGRADE_HOLD" 2>/dev/null) || return 1
-  # The lease ends by itself, and one further ahead than a day is no lease but a mistake.
-  [[ $until =~ ^[0-9]{1,12}$ ]] && ((until > $(date +%s) && until < NOW + 86400))
+  ! systemctl is-active --quiet "$GUARD_UNIT.timer" "$CONFIRM_UNIT.timer" "$ROLLBACK_UNIT.service" || return 0
+  until=$(cat "$HOLD_FILE" 2>/dev/null) && in_force "$until"
 }
 
 stop_if_held() {
@@ -152,7 +150,7 @@ refuse_untrusted() {
     leads_on "$installed" "$wanted" || status=$?
     ((status < 2)) || fail_trouble
     ((status == 0)) || chosen_by_a_person ||
-      fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set continuousDeployment.upgrade.allowRewrittenHistory; one that changes nothing here is taken after rm $STATE_FILE."
+      fail_revision rewritten "the branch was rewritten: it does not lead on from $(short "$installed"), which was installed last. Install it by a deployment (\`pulumi up\`), or set pulumiNixos.upgrade.allowRewrittenHistory; one that changes nothing here is taken after rm $STATE_FILE."
   fi
 
   if [[ -n $UPGRADE_ALLOWED_SIGNERS ]]; then
@@ -160,16 +158,16 @@ refuse_untrusted() {
     signed "$wanted" || status=$?
     ((status < 2)) || fail_trouble
     ((status == 0)) ||
-      fail_revision unsigned "it is not signed by a key that this system trusts: $(jq -r .message <<<"$TROUBLE"). See continuousDeployment.upgrade.signatures."
+      fail_revision unsigned "it is not signed by a key that this system trusts: $(jq -r .message <<<"$TROUBLE"). See pulumiNixos.upgrade.signatures."
   fi
 }
 
 # Since this rewritten revision was refused, somebody has installed its very system by a deployment.
 chosen_by_a_person() {
   [[ $(get_state '.failed | "\(.kind) \(.revision)"') == "rewritten $wanted" &&
-  $(get_state .failed.running) != "$(current_system)" ]] || return 1
+  $(get_state .failed.running) != "$(system_now)" ]] || return 1
   local derivation
-  derivation=$(evaluate) && [[ $(nix-store --query --outputs "$derivation") == "$(current_system)" ]]
+  derivation=$(evaluate) && [[ $(nix-store --query --outputs "$derivation") == "$(system_now)" ]]
 }
 
 # A deployment that rolled this system back wrote it down, with the branch's revision of that time.
@@ -183,7 +181,7 @@ rejected() { # SYSTEM
       [[ $(get_state '.failed | "\(.kind) \(.system)"') == "rejected $1" ]] || return 0
       [[ $(get_state .failed.revision) != "$wanted" ]] || return 0
     fi
-  done < <(cat "$UPGRADE_REJECTED" 2>/dev/null)
+  done < <(cat "$REJECTED_FILE" 2>/dev/null)
   return 1
 }
 
@@ -209,7 +207,7 @@ upgrade() {
     fail_revision "$(kind_of "$output" evaluation)" "$(first_error "$output")"
   system=$(nix-store --query --outputs "$derivation")
 
-  if [[ $system == "$(current_system)" ]]; then
+  if [[ $system == "$(system_now)" ]]; then
     succeed "$system"
     log "Revision $(short "$wanted") changes nothing on this machine."
     return
@@ -223,7 +221,7 @@ upgrade() {
   logged "$output" nix-store --realise "$derivation" --add-root "$UPGRADE_STATE/system" --indirect >/dev/null ||
     fail_revision "$(kind_of "$output" build)" "$(first_error "$output")" "$system"
   goes_on "$system" ||
-    fail_revision switches-off "the new system would not upgrade itself any more. If that is meant, say so: continuousDeployment.upgrade.enable = false." "$system"
+    fail_revision switches-off "the new system would not upgrade itself any more. If that is meant, say so: pulumiNixos.upgrade.enable = false." "$system"
 
   refuse_unswitchable "$system"
 
@@ -254,13 +252,13 @@ main() {
   ask
 
   if [[ $(get_state .installed) == "$wanted" && $(get_state .evaluated.revision) == "$wanted" &&
-  $(get_state .evaluated.system) == "$(current_system)" ]]; then
-    succeed "$(current_system)"
+  $(get_state .evaluated.system) == "$(system_now)" ]]; then
+    succeed "$(system_now)"
     exit 0
   fi
   # A system that failed and runs all the same was installed by a person, or by a restart.
-  if [[ $(get_state .failed.revision) == "$wanted" && $(get_state .failed.system) != "$(current_system)" &&
-  ($(get_state .failed.kind) != rewritten || $(get_state .failed.running) == "$(current_system)") ]]; then
+  if [[ $(get_state .failed.revision) == "$wanted" && $(get_state .failed.system) != "$(system_now)" &&
+  ($(get_state .failed.kind) != rewritten || $(get_state .failed.running) == "$(system_now)") ]]; then
     local retry_at
     retry_at=$(get_state .failed.retryAt)
     # Further ahead than it ever is, it was written while the clock was wrong.

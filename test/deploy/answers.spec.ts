@@ -29,7 +29,7 @@ const ANSWERS: Record<string, string[]> = {
   lease: ["", "0123456789abcdef01234567 1790000000 me@host-1 process 7"],
   held: ["0123456789abcdef01234567 1790000000 me@host-1 process 7"],
   lost: ["", "0123456789abcdef01234567 1790000000 me@host-1 process 7"],
-  holding: ["", "0123456789abcdef01234567"],
+  leased: ["", "0123456789abcdef01234567"],
   guard: [
     "none",
     "armed",

@@ -112,23 +112,27 @@ describe("a script for the machine", () => {
     const count = 'cat >/dev/null; echo x >>"$HOME/count";';
     const calls = () => fs.readFileSync(path.join(folder, "count"), "utf8").split("\n").length - 1;
     const flaky = `${count} [ "$(wc -l <"$HOME/count")" -ge 2 ] || { echo "Connection reset by peer" >&2; exit 255; }; echo "nixos-deploy held x 1790000000 somebody"`;
-    assert.equal((await machineWith(flaky).hold("-")).has("held"), true);
+    assert.equal((await machineWith(flaky).takeLease("-")).has("held"), true);
     assert.equal(calls(), 2);
     fs.rmSync(path.join(folder, "count"));
-    await failureOf(() => machineWith(`${count} echo "Host key verification failed." >&2; exit 255`).hold("-"));
+    await failureOf(() => machineWith(`${count} echo "Host key verification failed." >&2; exit 255`).takeLease("-"));
     assert.equal(calls(), 1);
   });
 });
 
 describe("the scripts of the machine", () => {
-  it("judge units by the same file as the automatic upgrade", () => {
-    const remote = fs.readFileSync(path.join(programFolder, "remote/units.sh"), "utf8");
-    assert.equal(remote, fs.readFileSync("nix/upgrade/units.sh", "utf8"));
+  it("share files with the automatic upgrade, the same byte for byte", () => {
+    const [upgrades, ours] = ["nix/upgrade/shared", path.join(programFolder, "remote/shared")];
+    const texts = (from: string) =>
+      Object.fromEntries(fs.readdirSync(from).map((name) => [name, fs.readFileSync(path.join(from, name), "utf8")]));
+    assert.deepEqual(texts(ours), texts(upgrades), "cp nix/upgrade/shared/* components/deploy/remote/shared/");
+    assert.ok(Object.keys(texts(ours)).length >= 3);
   });
 
   it("use only what a NixOS machine has", () => {
     const texts = fs
-      .readdirSync(path.join(programFolder, "remote"))
+      .readdirSync(path.join(programFolder, "remote"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".sh"))
       .map((file) => fs.readFileSync(path.join(programFolder, "remote", file), "utf8"));
     for (const absent of ["python", "jq ", "perl ", "awk ", "curl ", "sudo "]) {
       assert.equal(

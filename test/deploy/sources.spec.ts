@@ -178,7 +178,7 @@ describe("the sources of a deployment", () => {
       "a token among the secrets": () => write("nix/secrets.yaml", "github-access-token: ENC[AES256_GCM,data:x]\n"),
       "a token from elsewhere": () => {
         fs.mkdirSync(path.join(nix, "hosts"));
-        write("nix/hosts/server.nix", '{ continuousDeployment.upgrade.tokenFile = "/etc/token"; }');
+        write("nix/hosts/server.nix", '{ pulumiNixos.upgrade.tokenFile = "/etc/token"; }');
       },
       "a deploy key": () => write("nix/repository.json", '{ "owner": "a", "access": "deploy-key" }'),
     };

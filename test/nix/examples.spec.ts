@@ -78,7 +78,7 @@ describe("the flakes of the examples", () => {
       ...["--override-input", `pulumi-nixos/${input}`],
       `path:${path.join(STAND_INS, input)}`,
     ]);
-    const wanted = `c: { derivation = c.system.build.toplevel.drvPath; inherit (c.continuousDeployment.upgrade) settings; }`;
+    const wanted = `c: { derivation = c.system.build.toplevel.drvPath; inherit (c.pulumiNixos.upgrade) settings; }`;
     const reference = `./nix#nixosConfigurations."${attribute}".config`;
     const args = ["eval", "--json", "--no-write-lock-file", ...overrides, reference, "--apply", wanted];
     const { status, stdout, stderr } = nix(name, ...args);

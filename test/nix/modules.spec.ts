@@ -8,13 +8,14 @@ import { requireOrSkip } from "../require";
 import { configured, evaluateModules, flakeFolder, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 
 const token = {
-  continuousDeployment: {
+  pulumiNixos: {
+    enable: true,
     repository: { owner: "octocat", name: "site", access: "token" },
     upgrade: { tokenFile: "/run/secrets/x" },
   },
 };
 const upgrade = (settings: object) => ({
-  continuousDeployment: { ...configured.continuousDeployment, upgrade: settings },
+  pulumiNixos: { ...configured.pulumiNixos, upgrade: settings },
 });
 
 describe("NixOS modules", () => {
@@ -22,10 +23,12 @@ describe("NixOS modules", () => {
     requireOrSkip(this, "nix", nixMissing() === undefined, nixMissing() ?? "");
   });
 
-  const names = fs.readdirSync(path.join(flakeFolder, "modules")).filter((name) => name.endsWith(".nix"));
+  const flake = fs.readFileSync(path.join(flakeFolder, "flake.nix"), "utf8");
+  const names = [...new Set([...flake.matchAll(/ \.\/(modules\b[\w./]*)/g)].map(([, name = ""]) => name))];
+  assert.equal(names.length, 7, names.join());
   for (const name of names) {
     it(`${name} works alone`, () => {
-      assert.deepEqual(evaluateModules("builtins.deepSeq e.config.continuousDeployment e.failed", {}, [name]), []);
+      assert.deepEqual(evaluateModules("builtins.deepSeq e.config.pulumiNixos e.failed", {}, [name]), []);
     });
   }
 
@@ -41,21 +44,18 @@ describe("NixOS modules", () => {
   });
 
   it("refuse values of the wrong type, naming the option", () => {
-    const wrong = { continuousDeployment: { repository: { owner: "octo cat" } } };
+    const wrong = { pulumiNixos: { repository: { owner: "octo cat" } } };
     assert.throws(
-      () => evaluateModules("e.config.continuousDeployment.repository.owner", wrong),
+      () => evaluateModules("e.config.pulumiNixos.repository.owner", wrong),
       /repository\.owner is not of type/,
     );
-    const unknown = { continuousDeployment: { repository: { owners: "octocat" } } };
-    assert.throws(
-      () => evaluateModules("e.config.warnings", unknown),
-      /no option continuousDeployment\.repository\.owners/,
-    );
+    const unknown = { pulumiNixos: { repository: { owners: "octocat" } } };
+    assert.throws(() => evaluateModules("e.config.warnings", unknown), /no option pulumiNixos\.repository\.owners/);
   });
 
   it("take the owners that the program takes, and no others", () => {
-    const owner = (name: string) => ({ continuousDeployment: { repository: { owner: name } } });
-    const read = (name: string) => evaluateModules("e.config.continuousDeployment.repository.owner", owner(name));
+    const owner = (name: string) => ({ pulumiNixos: { repository: { owner: name } } });
+    const read = (name: string) => evaluateModules("e.config.pulumiNixos.repository.owner", owner(name));
     for (const name of ["octo-org", "octocat_acme"]) {
       assert.equal(read(name), name);
       assert.deepEqual(ownerName("owner", name), []);
@@ -68,7 +68,7 @@ describe("NixOS modules", () => {
 
   describe("upgrade", () => {
     it("takes a system whose name has dots", () => {
-      const settings = "e.config.continuousDeployment.upgrade.settings.UPGRADE_ATTRIBUTE";
+      const settings = "e.config.pulumiNixos.upgrade.settings.UPGRADE_ATTRIBUTE";
       assert.equal(evaluateModules(settings, upgrade({ attribute: "web.example.com" })), "web.example.com");
     });
 
@@ -80,7 +80,7 @@ describe("NixOS modules", () => {
     });
 
     it("refuses to be on without a repository", () => {
-      const failed = evaluateModules("e.failed", { continuousDeployment: { upgrade: { enable: true } } });
+      const failed = evaluateModules("e.failed", { pulumiNixos: { upgrade: { enable: true } } });
       assert.match(JSON.stringify(failed), /repository\.owner is empty.*npm run setup/);
     });
 
@@ -102,7 +102,7 @@ describe("NixOS modules", () => {
     });
 
     it("reads with the machine's key by default", () => {
-      const settings = evaluateModules("e.config.continuousDeployment.upgrade.settings") as Record<string, string>;
+      const settings = evaluateModules("e.config.pulumiNixos.upgrade.settings") as Record<string, string>;
       assert.equal(settings["UPGRADE_REMOTE"], "ssh://git@github.com/octocat/site");
       assert.equal(settings["UPGRADE_FLAKE"], "git+ssh://git@github.com/octocat/site?ref=main&rev=REVISION&dir=nix");
       assert.equal(evaluateModules("e.config.nix ? extraOptions"), false);
@@ -110,29 +110,26 @@ describe("NixOS modules", () => {
     });
 
     it("reads with a token where it is told to, which Nix may miss without failing", () => {
-      const settings = evaluateModules("e.config.continuousDeployment.upgrade.settings", token) as Record<
-        string,
-        string
-      >;
+      const settings = evaluateModules("e.config.pulumiNixos.upgrade.settings", token) as Record<string, string>;
       assert.equal(settings["UPGRADE_REMOTE"], "https://api.github.com/repos/octocat/site");
       assert.equal(settings["UPGRADE_FLAKE"], "github:octocat/site/REVISION?dir=nix");
       assert.equal(evaluateModules("e.config.nix.extraOptions", token), `!include ${settings["UPGRADE_TOKEN_CONFIG"]}`);
     });
 
     it("warns where a token is wanted and none is there", () => {
-      const missing = { continuousDeployment: { repository: { owner: "octocat", access: "token" } } };
+      const missing = { pulumiNixos: { repository: { owner: "octocat", access: "token" } } };
       assert.match(JSON.stringify(evaluateModules("e.config.warnings", missing)), /npm run secrets token/);
     });
 
     it("takes the token from the encrypted file where there is one", () => {
       const withFile = {
-        continuousDeployment: {
+        pulumiNixos: {
           repository: { owner: "octocat", access: "token" },
           secrets: { file: "/nowhere/secrets.yaml" },
         },
       };
       assert.equal(
-        evaluateModules("e.config.continuousDeployment.upgrade.tokenFile", withFile),
+        evaluateModules("e.config.pulumiNixos.upgrade.tokenFile", withFile),
         "/run/secrets/github-access-token",
       );
       assert.deepEqual(evaluateModules("e.config.sops.secrets.github-access-token.restartUnits", withFile), [
@@ -180,15 +177,15 @@ describe("NixOS modules", () => {
     it("says that deployments may be locked out only where that is meant", () => {
       const says = (allowLockout: boolean) =>
         evaluateModules('e.config.environment.etc ? "nixos-upgrade/allow-lockout"', {
-          continuousDeployment: { ...configured.continuousDeployment, upgrade: { allowLockout } },
+          pulumiNixos: { ...configured.pulumiNixos, upgrade: { allowLockout } },
         });
       assert.deepEqual([says(false), says(true)], [false, true]);
     });
 
     it("checks the web server after a switch only where there is one", () => {
       const health = (web: boolean) =>
-        evaluateModules("e.config.continuousDeployment.upgrade.health", {
-          continuousDeployment: { ...configured.continuousDeployment, web: { enable: web } },
+        evaluateModules("e.config.pulumiNixos.upgrade.health", {
+          pulumiNixos: { ...configured.pulumiNixos, web: { enable: web } },
         });
       assert.deepEqual(health(true), {
         seconds: 60,
@@ -202,7 +199,11 @@ describe("NixOS modules", () => {
 
   it("smallMachine keeps generations by number, whatever their age", () => {
     assert.equal(evaluateModules("e.config.nix.gc.options"), "");
-    assert.match(String(evaluateModules("e.config.systemd.services.nix-gc.preStart")), /--delete-generations \+5/);
+    const kept = (smallMachine: object) =>
+      /--delete-generations (\S+)\n/.exec(
+        String(evaluateModules("e.config.systemd.services.nix-gc.preStart", { pulumiNixos: { smallMachine } })),
+      )?.[1];
+    assert.deepEqual([kept({}), kept({ keepGenerations: 12 })], ["+5", "+12"]);
   });
 
   it("secrets leave sops-nix out where there is no encrypted file", () => {

@@ -31,7 +31,7 @@ describe("the freshness probe of a machine whose branch is not there", () => {
         UPGRADE_COMMON: path.join(scripts, "common.sh"),
         UPGRADE_STATE: folder,
         UPGRADE_BRANCH: "main",
-        UPGRADE_IDENTITY: "/nowhere",
+        UPGRADE_MACHINE_KEY: "/nowhere",
         UPGRADE_KNOWN_HOSTS: "/nowhere",
         UPGRADE_TOKEN_CONFIG: "/nowhere",
         // Shorter than any computer of a test has been up for.

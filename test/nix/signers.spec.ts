@@ -1,5 +1,5 @@
 /**
- * Which keys the option continuousDeployment.upgrade.signatures.allowedSigners takes: a public key and nothing that would
+ * Which keys the option pulumiNixos.upgrade.signatures.allowedSigners takes: a public key and nothing that would
  * change what the line of the list says, as options, other principals, or another line. Cannot prove: that the key is one.
  */
 import assert from "node:assert/strict";
@@ -51,7 +51,7 @@ describe("a key that commits may be signed with", () => {
 
   it("is a public key of OpenSSH, with or without a comment, and nothing before or after it", () => {
     const keys = [...taken, ...refused];
-    const type = "e.options.continuousDeployment.upgrade.signatures.allowedSigners.type";
+    const type = "e.options.pulumiNixos.upgrade.signatures.allowedSigners.type";
     const checked = evaluateModules(
       `map (key: ${type}.check [ key ]) (builtins.fromJSON ${nixString(JSON.stringify(keys))})`,
     );
@@ -64,10 +64,10 @@ describe("a key that commits may be signed with", () => {
   it("is all that counts, unless GitHub's own is chosen: then its key must be named", () => {
     const settings = (signatures: object) =>
       evaluateModules(
-        `let s = e.config.continuousDeployment.upgrade.settings; in {
+        `let s = e.config.pulumiNixos.upgrade.settings; in {
            signers = s.UPGRADE_ALLOWED_SIGNERS != ""; key = s.UPGRADE_GITHUB_SIGNING_KEY; gpg = s.UPGRADE_GPG != "false";
            refused = map (a: a.message) (builtins.filter (a: !a.assertion) e.config.assertions); }`,
-        { continuousDeployment: { ...configured.continuousDeployment, upgrade: { signatures } } },
+        { pulumiNixos: { ...configured.pulumiNixos, upgrade: { signatures } } },
       ) as { signers: boolean; key: string; gpg: boolean; refused: string[] };
     assert.deepEqual(settings({}), { signers: false, key: "", gpg: false, refused: [] });
     const githubKey = __filename;

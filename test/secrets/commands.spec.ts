@@ -165,8 +165,8 @@ describe("npm run secrets", () => {
     project.stack.keys = () => Promise.resolve({ ...keys, loginPublicKeys: [newKey().publicKeyOpenssh.trim()] });
     const login = async () => (await secretsResults(project.place)).find(({ subject }) => subject === "login key")!;
     assert.equal((await login()).outcome, "note");
-    assert.match((await login()).remedy!, /continuousDeployment\.amazon\.rootKeyFollowsMachineKey = false;/);
-    project.write("nix/machine.nix", "{ continuousDeployment.amazon.rootKeyFollowsMachineKey = false; }\n");
+    assert.match((await login()).remedy!, /pulumiNixos\.amazon\.rootKeyFollowsMachineKey = false;/);
+    project.write("nix/machine.nix", "{ pulumiNixos.amazon.rootKeyFollowsMachineKey = false; }\n");
     assert.equal((await login()).outcome, "ok");
   });
 

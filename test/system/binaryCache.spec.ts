@@ -1,6 +1,6 @@
 /**
  * A binary cache in S3 as the machine uses it: the real Nix (2.32 or newer, whose `s3://` needs no other library),
- * keys of nixSigningKey, the settings of nix/modules/upgrade.nix, and a stand-in for S3 on loopback.
+ * keys of nixSigningKey, the settings of nix/modules/upgrade/caches.nix, and a stand-in for S3 on loopback.
  * Cannot prove: that requests are signed as AWS wants them, or that the bucket's policies let the machine in.
  */
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ import { run } from "../../cli/rehearse/machine/run";
 import { requireOrSkip } from "../require";
 import { newKey } from "../../cli/rehearse/keys";
 
-/** What nix/modules/upgrade.nix sets for a machine with a cache; the first test compares. */
+/** What nix/modules/upgrade/caches.nix sets for a machine with a cache; the first test compares. */
 const SETTINGS = {
   "connect-timeout": "5",
   "stalled-download-timeout": "15",
@@ -100,7 +100,7 @@ describe("a binary cache in S3", function () {
   const onlyFetch = ["--max-jobs", "0"];
 
   it("is tested with the settings of the module", () => {
-    const module = fs.readFileSync("nix/modules/upgrade.nix", "utf8");
+    const module = fs.readFileSync("nix/modules/upgrade/caches.nix", "utf8");
     for (const [name, value] of Object.entries(SETTINGS)) {
       assert.ok(module.includes(`${name} = lib.mkDefault ${value};`), `${name} = ${value}`);
     }

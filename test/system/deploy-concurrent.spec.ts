@@ -39,6 +39,16 @@ describe("a deployment that is not alone", () => {
     assert.equal(await isHeld(setting.machine), true);
   });
 
+  it("does not take a machine that runs its system for one at rest while another one has the lease", async (bench) => {
+    const setting = await bench.fresh();
+    systemOf(await deploy(setting));
+    await setting.machine.output(`echo "other $(($(date +%s) + 600)) you@there process 1" >/run/nixos-deploy/lease`);
+    const result = await deploy(setting, "default", { DEPLOY_WAIT_SECONDS: "2" });
+    assert.notEqual(result.code, 0, result.stdout);
+    assert.match(result.stderr, /another deployment is under way: you@there process 1/);
+    assert.equal((await activations(setting.machine)).length, 1);
+  });
+
   it("lets two that start in the same moment both succeed, one after the other", async (bench) => {
     const setting = await bench.fresh();
     const [first, second] = await Promise.all(["default", "second"].map((attribute) => deploy(setting, attribute)));

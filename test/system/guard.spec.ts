@@ -110,7 +110,7 @@ describe("the guard of a deployment", () => {
       "set_state armed",
     ]) {
       it(`while it is armed, at \`${step}\`, is cleared away by its timer, and others may switch`, async () => {
-        await guard.hold();
+        await guard.takeLease();
         const result = await guard.killedAt(step, "guard.sh", ...guard.arming(next, 1, 1));
         assert.equal(result.stdout, "");
         await assertEnded(initial, /^none$/);
@@ -288,7 +288,7 @@ describe("the guard of a deployment", () => {
           mount --bind /run/set-date /usr/bin/date
         }
         echo ${seconds} >/run/clock`);
-    const renew = () => guard.call("lease.sh", "renew", guard.token, "90", "me@here process 1");
+    const renew = () => guard.call("lease.sh", "renew_lease", guard.token, "90", "me@here process 1");
 
     for (const [name, seconds] of [
       ["forward", YEARS],
@@ -297,9 +297,9 @@ describe("the guard of a deployment", () => {
       // Fault 74
       it(`${name} by years keeps its lease, is armed and confirmed`, async () => {
         await setClock(0);
-        await guard.hold();
+        await guard.takeLease();
         await setClock(seconds);
-        assert.match((await renew()).stdout, /^nixos-deploy holding/m);
+        assert.match((await renew()).stdout, /^nixos-deploy leased/m);
         await setClock(0);
         assert.match((await guard.arm(next)).stdout, /^nixos-deploy armed/m);
         await setClock(seconds);
@@ -322,9 +322,9 @@ describe("the guard of a deployment", () => {
     it("does not heed a lease that is dated more than a day ahead", async () => {
       await machine.output(`mkdir -p /run/nixos-deploy
         echo "other $(($(date +%s) + 2 * 86400)) you@there process 1" >/run/nixos-deploy/lease`);
-      assert.match((await guard.hold()).stdout, /^nixos-deploy holding/m);
+      assert.match((await guard.takeLease()).stdout, /^nixos-deploy leased/m);
       await machine.output(`echo "other $(($(date +%s) + 3600)) you@there process 1" >/run/nixos-deploy/lease`);
-      assert.match((await guard.hold()).stdout, /^nixos-deploy held other/m);
+      assert.match((await guard.takeLease()).stdout, /^nixos-deploy held other/m);
     });
   });
 });

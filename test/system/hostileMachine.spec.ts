@@ -98,8 +98,8 @@ describe("a hostile machine", function () {
     ["a state that is none", () => asked.probe(), ["guard armed; reboot"], /"guard" is/],
     ["a lease that is none", () => asked.probe(), ["lease x 1 \u001b]0;title\u0007"], /"lease" is/],
     ["nothing at all", () => asked.probe(), [], /it lacks "probed" after "probe"/],
-    ["no word of the lease", () => asked.hold("-"), ["guard none"], /it lacks "holding" or "held"/],
-    ["another deployment's lease", () => asked.hold("-"), ["holding 0123456789abcdef01234567"], /another deployment/],
+    ["no word of the lease", () => asked.takeLease("-"), ["guard none"], /it lacks "leased" or "held"/],
+    ["another deployment's lease", () => asked.takeLease("-"), ["leased 0123456789abcdef01234567"], /another deployment/],
     ["a build of another place", () => asked.build(DERIVATION, []), [`built /nix/store/x' ; reboot; '`], /"built" is/],
     ["a way back that is none", () => asked.arm(STORE_PATH, "-", readSettings(env)), ["armed /"], /"armed" is/],
     [
@@ -114,7 +114,7 @@ describe("a hostile machine", function () {
       ["guard confirmed 4", "failed-unit a; rm -rf /"],
       /"failed-unit" is/,
     ],
-    ["a token that is none", () => asked.hold("-"), ["guard-token ';reboot;'"], /"guard-token" is/],
+    ["a token that is none", () => asked.takeLease("-"), ["guard-token ';reboot;'"], /"guard-token" is/],
   ];
   for (const [what, ask, lines, expected] of hostile) {
     // Fault 78
@@ -180,9 +180,9 @@ describe("a hostile machine", function () {
 
   it("cannot put a line of its own among those of a deployment", async () => {
     machine.answers("nixos-deploy held x 1790000000 me@there process 1\rdone: the machine already runs it", "");
-    await failureOf(() => asked.hold("-"));
+    await failureOf(() => asked.takeLease("-"));
     machine.answers("nixos-deploy held x 1790000000 me@there $(reboot)");
-    assert.match((await failureOf(() => asked.hold("-"))).message, /"held" is/);
+    assert.match((await failureOf(() => asked.takeLease("-"))).message, /"held" is/);
   });
 
   // Fault 80

@@ -137,7 +137,7 @@ describe("the page", () => {
       UPGRADE_COMMON: path.join(flakeFolder, "upgrade/common.sh"),
       UPGRADE_STATE: record,
       UPGRADE_PUBLIC: path.join(folder, "public"),
-      UPGRADE_HOLD: path.join(folder, "hold"),
+      NIXOS_DEPLOY_RUN_FOLDER: folder,
       ...settings,
     });
     const { status, stderr } = spawnSync("bash", ["-c", text], { encoding: "utf8" });

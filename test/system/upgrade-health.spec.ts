@@ -133,7 +133,7 @@ describe("upgrade: health", () => {
         await bench.set({ UPGRADE_HEALTH_SSH_PORT: "", UPGRADE_HEALTH_UNITS: "" });
         await bench.push({ behaviour });
         await assertTakenBack("lockout", message);
-        assert.match(await bench.journal(), /continuousDeployment\.upgrade\.allowLockout = true/);
+        assert.match(await bench.journal(), /pulumiNixos\.upgrade\.allowLockout = true/);
       });
     }
 
@@ -155,7 +155,7 @@ describe("upgrade: health", () => {
       before(async () => {
         await bench.machine.output(`ssh-keygen -q -t ed25519 -N '' -f /etc/upgrade/machine-key
           { printf 'restrict '; cat /etc/upgrade/machine-key.pub; } >>/etc/githost/authorized_keys`);
-        await bench.set({ UPGRADE_IDENTITY: "/etc/upgrade/machine-key" });
+        await bench.set({ UPGRADE_MACHINE_KEY: "/etc/upgrade/machine-key" });
       });
 
       for (const [behaviour, message] of [

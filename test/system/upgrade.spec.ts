@@ -237,7 +237,7 @@ describe("upgrade: revisions that do not work", () => {
 
   it("a system that can no longer read the repository is taken back, and the old way still works", async () => {
     const health = `#!/bin/sh
-sed 's|^export UPGRADE_IDENTITY=.*|export UPGRADE_IDENTITY=/etc/upgrade/another-key|' /etc/upgrade/bin/nixos-upgrade-remote >/run/other/nixos-upgrade-remote
+sed 's|^export UPGRADE_MACHINE_KEY=.*|export UPGRADE_MACHINE_KEY=/etc/upgrade/another-key|' /etc/upgrade/bin/nixos-upgrade-remote >/run/other/nixos-upgrade-remote
 chmod +x /run/other/nixos-upgrade-remote
 PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     await bench().machine.output(
@@ -286,7 +286,7 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
   })) {
     it(`a system that ${what} is taken back, though the system before cannot read either now`, async () => {
       const key = await bench().machine.output(
-        "sed -n 's/^export UPGRADE_IDENTITY=//p' /etc/upgrade/bin/nixos-upgrade",
+        "sed -n 's/^export UPGRADE_MACHINE_KEY=//p' /etc/upgrade/bin/nixos-upgrade",
       );
       await bench().machine.output(`cp -p ${key} /run/kept-key`);
       const broken = await bench().push({
@@ -307,7 +307,7 @@ PATH=/run/other:$PATH exec nixos-upgrade-health\n`;
     const silent = await bench().push({ behaviour: "switchesOff" });
     assert.equal(await bench().poll(), false);
     await assertStayed("switches-off", silent);
-    assert.match(await bench().journal(), /continuousDeployment\.upgrade\.enable = false/);
+    assert.match(await bench().journal(), /pulumiNixos\.upgrade\.enable = false/);
 
     const explicit = await bench().push({ behaviour: "saysOff" });
     assert.equal(await bench().poll(), true);

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { requireOrSkip } from "../require";
 import { hasCommand } from "../../cli/rehearse/commands";
-import { Place } from "./scripts";
+import { Place, shared } from "./scripts";
 
 const HOUR = 3600;
 
@@ -23,15 +23,15 @@ describe("what the machine says after an outage", () => {
     main = place.commit("one");
     place.push();
     place.program("nixos-upgrade-remote", "remote.sh");
-    place.program("nixos-upgrade-status", "units.sh", "status.sh");
-    place.program("nixos-upgrade-probe", "probe.sh");
+    place.program("nixos-upgrade-status", ...shared, "status.sh");
+    place.program("nixos-upgrade-probe", ...shared, "probe.sh");
     // There is no store here.
     place.standIn("df", 'exec /bin/df "${@:1:2}" /');
     // The machine was started long ago.
     place.standIn("cut", `[[ \${*: -1} != /proc/uptime ]] || { echo 999999; exit; }\nexec /usr/bin/cut "$@"`);
     Object.assign(place.settings, {
       ...{ UPGRADE_ENABLED: "true", UPGRADE_DETAILS: "true", UPGRADE_COMMIT_URL: "", UPGRADE_DATES: "minutely" },
-      ...{ UPGRADE_HOLD: path.join(place.root, "hold"), UPGRADE_FRESH_SECONDS: "1800" },
+      ...{ NIXOS_DEPLOY_RUN_FOLDER: place.root, UPGRADE_FRESH_SECONDS: "1800" },
       UPGRADE_TOKEN_WARNING_SECONDS: "604800",
     });
   });

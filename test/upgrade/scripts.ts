@@ -9,6 +9,8 @@ import path from "node:path";
 import { sourced } from "../../cli/rehearse/upgrade/programs";
 
 const folder = path.join(__dirname, "../../nix/upgrade");
+/** The files that programs have before their own, as nix/upgrade/default.nix puts them together. */
+export const shared = ["protocol.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
 
 /** How a program ended and what it said. */
 export interface Ended {
@@ -41,7 +43,7 @@ export class Place {
       UPGRADE_REMOTE: `file://${this.repository}`,
       UPGRADE_BRANCH: "main",
       UPGRADE_STATE: this.state,
-      UPGRADE_IDENTITY: path.join(this.root, "id"),
+      UPGRADE_MACHINE_KEY: path.join(this.root, "id"),
       UPGRADE_KNOWN_HOSTS: path.join(this.root, "known_hosts"),
       UPGRADE_TOKEN_FILE: "",
       UPGRADE_TOKEN_CONFIG: path.join(this.root, "token.conf"),

@@ -79,7 +79,7 @@ esac
   });
   beforeEach(() => {
     place.settings["UPGRADE_REMOTE"] = `ssh://root@127.0.0.1:${port}/octocat/site`;
-    place.settings["UPGRADE_IDENTITY"] = file("id");
+    place.settings["UPGRADE_MACHINE_KEY"] = file("id");
     place.settings["UPGRADE_KNOWN_HOSTS"] = file("known_hosts");
   });
   after(() => {
@@ -124,18 +124,18 @@ esac
   });
 
   it("has another key than the deploy key", async () => {
-    place.settings["UPGRADE_IDENTITY"] = file("other");
+    place.settings["UPGRADE_MACHINE_KEY"] = file("other");
     await assertTrouble("denied", "machine", /Permission denied \(/);
   });
 
   it("has no key", async () => {
-    place.settings["UPGRADE_IDENTITY"] = file("nothing");
+    place.settings["UPGRADE_MACHINE_KEY"] = file("nothing");
     await assertTrouble("identity", "machine", /Identity file .* not accessible/);
   });
 
   it("has a key that is none", async () => {
     writeFileSync(file("garbage"), "garbage\n", { mode: 0o600 });
-    place.settings["UPGRADE_IDENTITY"] = file("garbage");
+    place.settings["UPGRADE_MACHINE_KEY"] = file("garbage");
     await assertTrouble("identity", "machine", /Load key/);
   });
 

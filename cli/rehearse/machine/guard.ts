@@ -48,12 +48,12 @@ export class Guard {
     );
   }
 
-  hold(): Promise<Result> {
-    return this.call("lease.sh", "hold", this.token, "90", "me@here process 1", "-");
+  takeLease(): Promise<Result> {
+    return this.call("lease.sh", "take_lease", this.token, "90", "me@here process 1", "-");
   }
 
   async arm(system: string, { switchSeconds = 60, confirmSeconds = 60 }: Times = {}): Promise<Result> {
-    await this.hold();
+    await this.takeLease();
     return await this.call("guard.sh", ...this.arming(system, switchSeconds, confirmSeconds));
   }
 

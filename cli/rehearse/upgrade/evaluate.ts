@@ -16,11 +16,11 @@ export function nixMissing(): string | undefined {
 }
 
 /** Settings of an owner, by default, as `npm run setup` writes them. */
-export const configured = { continuousDeployment: { repository: { owner: "octocat", name: "site" } } };
+export const configured = { pulumiNixos: { enable: true, repository: { owner: "octocat", name: "site" } } };
 
 /** Evaluates an expression over `e`, the evaluated modules, and gives its value. */
 export function evaluateModules(expression: string, configuration: object = configured, modules?: string[]): unknown {
-  const list = `modules = [ ${(modules ?? [""]).map((name) => `${path.join(flakeFolder, "modules", name)}`).join(" ")} ];`;
+  const list = `modules = [ ${(modules ?? ["modules"]).map((name) => path.join(flakeFolder, name)).join(" ")} ];`;
   const result = nixInstantiate(
     `let e = import ${__dirname}/modules.nix { ${list} configuration = ${nixString(JSON.stringify(configuration))}; }; in ${expression}`,
   );

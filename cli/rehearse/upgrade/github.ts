@@ -29,7 +29,8 @@ export interface FalseGithub {
 
 /** What the modules are told for a machine that reads its repository with a token. */
 export const tokenConfiguration = {
-  continuousDeployment: {
+  pulumiNixos: {
+    enable: true,
     repository: { owner: "octocat", name: "site", access: "token" },
     upgrade: { tokenFile: "/run/secrets/github-access-token" },
   },

@@ -17,11 +17,7 @@ export interface Units {
 /** The programs that the modules put on a machine with this configuration. */
 export function programs(configuration: object): Program[] {
   const applications = evaluateModules(
-    `let programs = import ${flakeFolder}/upgrade {
-       inherit (e) lib; pkgs = (import ${path.join(__dirname, "nixpkgs/packages.nix")}).x86_64-linux;
-       nix = e.config.nix.package;
-       settings = e.config.continuousDeployment.upgrade.settings;
-     }; in map (name: programs.\${name}.application) (builtins.attrNames programs)`,
+    "map (program: program.application) (builtins.attrValues e.config.pulumiNixos.upgrade.programs)",
     configuration,
   ) as { name: string; runtimeEnv: Record<string, string>; text: string }[];
   return applications.map(({ name, runtimeEnv, text }) => ({ name, environment: runtimeEnv, text }));

@@ -1,19 +1,12 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # the files that are sent with this one use these variables
-# What the scripts that run on the machine share. components/deploy/machine.mjs sends this file, one other, and a last
-# line that calls a function; so a connection that breaks half way runs nothing.
+# What the scripts that run on the machine share. components/deploy/machine.mjs sends it with the files of shared/, one
+# other, and a last line that calls a function; so a connection that breaks half way runs nothing.
 set -euo pipefail
 umask 022
 
-RUN_FOLDER=/run/nixos-deploy
-GUARD_FOLDER=$RUN_FOLDER/guard
-LEASE_FILE=$RUN_FOLDER/lease
-# What the automatic upgrade looks at: until this unix time it does not start.
-HOLD_FILE=$RUN_FOLDER/hold
+# A system that this deployment builds, until it is installed.
+# shellcheck disable=SC2034 # build.sh uses it
 BUILD_ROOT=$RUN_FOLDER/build
-# Survives a restart of the machine, as the list of what not to install again must.
-STATE_FOLDER=/var/lib/nixos-deploy
-SYSTEM_PROFILE=/nix/var/nix/profiles/system
 
 # An answer. The prefix tells it from what a login shell's own files print.
 say() {
@@ -57,14 +50,6 @@ say_units() {
   done
 }
 
-system_now() {
-  readlink -f /run/current-system || true
-}
-
-profile_now() {
-  readlink -f "$SYSTEM_PROFILE" || true
-}
-
 # none, armed, switching, switched <exit code>, rolling-back <reason>, rolled-back <reason>, rollback-failed <reason>,
 # released, confirmed <exit code>
 guard_state() {
@@ -73,16 +58,12 @@ guard_state() {
   printf '%s' "${state:-none}"
 }
 
-# "<token> <unix time> <holder>", or nothing when there is none or it has expired. One dated further ahead than a day is
-# no lease but a clock that was wrong; the automatic upgrade ignores it too.
+# "<token> <unix time> <holder>", or nothing when there is none or it has expired.
 lease_now() {
-  local lease until now
+  local lease until
   lease=$(get "$LEASE_FILE")
   read -r _ until _ <<<"$lease"
-  now=$(date +%s)
-  if [[ $until =~ ^[0-9]{1,12}$ ]] && ((until > now && until < now + 86400)); then
-    printf '%s' "$lease"
-  fi
+  ! in_force "$until" || printf '%s' "$lease"
 }
 
 lease_token() {
@@ -98,7 +79,7 @@ has_lease() {
   read -r token _ <<<"$(get "$LEASE_FILE")"
   [[ $token == "$1" ]] || return 1
   [[ -z $(lease_now) ]] || return 0
-  case $(systemctl is-active nixos-upgrade.service) in
+  case $(systemctl is-active "$UPGRADE_UNIT.service") in
   active | activating | deactivating | reloading) return 1 ;;
   esac
 }

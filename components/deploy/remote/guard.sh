@@ -11,14 +11,11 @@
 # Timers count from when they begin, so that a clock that is set changes nothing.
 # To see what happened: `cat /run/nixos-deploy/guard/state`, `journalctl -u 'nixos-deploy-*'`.
 
-SWITCH_UNIT=nixos-rebuild-switch-to-configuration
 # For a time nixos-rebuild added a random suffix to the unit's name; systemd reads the second folder for all of those.
 DROP_IN_FOLDERS=("/run/systemd/system/$SWITCH_UNIT.service.d" "/run/systemd/system/$SWITCH_UNIT-.service.d")
 PREVIOUS_ROOT=/nix/var/nix/gcroots/nixos-deploy-previous
-# What is needed after a restart. The folder of units is one that NixOS leaves to others, and that outlives a restart.
-KEPT_FOLDER=$STATE_FOLDER/guard
+# Units that NixOS leaves to others, and that outlive a restart.
 UNIT_FOLDER=/etc/systemd/system.attached
-RESUME_UNIT=nixos-deploy-resume.service
 
 guarded() {
   get "$GUARD_FOLDER/$1"
@@ -71,12 +68,12 @@ arm() {
   trap 'forget_guard; disarm; rm -rf "$GUARD_FOLDER"' EXIT
   rm -rf "$GUARD_FOLDER"
   mkdir -p "$GUARD_FOLDER"
+  put "$GUARD_FOLDER/protocol" "$PROTOCOL_VERSION"
   put "$GUARD_FOLDER/token" "$token"
   put "$GUARD_FOLDER/system" "$system"
   put "$GUARD_FOLDER/previous" "$previous"
   put "$GUARD_FOLDER/profile" "$(profile_now)"
-  # Such as system-41-link.
-  put "$GUARD_FOLDER/generation" "$(readlink "$SYSTEM_PROFILE" || true)"
+  put "$GUARD_FOLDER/generation" "$(generation_now)"
   put "$GUARD_FOLDER/revision" "$revision"
   put "$GUARD_FOLDER/confirm-seconds" "$confirm_seconds"
   put "$GUARD_FOLDER/bash" "$(readlink -f "$BASH")"
@@ -114,7 +111,7 @@ EOD
 
 # Usage: watch_guard SECONDS
 watch_guard() {
-  in_unit nixos-deploy-guard resolve --on-active="$1" --on-unit-inactive=30 --timer-property=AccuracySec=1s \
+  in_unit "$GUARD_UNIT" resolve --on-active="$1" --on-unit-inactive=30 --timer-property=AccuracySec=1s \
     --property=OOMScoreAdjust=-900
 }
 
@@ -123,9 +120,9 @@ keep_guard() {
   rm -rf "$KEPT_FOLDER"
   mkdir -p "$KEPT_FOLDER" "$UNIT_FOLDER/basic.target.wants"
   cp "$GUARD_FOLDER"/* "$KEPT_FOLDER/"
-  put "$UNIT_FOLDER/$RESUME_UNIT" "[Unit]
+  put "$UNIT_FOLDER/$RESUME_UNIT.service" "[Unit]
 Description=Go back from a system that no deployment has confirmed
-Before=nixos-upgrade.service
+Before=$UPGRADE_UNIT.service
 ConditionPathExists=$KEPT_FOLDER/guard.sh
 StartLimitIntervalSec=0
 [Service]
@@ -134,14 +131,14 @@ Restart=on-failure
 RestartSec=5
 OOMScoreAdjust=-900
 ExecStart=$(guarded bash) $KEPT_FOLDER/guard.sh resume"
-  ln -sfn "../$RESUME_UNIT" "$UNIT_FOLDER/basic.target.wants/$RESUME_UNIT"
+  ln -sfn "../$RESUME_UNIT.service" "$UNIT_FOLDER/basic.target.wants/$RESUME_UNIT.service"
   sync "$KEPT_FOLDER"/* "$KEPT_FOLDER" "$UNIT_FOLDER" "$UNIT_FOLDER"/basic.target.wants
 }
 
 # From here on a restart starts with what the boot loader says.
 forget_guard() {
   rm -rf "$KEPT_FOLDER"
-  rm -f "$UNIT_FOLDER/$RESUME_UNIT" "$UNIT_FOLDER/basic.target.wants/$RESUME_UNIT"
+  rm -f "$UNIT_FOLDER/$RESUME_UNIT.service" "$UNIT_FOLDER/basic.target.wants/$RESUME_UNIT.service"
   rmdir "$UNIT_FOLDER/basic.target.wants" "$UNIT_FOLDER" 2>/dev/null || true
   # A power cut a moment later must not bring it back.
   sync "$STATE_FOLDER" "${UNIT_FOLDER%/*}" 2>/dev/null || true
@@ -156,12 +153,12 @@ resume() {
   mkdir -p "$GUARD_FOLDER"
   cp "$KEPT_FOLDER"/* "$GUARD_FOLDER/"
   rm -f "$GUARD_FOLDER/tries"
-  read -r _ deployed <<<"$(since_armed "$STATE_FOLDER/deployed")"
+  read -r _ deployed <<<"$(since_armed "$DEPLOYED_FILE")"
   read -r kept _ <<<"$(since_armed "$BEFORE_FILE")"
   case $(system_now) in
   "$(guarded previous)")
     # The switch had not got as far as the boot loader, or the boot loader has gone back by itself.
-    restore_profile || true
+    restore_profile "$(guarded profile)" "$(guarded generation)" || true
     "$(guarded profile)/bin/switch-to-configuration" boot 9>&- || true
     set_state "rolled-back restarted"
     ;;
@@ -201,12 +198,12 @@ switch_ends() {
   [[ $(guard_state) == switching ]] || exit 0
   if [[ -e $GUARD_FOLDER/abandoned ]]; then
     begin_rollback interrupted
-  elif [[ $EXIT_CODE == exited && ($EXIT_STATUS == 0 || $EXIT_STATUS == 4) ]]; then
+  elif [[ $EXIT_CODE == exited ]] && activated "$EXIT_STATUS"; then
     put "$GUARD_FOLDER/switched-at" "$(uptime_seconds)"
-    in_unit nixos-deploy-confirm not_confirmed --on-active="$(guarded confirm-seconds)" \
+    in_unit "$CONFIRM_UNIT" not_confirmed --on-active="$(guarded confirm-seconds)" \
       --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-900
     set_state "switched $EXIT_STATUS"
-  elif [[ $EXIT_CODE == exited && $EXIT_STATUS == 100 ]]; then
+  elif [[ $EXIT_CODE == exited ]] && needs_restart "$EXIT_STATUS"; then
     begin_rollback needs-restart
   elif [[ $SERVICE_RESULT == timeout ]]; then
     begin_rollback switch-took-too-long
@@ -236,9 +233,9 @@ resolve() {
     # The end of the switch decides, unless it was missed.
     [[ -n $(switches_at_work) ]] || begin_rollback switch-ended-unseen
     ;;
-  switched*) systemctl is-active --quiet nixos-deploy-confirm.timer || begin_rollback not-confirmed ;;
+  switched*) systemctl is-active --quiet "$CONFIRM_UNIT.timer" || begin_rollback not-confirmed ;;
   rolling-back*)
-    case $(systemctl is-active nixos-deploy-rollback.service) in
+    case $(systemctl is-active "$ROLLBACK_UNIT.service") in
     active | activating | deactivating) ;;
     *) begin_rollback "${state#rolling-back }" ;;
     esac
@@ -258,7 +255,7 @@ disarm() {
   [[ -e $KEPT_FOLDER ]] || rm -f "$PREVIOUS_ROOT"
   systemctl daemon-reload
   # The last, as it is what comes back here.
-  systemctl stop nixos-deploy-confirm.timer nixos-deploy-guard.timer 2>/dev/null || true
+  systemctl stop "$CONFIRM_UNIT.timer" "$GUARD_UNIT.timer" 2>/dev/null || true
 }
 
 # Where the switch is; asked over new connections while it goes on.
@@ -287,7 +284,7 @@ confirm() {
       # A full disk must not undo a confirmation.
       forget_rejection "$system" || true
       remember_before "$system" "$(guarded previous)" <"$GUARD_FOLDER/before" || true
-      { mkdir -p "$STATE_FOLDER" && put "$STATE_FOLDER/deployed" "$derivation $system"; } || true
+      { mkdir -p "$STATE_FOLDER" && put "$DEPLOYED_FILE" "$derivation $system"; } || true
       ! reboot_needed "$system" || say reboot-needed
     else
       begin_rollback units-failed
@@ -304,7 +301,7 @@ units_will_do() {
 
 # Before it ran the image that the machine was made from, which is no better than a system with units that fail.
 first_deployment() {
-  [[ ! -e $STATE_FOLDER/deployed && ! -e $(guarded previous)/etc/nixos-upgrade ]]
+  [[ ! -e $DEPLOYED_FILE && ! -e $(guarded previous)/etc/nixos-upgrade ]]
 }
 
 # The deployment ends without a confirmation and the system is not to blame: nothing is rejected.
@@ -315,7 +312,7 @@ abandon() {
     case $(guard_state) in
     armed)
       if [[ $(system_now) == "$(guarded previous)" ]]; then
-        restore_profile || true
+        restore_profile "$(guarded profile)" "$(guarded generation)" || true
         set_state released
         forget_guard || true
         disarm || true

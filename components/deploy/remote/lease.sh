@@ -2,8 +2,8 @@
 # One deployment at a time, and no automatic upgrade meanwhile: a lease that ends by itself when nobody renews it.
 
 # Takes the lease, unless another deployment has it. A deployment that is known to be dead is named by its token.
-# Usage: hold TOKEN SECONDS HOLDER DEAD-TOKEN
-hold() {
+# Usage: take_lease TOKEN SECONDS HOLDER DEAD-TOKEN
+take_lease() {
   local current
   lock
   current=$(lease_token)
@@ -12,18 +12,19 @@ hold() {
     return
   fi
   write_lease "$1" "$2" "$3"
-  say holding "$1"
+  say leased "$1"
   say guard "$(guard_state)"
   say guard-system "$(get "$GUARD_FOLDER/system")"
   say guard-token "$(get "$GUARD_FOLDER/token")"
+  say guard-protocol "$(get "$GUARD_FOLDER/protocol")"
   # After the hold is written: an upgrade that began before is seen here, and none begins after.
-  say upgrade "$(systemctl is-active nixos-upgrade.service || true)"
+  say upgrade "$(systemctl is-active "$UPGRADE_UNIT.service" || true)"
   say system "$(system_now)"
   say profile "$(profile_now)"
 }
 
-# Usage: renew TOKEN SECONDS HOLDER
-renew() {
+# Usage: renew_lease TOKEN SECONDS HOLDER
+renew_lease() {
   local until now
   lock
   if ! has_lease "$1"; then
@@ -36,5 +37,5 @@ renew() {
   if [[ -z $until ]] || ((until < now + $2)); then
     write_lease "$1" "$2" "$3"
   fi
-  say holding "$1"
+  say leased "$1"
 }

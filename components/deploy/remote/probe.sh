@@ -13,10 +13,11 @@ probe() {
     say key-unreadable
   fi
 
+  say protocol "$(get "$PROTOCOL_FILE")"
   say system "$(system_now)"
   say profile "$(profile_now)"
-  say deployed "$(get "$STATE_FOLDER/deployed")"
-  say upgrade "$(systemctl is-active nixos-upgrade.service || true)"
+  say deployed "$(get "$DEPLOYED_FILE")"
+  say upgrade "$(systemctl is-active "$UPGRADE_UNIT.service" || true)"
   say lease "$(lease_now)"
   say guard "$(guard_state)"
   say_units < <(judge_units_now 5)

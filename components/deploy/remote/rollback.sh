@@ -2,8 +2,6 @@
 # Goes back to the system that ran before a switch: profile, boot loader entry and running system. Runs in a unit that
 # systemd starts again when it is killed, so each step may be done twice.
 
-# How often a rollback is tried before it counts as failed.
-ROLLBACK_TRIES=5
 # How long one step of a try may take. An activation waits until a machine has started, which may be never.
 ROLLBACK_SECONDS=600
 
@@ -11,14 +9,14 @@ ROLLBACK_SECONDS=600
 begin_rollback() {
   set_state "rolling-back $1" || true
   # The last to be killed for memory; a child that is killed for it ends the try and not the unit.
-  in_unit nixos-deploy-rollback "rollback $1" --property=Restart=on-failure --property=RestartSec=2 \
+  in_unit "$ROLLBACK_UNIT" "rollback $1" --property=Restart=on-failure --property=RestartSec=2 \
     --property=StartLimitIntervalSec=0 --property=OOMScoreAdjust=-900 --property=OOMPolicy=continue ||
     rollback "$1"
 }
 
 # Goes on whatever fails, since every step that works helps. Usage: rollback REASON
 rollback() {
-  local reason=$1 previous profile tries whole=true status=0 result=rolled-back
+  local reason=$1 previous profile tries whole=true result=rolled-back
   case $(guard_state) in
   # Killed after it was done.
   rolled-back* | rollback-failed*) ;;
@@ -29,21 +27,8 @@ rollback() {
 
     # A switch that still runs would keep the next one out.
     systemctl stop "$SWITCH_UNIT*.service" 2>/dev/null || true
-    restore_profile || echo "the profile was not restored"
-    # The boot loader first: it is quick, and from then on a restart of the machine helps too.
-    limited "$profile/bin/switch-to-configuration" boot || {
-      whole=false
-      echo "the boot loader's entry was not restored"
-    }
     # What only a restart leads to was refused before anything was touched.
-    [[ $reason == needs-restart && $(system_now) == "$previous" ]] ||
-      limited "$previous/bin/switch-to-configuration" test || status=$?
-    # Units that fail (exit code 4) are no reason to stay on the rejected system.
-    [[ $status == 0 || $status == 4 ]] || {
-      whole=false
-      echo "switch-to-configuration exited with $status"
-    }
-    [[ $(system_now) == "$previous" && $(profile_now) == "$profile" ]] || whole=false
+    go_back "$previous" "$profile" "$(guarded generation)" "${reason/needs-restart/unless-it-runs}" || whole=false
     tries=$(guarded tries)
     tries=$((${tries:-0} + 1))
     put "$GUARD_FOLDER/tries" "$tries" || tries=$ROLLBACK_TRIES
@@ -68,41 +53,26 @@ rollback() {
   drop_lease "$(guarded token)"
 }
 
-# With all that it started, as a child may hold the lock that the next try needs.
-limited() {
-  timeout --kill-after=10 "$ROLLBACK_SECONDS" "$@"
-}
-
-# nixos-rebuild sets the profile before it activates, and leaves it so when the activation fails.
-restore_profile() {
-  local generation target
-  target=$(guarded profile)
-  generation=$(guarded generation)
-  [[ $(profile_now) != "$target" ]] || return 0
-  if [[ $generation =~ ^system-([0-9]+)-link$ && -e ${SYSTEM_PROFILE%/*}/$generation ]]; then
-    ! nix-env --profile "$SYSTEM_PROFILE" --switch-generation "${BASH_REMATCH[1]}" || return 0
-    target=$generation
-  else
-    ! nix-env --profile "$SYSTEM_PROFILE" --set "$target" || return 0
-  fi
-  # Nix writes to its database, which a full disk forbids.
-  ln -sfn "$target" "$SYSTEM_PROFILE.new" && mv -Tf "$SYSTEM_PROFILE.new" "$SYSTEM_PROFILE"
+# Not in the unit of switches, which a guard keeps shut. Ended with all that it started, as a child may hold the lock that
+# the next try needs. Usage: activate SYSTEM ACTION
+activate() {
+  timeout --kill-after=10 "$ROLLBACK_SECONDS" "$1/bin/switch-to-configuration" "$2"
 }
 
 # The automatic upgrade leaves this system alone until the branch has another revision.
 reject() {
   mkdir -p "$STATE_FOLDER"
   forget_rejection "$(guarded system)"
-  printf '%s %s\n' "$(guarded system)" "$(guarded revision)" >>"$STATE_FOLDER/rejected"
+  printf '%s %s\n' "$(guarded system)" "$(guarded revision)" >>"$REJECTED_FILE"
 }
 
 # Usage: forget_rejection SYSTEM
 forget_rejection() {
   local path rest kept=
-  [[ -e $STATE_FOLDER/rejected ]] || return 0
+  [[ -e $REJECTED_FILE ]] || return 0
   while read -r path rest; do
     [[ $path == "$1" ]] || kept+="$path $rest"$'\n'
-  done <"$STATE_FOLDER/rejected"
+  done <"$REJECTED_FILE"
   # A full disk must not empty the list.
-  printf '%s' "$kept" >"$STATE_FOLDER/rejected.new" && mv -f "$STATE_FOLDER/rejected.new" "$STATE_FOLDER/rejected"
+  printf '%s' "$kept" >"$REJECTED_FILE.new" && mv -f "$REJECTED_FILE.new" "$REJECTED_FILE"
 }

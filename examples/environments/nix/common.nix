@@ -2,7 +2,8 @@
 { lib, ... }:
 
 {
-  continuousDeployment = {
+  pulumiNixos = {
+    enable = true;
     repository = lib.importJSON ./repository.json;
     # Where this flake lies in the repository. In a repository of your own: "nix".
     upgrade.directory = "examples/environments/nix";

@@ -18,7 +18,7 @@
             ./common.nix
             ./${name}.nix
             # The machine upgrades itself to the configuration of its own name.
-            { continuousDeployment.upgrade.attribute = name; }
+            { pulumiNixos.upgrade.attribute = name; }
           ];
         };
     in

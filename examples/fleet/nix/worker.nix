@@ -1,5 +1,5 @@
 # A machine without a page, for work that needs none.
 {
   networking.hostName = "worker";
-  continuousDeployment.web.enable = false;
+  pulumiNixos.web.enable = false;
 }

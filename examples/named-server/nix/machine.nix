@@ -4,7 +4,8 @@
 {
   imports = [ ./site.nix ];
 
-  continuousDeployment = {
+  pulumiNixos = {
+    enable = true;
     repository = lib.importJSON ./repository.json;
     # Where this flake lies in the repository. In a repository of your own: "nix".
     upgrade.directory = "examples/named-server/nix";

@@ -112,10 +112,33 @@ let
       in
       if option._type or null != "option" then
         fill here option inside
+      else if option ? apply then
+        option.apply value
       else if option.type.check value then
         value
       else
         throw "The option ${here} is not of type ${option.type.description}: ${toJSON value}"
+    ) options;
+
+  # The declared options as modules see them: with what was defined, and how strongly.
+  withDefinitions =
+    options: contents:
+    mapAttrs (
+      name: option:
+      let
+        inside = concatMap (descend name) contents;
+        definitions = concatMap (discharge 100) inside;
+        highestPrio = foldl' (least: d: if d.priority < least then d.priority else least) 1500 definitions;
+      in
+      if option._type or null != "option" then
+        withDefinitions option inside
+      else
+        option
+        // {
+          inherit highestPrio;
+          isDefined = option ? default || definitions != [ ];
+          definitions = map (d: d.value) (filter (d: d.priority == highestPrio) definitions);
+        }
     ) options;
 
   undeclared =
@@ -143,24 +166,41 @@ let
       name: value: if a ? ${name} && !(a.${name} ? _type) then merge a.${name} value else value
     ) b;
 
+  # A file that several modules import counts once, as in NixOS: what it is called by its path, and what has none by its
+  # place in the module that imports it.
+  collectAll =
+    arguments: modules:
+    foldl' (parts: part: if any (p: p.key == part.key) parts then parts else parts ++ [ part ]) [ ] (
+      collect arguments "" modules
+    );
+
   collect =
-    arguments: module:
-    let
-      loaded = if isPath module || isString module then import module else module;
-      plain = if isFunction loaded then loaded arguments else loaded;
-      body = removeAttrs plain [
-        "imports"
-        "options"
-        "config"
-      ];
-    in
-    concatMap (collect arguments) (plain.imports or [ ])
-    ++ [
-      {
-        options = plain.options or { };
-        config = plain.config or body;
-      }
-    ];
+    arguments: parent: modules:
+    concatLists (
+      builtins.genList (
+        at:
+        let
+          module = builtins.elemAt modules at;
+          isFile = isPath module || isString module;
+          key = if isFile then toString module else "${parent}:${toString at}";
+          loaded = if isFile then import module else module;
+          plain = if isFunction loaded then loaded arguments else loaded;
+          body = removeAttrs plain [
+            "imports"
+            "options"
+            "config"
+          ];
+        in
+        collect arguments key (plain.imports or [ ])
+        ++ [
+          {
+            inherit key;
+            options = plain.options or { };
+            config = plain.config or body;
+          }
+        ]
+      ) (length modules)
+    );
 
   mkIf = condition: content: {
     _type = "if";
@@ -189,10 +229,58 @@ let
     sops.secrets.github-access-token.path = mkOverride 1500 "/run/secrets/github-access-token";
   };
 
+  # Where only what is declared may be set.
+  ours = [
+    "continuousDeployment"
+    "pulumiNixos"
+  ];
+
+  attrByPath =
+    path: default: set:
+    if path == [ ] then
+      set
+    else if set ? ${head path} then
+      attrByPath (tail path) default set.${head path}
+    else
+      default;
+  setAttrByPath =
+    path: value: if path == [ ] then value else { ${head path} = setAttrByPath (tail path) value; };
+
+  # As nixpkgs' lib/modules.nix has it.
+  mkRenamedOptionModule =
+    from: to:
+    { config, options, ... }:
+    let
+      old = attrByPath from null options;
+      shown = builtins.concatStringsSep ".";
+    in
+    {
+      options = setAttrByPath from {
+        _type = "option";
+        description = "Alias of {option}`${shown to}`.";
+        apply = _: attrByPath to (throw "there is no option ${shown to}") config;
+      };
+      config = {
+        _type = "merge";
+        contents = [
+          {
+            warnings =
+              if old.isDefined then [ "The option `${shown from}' has been renamed to `${shown to}'." ] else [ ];
+          }
+          (mkIf old.isDefined (
+            setAttrByPath to {
+              _type = "merge";
+              contents = map (mkOverride old.highestPrio) old.definitions;
+            }
+          ))
+        ];
+      };
+    };
+
   evalModules =
     modules:
     let
-      parts = concatMap (collect arguments) modules;
+      parts = collectAll arguments modules;
       options = foldl' merge { } (map (part: part.options) parts);
       contents = [ nixos ] ++ map (part: part.config) parts;
       names = attrNames (foldl' (a: b: a // b) { } (concatMap sets contents));
@@ -213,13 +301,17 @@ let
       );
       config = free // fill "" options contents;
       arguments = {
-        inherit config lib options;
+        inherit config lib;
+        options = withDefinitions options contents;
         pkgs = (import ./packages.nix).x86_64-linux;
         modulesPath = toString ./modules;
       };
-      wrong = concatMap (undeclared "continuousDeployment" options.continuousDeployment) (
-        map (d: d.value) (concatMap (discharge 100) (concatMap (descend "continuousDeployment") contents))
-      );
+      wrong = concatMap (
+        name:
+        concatMap (undeclared name (options.${name} or { })) (
+          map (d: d.value) (concatMap (discharge 100) (concatMap (descend name) contents))
+        )
+      ) ours;
       failed = map (a: a.message) (filter (a: !a.assertion) config.assertions);
     in
     {
@@ -242,8 +334,10 @@ let
       listToAttrs
       mapAttrs
       tail
+      attrByPath
       evalModules
       mkIf
+      mkRenamedOptionModule
       mkOverride
       ;
     mkOption = option: option // { _type = "option"; };
@@ -262,6 +356,7 @@ let
     optionalAttrs = condition: set: if condition then set else { };
     boolToString = value: if value then "true" else "false";
     concatStringsSep = builtins.concatStringsSep;
+    splitString = separator: text: filter isString (builtins.split "[${separator}]" text);
     importJSON = file: builtins.fromJSON (builtins.readFile file);
     genAttrs =
       names: f:
@@ -280,6 +375,7 @@ let
       str = type "string" isString;
       lines = type "lines" isString;
       bool = type "boolean" isBool;
+      package = type "package" (value: value.type or null == "derivation");
       path = type "path" (value: isPath value || (isString value && match "/.*" value != null));
       port = type "port" (value: isInt value && value >= 0 && value <= 65535);
       ints.positive = type "positive integer" (value: isInt value && value > 0);
@@ -302,11 +398,13 @@ let
       { modules }:
       let
         evaluated = evalModules modules;
-        parts = removeAttrs evaluated.config [
-          "continuousDeployment"
-          "assertions"
-          "warnings"
-        ];
+        parts = removeAttrs evaluated.config (
+          ours
+          ++ [
+            "assertions"
+            "warnings"
+          ]
+        );
       in
       if evaluated.failed != [ ] then
         throw "Failed assertions: ${builtins.concatStringsSep "; " evaluated.failed}"

@@ -1,11 +1,5 @@
 # shellcheck shell=bash
 # Are a machine's units well? The one rule of the automatic upgrade and of deployments.
-#
-# This file stands in nix/upgrade and in components/deploy/remote, the same byte for byte (a test compares them): the
-# flake and the package are each whole by themselves, and a deployment also asks machines that have nothing of ours.
-# It needs bash, coreutils, grep, sed and systemd.
-
-BEFORE_FILE=/var/lib/nixos-deploy/before
 
 # Units in trouble, one a line: "UNIT WHAT". A unit is in trouble when it has failed, when it died and waits to be
 # started again (systemd does not call that failed), or when it was started again within the last SECONDS or is not
@@ -139,15 +133,4 @@ just_now() {
   ((seconds >= 1)) || seconds=1
   ((seconds <= 20)) || seconds=20
   printf '%s' "$seconds"
-}
-
-# Whether a system's kernel or first programs are others than those that were started.
-# Usage: reboot_needed SYSTEM
-reboot_needed() {
-  local part booted
-  for part in kernel kernel-modules initrd; do
-    booted=$(readlink -e "/run/booted-system/$part") || continue
-    [[ $booted == "$(readlink -f "$1/$part")" ]] || return 0
-  done
-  return 1
 }

@@ -1,5 +1,6 @@
 // @ts-check
 import { DeploymentError } from "./errors.mjs";
+import { isUnderstood } from "./protocol.mjs";
 import { holderOf, isDead } from "./machine.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
@@ -14,14 +15,14 @@ const PAUSE_SECONDS = 2;
  * @param {string | undefined} wanted the system to install, when it is known already
  * @returns {Promise<Answers>} the machine as it is then
  */
-export async function holdMachine(deployment, wanted) {
+export async function takeLease(deployment, wanted) {
   const { settings, processes, machine, log } = deployment;
   const deadline = Date.now() + settings.waitSeconds * 1000;
   let deadToken = "-";
   let said = "";
   for (;;) {
-    deployment.holding = true;
-    const answers = await machine.hold(deadToken);
+    deployment.leased = true;
+    const answers = await machine.takeLease(deadToken);
     const lease = answers.get("held");
     // In bounds: a machine that is not ours may always name another one.
     if (lease !== "" && isDead(lease) && Date.now() < deadline) {
@@ -34,7 +35,7 @@ export async function holdMachine(deployment, wanted) {
         : `another deployment is under way: ${holderOf(lease)}`;
     if (obstacle === undefined) return answers;
 
-    if (obstacle !== said) log.progress(`hold: ${(said = obstacle)}`);
+    if (obstacle !== said) log.progress(`lease: ${(said = obstacle)}`);
     if (Date.now() >= deadline) {
       throw new DeploymentError(`The machine is not free: ${obstacle}.`, {
         advice: [
@@ -56,11 +57,14 @@ export async function holdMachine(deployment, wanted) {
 async function obstacleOf(answers, { machine, settings }, wanted) {
   const guard = answers.get("guard");
   if (/^(armed|switching|switched|rolling-back)/.test(guard)) {
+    const state = guard.split(" ")[0];
+    if (!isUnderstood(answers.get("guard-protocol")))
+      return `the machine finishes what a deployment of a newer version began (${state})`;
     // Of a deployment that lost its lease: it is dead, or cut off for good.
     const ours = answers.get("guard-system") === wanted;
     if (ours && guard.startsWith("switched")) await machine.confirm(answers.get("guard-system"), settings);
     else if (!ours || guard === "armed") await machine.abandon({ token: answers.get("guard-token") });
-    return `the machine finishes what an interrupted deployment began (${guard.split(" ")[0]})`;
+    return `the machine finishes what an interrupted deployment began (${state})`;
   }
   if (/^(active|activating|deactivating|reloading)/.test(answers.get("upgrade")))
     return "the automatic upgrade is running";
