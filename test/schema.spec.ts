@@ -145,7 +145,7 @@ describe("a component that other languages could not use", () => {
   before(() => {
     folder = mkdtempSync(path.join(tmpdir(), "schema-"));
     symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
-    for (const file of ["package.json", "sshKeyPair.ts", "keyGenerations.ts", "age.ts", "errors.ts"]) {
+    for (const file of ["package.json", "sshKeyPair.ts", "keys/keyGenerations.ts", "keys/age.ts", "values/errors.ts"]) {
       cpSync(path.join("components", file), path.join(folder, "components", file));
     }
     writeFileSync(path.join(folder, "components/index.ts"), 'export * from "./sshKeyPair";\n');
