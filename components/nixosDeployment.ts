@@ -42,6 +42,11 @@ export interface DeploymentSettings {
    */
   waitSeconds?: pulumi.Input<number>;
   /**
+   * Seconds that Nix, a build or a copy may print nothing before it is ended.
+   * @default 7200
+   */
+  silentSeconds?: pulumi.Input<number>;
+  /**
    * Whether every preview evaluates the flake with Nix. `false` takes a hash of the flake's folder instead, for
    * computers without Nix: any change of a file there then counts as a change of the system.
    * @default true
@@ -173,6 +178,11 @@ export function checkDeploymentSettings(checks: ArgumentChecks, args: Deployment
       byRule(RULES.switchSeconds),
     ),
     waitSeconds: checks.input("waitSeconds", args.waitSeconds ?? DEFAULTS.waitSeconds, byRule(RULES.waitSeconds)),
+    silentSeconds: checks.input(
+      "silentSeconds",
+      args.silentSeconds ?? DEFAULTS.silentSeconds,
+      byRule(RULES.silentSeconds),
+    ),
     extraArguments: checks.inputs(
       "extraArguments",
       args.extraArguments ?? [...DEFAULTS.extraArguments],
@@ -218,10 +228,10 @@ const evaluations = new WeakMap<object, Map<string, pulumi.Output<string>>>();
 
 /** The derivation, evaluated once for all machines of one configuration. */
 function evaluate(component: NixosDeployment, checked: CheckedArgs): pulumi.Output<string> {
-  const asked = [checked.flake, checked.evaluate, checked.evaluationCache];
+  const asked = [checked.flake, checked.evaluate, checked.evaluationCache, checked.silentSeconds];
   // A process can run several programs (Pulumi's Automation API does), and a program can have several providers.
   const run = component.getProvider("command:local:run") ?? pulumi.runtime.getMonitor();
-  if (run === undefined || !asked.every((value) => ["string", "boolean"].includes(typeof value)))
+  if (run === undefined || !asked.every((value) => ["string", "boolean", "number"].includes(typeof value)))
     return evaluateNow(component, checked);
   const known = evaluations.get(run) ?? new Map<string, pulumi.Output<string>>();
   evaluations.set(run, known);
@@ -241,6 +251,7 @@ function evaluateNow(component: NixosDeployment, checked: CheckedArgs): pulumi.O
         EVALUATE_FLAKE: checked.flake,
         EVALUATE_MODE: pulumi.output(checked.evaluate).apply((evaluated) => (evaluated ? "nix" : "hash")),
         EVALUATE_CACHE: text(checked.evaluationCache),
+        EVALUATE_SILENT_SECONDS: text(checked.silentSeconds),
       },
       logging: "none",
       addPreviousOutputInEnv: false,
@@ -270,6 +281,7 @@ function deploymentEnvironment(
     DEPLOY_CONFIRM_SECONDS: text(checked.confirmSeconds),
     DEPLOY_SWITCH_SECONDS: text(checked.switchSeconds),
     DEPLOY_WAIT_SECONDS: text(checked.waitSeconds),
+    DEPLOY_SILENT_SECONDS: text(checked.silentSeconds),
     DEPLOY_ALLOW_DIRTY: text(checked.allowDirty),
     DEPLOY_ALLOW_FAILED_UNITS: text(checked.allowFailedUnits),
     DEPLOY_EXTRA_ARGUMENTS: pulumi.jsonStringify(checked.extraArguments),

@@ -91,7 +91,13 @@ async function buildOnBuilder(deployment, derivation) {
   const builder = settings.buildOn;
   await copy(deployment, ["--to", builder, derivation]);
   const command = ["nix-store", "--realise", derivation, ...buildOptions(settings.extraArguments)];
-  const result = await processes.run("ssh", ["-F", deployment.sshConfig, "-T", builder, command.map(quoted).join(" ")]);
+  const result = await processes.run(
+    "ssh",
+    ["-F", deployment.sshConfig, "-T", builder, command.map(quoted).join(" ")],
+    {
+      called: `The build on ${builder}`,
+    },
+  );
   if (result.code !== 0) throw buildFailed(words(result), deployment);
   const system = await asEvaluated(result.stdout.trim(), derivation, deployment);
   await retried(deployment, "nix", [

@@ -190,7 +190,9 @@ function prepare(env) {
     const sshConfig = writeSshFiles(settings, folder);
     // nixos-rebuild puts its own temporary folder into the options of ssh.
     const temporary = isPlainPath(os.tmpdir()) ? {} : { TMPDIR: "/tmp" };
-    const processes = new Processes({ ...plainEnvironment(env), ...temporary }, log.heard);
+    const remind = (/** @type {string} */ line) => log.progress(`waiting: ${line}`);
+    const own = { ...plainEnvironment(env), ...temporary };
+    const processes = new Processes(own, log.heard, undefined, settings.silentSeconds, remind);
     const machine = new Machine(processes, settings.host, sshConfig);
     // The connection that nixos-rebuild would keep for a minute outlives it when it is killed. It asks for that before or
     // after these options, and ssh heeds the first -o; -S counts wherever it stands.

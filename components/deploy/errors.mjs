@@ -40,6 +40,21 @@ export class OutputTooLong extends DeploymentError {
   }
 }
 
+/** A program that neither ended nor said anything, and was ended. */
+export class TooSilent extends DeploymentError {
+  /**
+   * @param {string} name
+   * @param {number} seconds
+   * @param {string} said before that
+   */
+  constructor(name, seconds, said) {
+    super(`${name} printed nothing for ${seconds} s, and was ended.`, {
+      details: said.trimEnd().split("\n").slice(-25).join("\n"),
+      advice: ["If it only needs longer, raise silentSeconds, an argument of the deployment."],
+    });
+  }
+}
+
 /** A program that must be on PATH and is not. */
 export class ProgramMissing extends DeploymentError {
   /** @param {string} program */

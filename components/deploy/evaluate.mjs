@@ -16,16 +16,20 @@ function readSettings(env) {
   const reference = env.EVALUATE_FLAKE || DEFAULTS.flake;
   const mode = env.EVALUATE_MODE || "nix";
   const cache = env.EVALUATE_CACHE || "true";
+  const silentSeconds = Number(env.EVALUATE_SILENT_SECONDS || DEFAULTS.silentSeconds);
   const refusal = RULES.flake(reference);
+  const silence = RULES.silentSeconds(silentSeconds);
   const problems = [
     refusal === undefined ||
       `EVALUATE_FLAKE: got ${shown(reference)}; allowed: ${refusal.allowed}. ${refusal.remedy ?? ""}`.trim(),
     ["nix", "hash"].includes(mode) || `EVALUATE_MODE: got ${JSON.stringify(mode)}; allowed: "nix", "hash".`,
     ["true", "false"].includes(cache) || `EVALUATE_CACHE: got ${JSON.stringify(cache)}; allowed: "true", "false".`,
+    silence === undefined ||
+      `EVALUATE_SILENT_SECONDS: got ${shown(env.EVALUATE_SILENT_SECONDS)}; allowed: ${silence.allowed}.`,
   ].filter((problem) => problem !== true);
   if (problems.length > 0)
     throw new DeploymentError("The evaluation has problems:", { details: problems.join("\n"), exitCode: 2 });
-  return { flake: parseFlakeReference(reference), mode, cache: cache === "true" };
+  return { flake: parseFlakeReference(reference), mode, cache: cache === "true", silentSeconds };
 }
 
 const processes = new Processes(plainEnvironment(process.env));
@@ -33,7 +37,8 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
   process.once(signal, () => void processes.stop(new Interrupted(signal)));
 }
 try {
-  const { flake, mode, cache } = readSettings(process.env);
+  const { flake, mode, cache, silentSeconds } = readSettings(process.env);
+  processes.silentSeconds = silentSeconds;
   const result =
     mode === "hash" ? await hashOnly(flake, processes) : await evaluate(flake, processes, { cache, env: process.env });
   process.stdout.write(`${result}\n`);

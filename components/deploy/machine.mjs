@@ -95,7 +95,12 @@ export class Machine {
    * @param {string[]} options of nix-store
    */
   build(derivation, options) {
-    const patient = { keepInput: true, timeoutSeconds: undefined, mostTalk: undefined };
+    const patient = {
+      keepInput: true,
+      timeoutSeconds: undefined,
+      mostTalk: undefined,
+      called: "The build on the machine",
+    };
     return this.#once("build.sh", ["build", derivation, ...options], patient);
   }
 

@@ -1,7 +1,8 @@
 // @ts-check
 import { spawn } from "node:child_process";
 import path from "node:path";
-import { OutputTooLong, ProgramMissing } from "./errors.mjs";
+import { OutputTooLong, ProgramMissing, TooSilent } from "./errors.mjs";
+import rules from "./rules.cjs";
 import { Excerpt } from "./text.mjs";
 
 /**
@@ -13,7 +14,8 @@ import { Excerpt } from "./text.mjs";
  * @property {string} [starts] the program that it starts, which needs its own secrets
  * @property {string} [input] for its standard input
  * @property {boolean} [keepInput] leave standard input open after `input`, until the program ends
- * @property {number} [timeoutSeconds] end it after this time; no limit without
+ * @property {number} [timeoutSeconds] end it after this time; without, when it has been silent for too long
+ * @property {string} [called] what it is for people; without, its own name
  * @property {boolean} [afterStop] start it though everything was stopped: cleaning up
  * @property {boolean} [bytes] what it prints is no text: each byte becomes one character, and the log leaves it out
  * @property {number} [mostOutput] end it when it has printed more characters than this: an answer is whole or none
@@ -28,6 +30,9 @@ const MOST_TALK = 2 ** 30;
 
 /** How long a program may take to end in order, before it is asked more harshly: on a busy computer, too. */
 const PATIENCE_SECONDS = 10;
+
+/** After how much silence people are told what is waited for, and how often; earlier where less is allowed. */
+const REMINDER_SECONDS = 300;
 
 /**
  * Starts programs, and can end them all at once. Every program leads a process group of its own, so that what it
@@ -45,11 +50,21 @@ export class Processes {
    * @param {NodeJS.ProcessEnv} env what programs find in their environment
    * @param {(line: string) => void} [log] is told what they are called with and what they say
    * @param {number} [patienceSeconds] how long a program may take to end in order
+   * @param {number} [silentSeconds] how long one without a limit of its own may say nothing
+   * @param {(line: string) => void} [remind] is told while one says nothing
    */
-  constructor(env, log = () => {}, patienceSeconds = PATIENCE_SECONDS) {
+  constructor(
+    env,
+    log = () => {},
+    patienceSeconds = PATIENCE_SECONDS,
+    silentSeconds = rules.DEFAULTS.silentSeconds,
+    remind = () => {},
+  ) {
     this.env = env;
     this.log = log;
     this.patienceSeconds = patienceSeconds;
+    this.silentSeconds = silentSeconds;
+    this.remind = remind;
   }
 
   /**
@@ -60,7 +75,7 @@ export class Processes {
    * @returns {Promise<Result>}
    */
   run(program, args, options = {}) {
-    const { env = this.env, starts, input = "", keepInput = false, timeoutSeconds } = options;
+    const { env = this.env, starts, input = "", keepInput = false, timeoutSeconds, called = program } = options;
     const { afterStop = false, bytes = false, mostOutput = MOST_OUTPUT, talk = false, mostTalk = MOST_TALK } = options;
     if (this.#stopped !== undefined && !afterStop) return Promise.reject(this.#stopped);
     this.log(`$ ${[program, ...args].join(" ")}`);
@@ -73,8 +88,8 @@ export class Processes {
       const ended = new Promise((done) => child.once("close", done));
       let output = "";
       const said = { stdout: new Excerpt(), stderr: new Excerpt() };
-      /** @type {Error | undefined} */
-      let excess;
+      /** @type {Error | undefined} why it was ended, where that is its own fault */
+      let fault;
       let timedOut = false;
 
       const running = {
@@ -97,14 +112,18 @@ export class Processes {
               void running.end();
             }, timeoutSeconds * 1000);
 
-      const endFor = (/** @type {number} */ limit) => {
-        if (excess !== undefined) return;
-        excess = new OutputTooLong(program, limit);
+      const endFor = (/** @type {Error} */ reason) => {
+        if (fault !== undefined) return;
+        fault = reason;
         void running.end();
       };
+      const silence =
+        timeoutSeconds === undefined
+          ? this.#listen(called, () => endFor(new TooSilent(called, this.silentSeconds, said.stderr.text())))
+          : undefined;
       const listen = (/** @type {Excerpt} */ excerpt) => (/** @type {string} */ chunk) => {
         excerpt.add(chunk);
-        if (excerpt.length > mostTalk) endFor(mostTalk);
+        if (excerpt.length > mostTalk) endFor(new OutputTooLong(program, mostTalk));
       };
       child.stderr.setEncoding("utf8").on("data", listen(said.stderr));
       child.stdout.setEncoding(bytes ? "latin1" : "utf8").on(
@@ -113,9 +132,10 @@ export class Processes {
           ? listen(said.stdout)
           : (chunk) => {
               if (output.length + chunk.length <= mostOutput) output += chunk;
-              else endFor(mostOutput);
+              else endFor(new OutputTooLong(program, mostOutput));
             },
       );
+      for (const stream of [child.stdout, child.stderr]) stream.on("data", () => silence?.broken());
       // A program that ends without reading its input closes the pipe; its exit code says what went wrong.
       child.stdin.on("error", () => {});
       child.stdin.write(input);
@@ -123,6 +143,7 @@ export class Processes {
 
       const forget = () => {
         clearTimeout(timer);
+        silence?.over();
         this.#running.delete(running);
       };
       child.once("error", (error) => {
@@ -137,10 +158,32 @@ export class Processes {
         for (const line of `${bytes ? "" : stdout}${stderr}`.split("\n")) if (line !== "") this.log(`  ${line}`);
         this.log(`  ${signal ?? `exit code ${code}`}${timedOut ? `, ended after ${timeoutSeconds} s` : ""}`);
         // One that was ended has not done what it was to do, whatever it makes of that.
-        if (excess === undefined) resolve({ code: timedOut ? null : code, signal, stdout, stderr, timedOut });
-        else reject(excess);
+        if (fault === undefined) resolve({ code: timedOut ? null : code, signal, stdout, stderr, timedOut });
+        else reject(fault);
       });
     });
+  }
+
+  /**
+   * Counts how long a program says nothing. While the computer sleeps, no time passes for it.
+   * @param {string} called
+   * @param {() => void} end
+   */
+  #listen(called, end) {
+    const step = Math.min(REMINDER_SECONDS, this.silentSeconds / 4);
+    let silent = 0;
+    const timer = setInterval(() => {
+      silent += step;
+      if (silent >= this.silentSeconds) end();
+      else this.remind(`${called} has printed nothing for ${silent} s; it is ended after ${this.silentSeconds} s`);
+    }, step * 1000);
+    return {
+      broken: () => {
+        silent = 0;
+        timer.refresh();
+      },
+      over: () => clearInterval(timer),
+    };
   }
 
   /** @param {number} seconds */

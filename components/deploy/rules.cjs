@@ -53,6 +53,8 @@ const DEFAULTS = Object.freeze({
   confirmSeconds: 60,
   switchSeconds: 600,
   waitSeconds: 600,
+  // Hydra's: the longest steps of nixpkgs that print nothing, linking a browser say, stay below it.
+  silentSeconds: 7200,
   evaluate: true,
   evaluationCache: true,
   allowDirty: false,
@@ -214,6 +216,7 @@ const RULES = {
   confirmSeconds: seconds(5, 3600),
   switchSeconds: seconds(1, 86400),
   waitSeconds: seconds(1, 86400),
+  silentSeconds: seconds(1, 86400),
   extraArgument,
   repository: matching(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+$/, '"owner/name" of a repository'),
 };

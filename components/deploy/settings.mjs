@@ -72,6 +72,7 @@ export function readSettings(env) {
     confirmSeconds: number("DEPLOY_CONFIRM_SECONDS", RULES.confirmSeconds, DEFAULTS.confirmSeconds),
     switchSeconds: number("DEPLOY_SWITCH_SECONDS", RULES.switchSeconds, DEFAULTS.switchSeconds),
     waitSeconds: number("DEPLOY_WAIT_SECONDS", RULES.waitSeconds, DEFAULTS.waitSeconds),
+    silentSeconds: number("DEPLOY_SILENT_SECONDS", RULES.silentSeconds, DEFAULTS.silentSeconds),
     allowDirty: flag("DEPLOY_ALLOW_DIRTY", DEFAULTS.allowDirty),
     allowFailedUnits: flag("DEPLOY_ALLOW_FAILED_UNITS", DEFAULTS.allowFailedUnits),
     extraArguments: extraArguments(env.DEPLOY_EXTRA_ARGUMENTS || "[]", problem),

@@ -78,6 +78,7 @@ describe("NixosDeployment", () => {
       DEPLOY_CONFIRM_SECONDS: "60",
       DEPLOY_SWITCH_SECONDS: "600",
       DEPLOY_WAIT_SECONDS: "600",
+      DEPLOY_SILENT_SECONDS: "7200",
       DEPLOY_ALLOW_DIRTY: "false",
       DEPLOY_ALLOW_FAILED_UNITS: "false",
       DEPLOY_EXTRA_ARGUMENTS: "[]",
@@ -95,6 +96,7 @@ describe("NixosDeployment", () => {
       confirmSeconds: 90,
       switchSeconds: 900,
       waitSeconds: 1200,
+      silentSeconds: 14400,
       allowDirty: true,
       allowFailedUnits: true,
       extraArguments: ["--show-trace", pulumi.output("-v")],
@@ -114,6 +116,7 @@ describe("NixosDeployment", () => {
       DEPLOY_CONFIRM_SECONDS: "90",
       DEPLOY_SWITCH_SECONDS: "900",
       DEPLOY_WAIT_SECONDS: "1200",
+      DEPLOY_SILENT_SECONDS: "14400",
       DEPLOY_ALLOW_DIRTY: "true",
       DEPLOY_ALLOW_FAILED_UNITS: "true",
       DEPLOY_EXTRA_ARGUMENTS: '["--show-trace","-v"]',
@@ -151,7 +154,12 @@ describe("NixosDeployment", () => {
         args: {
           interpreter: ["node"],
           command: "components/deploy/evaluate.mjs",
-          environment: { EVALUATE_FLAKE: "path:./nix#default", EVALUATE_MODE: "nix", EVALUATE_CACHE: "true" },
+          environment: {
+            EVALUATE_FLAKE: "path:./nix#default",
+            EVALUATE_MODE: "nix",
+            EVALUATE_CACHE: "true",
+            EVALUATE_SILENT_SECONDS: "7200",
+          },
           logging: "none",
           addPreviousOutputInEnv: false,
         },
@@ -167,6 +175,10 @@ describe("NixosDeployment", () => {
 
   it("takes a hash of the folder instead where it must not evaluate", async () => {
     assert.equal((await evaluationOf({ evaluate: false }))["EVALUATE_MODE"], "hash");
+  });
+
+  it("lets the evaluation be silent for as long as a build", async () => {
+    assert.equal((await evaluationOf({ silentSeconds: 14400 }))["EVALUATE_SILENT_SECONDS"], "14400");
   });
 
   it("evaluates afresh where it must not use the cache", async () => {

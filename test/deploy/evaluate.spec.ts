@@ -67,6 +67,20 @@ describe("evaluate.mjs", () => {
     assert.doesNotMatch(stderr, /printed ""/);
   });
 
+  it("ends an evaluation that says nothing and has no end, with its last words", async () => {
+    writeProgram(
+      path.join(folder, "bin"),
+      "nix",
+      `if [ "$1" = --version ]; then echo "nix (Nix) 2.34.0"; exit; fi
+       echo "fetching from a server that does not answer" >&2; sleep 3600`,
+    );
+    const { code, stdout, stderr } = await evaluate({ EVALUATE_SILENT_SECONDS: "1" });
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.equal(stderr.split("\n")[0], "nix printed nothing for 1 s, and was ended.");
+    assert.match(stderr, /^ {2}fetching from a server that does not answer$/m);
+    assert.match(stderr, /raise silentSeconds/);
+  });
+
   it("takes a system whose name has dots, in quotes", async () => {
     assert.equal((await evaluate({ EVALUATE_FLAKE: "path:./nix#web.example.com" })).code, 0);
     assert.match(
@@ -235,9 +249,14 @@ END
   }
 
   it("refuses all bad settings at once", async () => {
-    const { code, stderr } = await evaluate({ EVALUATE_FLAKE: "./nix", EVALUATE_MODE: "fast", EVALUATE_CACHE: "1" });
+    const { code, stderr } = await evaluate({
+      EVALUATE_FLAKE: "./nix",
+      EVALUATE_MODE: "fast",
+      EVALUATE_CACHE: "1",
+      EVALUATE_SILENT_SECONDS: "no",
+    });
     assert.equal(code, 2);
-    for (const name of ["EVALUATE_FLAKE", "EVALUATE_MODE", "EVALUATE_CACHE"])
+    for (const name of ["EVALUATE_FLAKE", "EVALUATE_MODE", "EVALUATE_CACHE", "EVALUATE_SILENT_SECONDS"])
       assert.match(stderr, new RegExp(`${name}: got `));
   });
 

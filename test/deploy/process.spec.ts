@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Interrupted, ProgramMissing } from "../../components/deploy/errors.mjs";
+import { Interrupted, ProgramMissing, TooSilent } from "../../components/deploy/errors.mjs";
 import { plainEnvironment, Processes } from "../../components/deploy/process.mjs";
 import { until } from "../../cli/rehearse/until";
 import { failureOf, temporaryFolder } from "./support";
@@ -55,6 +55,39 @@ describe("a program that a deployment starts", () => {
     // It is over when nobody holds the pipes any more: sleep is gone too.
     const result = await shell(new Processes(process.env), "sleep 3600 & wait", { timeoutSeconds: 0.3 });
     assert.equal(result.timedOut, true);
+  });
+
+  it("without a limit of its own is ended when it is silent for too long, with all that it started", async () => {
+    const reminders: string[] = [];
+    const processes = new Processes(
+      process.env,
+      () => {},
+      10,
+      1,
+      (line: string) => void reminders.push(line),
+    );
+    const error = await failureOf(() => shell(processes, "echo begun >&2; sleep 3600 & wait", { called: "The build" }));
+    assert.ok(error instanceof TooSilent);
+    assert.equal(error.message, "The build printed nothing for 1 s, and was ended.");
+    assert.match(error.text(), /begun/);
+    assert.deepEqual(
+      reminders,
+      ["0.25", "0.5", "0.75"].map((so) => `The build has printed nothing for ${so} s; it is ended after 1 s`),
+    );
+  });
+
+  it("lives for as long as it says something, on either stream", async () => {
+    const script = (stream: string) => `for _ in $(seq 12); do echo x${stream}; sleep 0.5; done`;
+    const run = (stream: string) => shell(new Processes(process.env, () => {}, 10, 5), script(stream));
+    assert.deepEqual(
+      (await Promise.all(["", ">&2"].map(run))).map(({ code }) => code),
+      [0, 0],
+    );
+  });
+
+  it("with a limit of its own is ended by that alone", async () => {
+    const result = await shell(new Processes(process.env, () => {}, 10, 1), "sleep 2", { timeoutSeconds: 600 });
+    assert.equal(result.code, 0);
   });
 
   it("has no good exit code when it was ended, even if it says so itself", async () => {

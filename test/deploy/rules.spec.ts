@@ -111,6 +111,7 @@ const CASES: Case[] = [
   { property: "confirmSeconds", variable: "DEPLOY_CONFIRM_SECONDS", ...seconds(5, 3600) },
   { property: "switchSeconds", variable: "DEPLOY_SWITCH_SECONDS", ...seconds(1, 86400) },
   { property: "waitSeconds", variable: "DEPLOY_WAIT_SECONDS", ...seconds(1, 86400) },
+  { property: "silentSeconds", variable: "DEPLOY_SILENT_SECONDS", ...seconds(1, 86400) },
   {
     property: "extraArguments",
     variable: "DEPLOY_EXTRA_ARGUMENTS",
@@ -177,8 +178,8 @@ describe("the rules of a deployment's values", () => {
   }
 
   it("take their own defaults", () => {
-    const { flake, buildOn, sshPort, confirmSeconds, switchSeconds, waitSeconds } = DEFAULTS;
-    const values = { flake, buildOn, sshPort, confirmSeconds, switchSeconds, waitSeconds };
+    const { flake, buildOn, sshPort, confirmSeconds, switchSeconds, waitSeconds, silentSeconds } = DEFAULTS;
+    const values = { flake, buildOn, sshPort, confirmSeconds, switchSeconds, waitSeconds, silentSeconds };
     for (const [name, value] of Object.entries(values))
       assert.equal(RULES[name as keyof typeof values](value), undefined, name);
   });

@@ -40,6 +40,7 @@ describe("the settings of a deployment", () => {
       confirmSeconds: 60,
       switchSeconds: 600,
       waitSeconds: 600,
+      silentSeconds: 7200,
       allowDirty: false,
       allowFailedUnits: false,
       extraArguments: [],

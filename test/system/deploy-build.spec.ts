@@ -60,6 +60,23 @@ describe("a deployment that fails before the switch", () => {
     });
   }
 
+  for (const place of ["host", "local"]) {
+    // Fault 113
+    it(`ends a build on ${place === "host" ? "the machine" : "this computer"} that says nothing and has no end`, async (bench) => {
+      const setting = await bench.fresh();
+      const result = await deploy(setting, "silentBuild", { DEPLOY_BUILD_ON: place, DEPLOY_SILENT_SECONDS: "20" });
+      await assertNothingSwitched(setting, result);
+      const called = place === "host" ? "The build on the machine" : "nix-store";
+      assert.ok(result.stderr.includes(`waiting: ${called} has printed nothing for 5 s`), result.stderr);
+      assert.ok(result.stderr.includes(`\n${called} printed nothing for 20 s, and was ended.\n`), result.stderr);
+      assert.match(result.stderr, /the bench's last words/);
+      assertNamesLog(setting, result);
+      // Nobody builds on.
+      if (place === "host")
+        assert.equal((await setting.machine.output("pgrep -f '[b]uild-system[.]sh' || true")).trim(), "");
+    });
+  }
+
   // Fault 25
   it("says that the machine's disk is full", async (bench) => {
     const setting = await bench.fresh({ nixMegabytes: 64 });

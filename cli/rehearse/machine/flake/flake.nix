@@ -40,6 +40,7 @@
         # Build: see build-system.sh.
         buildError = toplevel: toplevel;
         slowBuild = toplevel: toplevel;
+        silentBuild = toplevel: toplevel;
         large = toplevel: toplevel;
 
         # Activation: see switch-to-configuration.sh.
