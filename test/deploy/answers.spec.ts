@@ -54,7 +54,8 @@ describe("the answers of a machine", () => {
   it("are known by every name that the scripts say", () => {
     const folder = path.join(programFolder, "remote");
     const said = fs
-      .readdirSync(folder)
+      .readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".sh"))
       .flatMap((file) => [...fs.readFileSync(path.join(folder, file), "utf8").matchAll(/\bsay ([a-z-]+)/g)])
       .map(([, name]) => name!);
     assert.ok(said.length > 20);

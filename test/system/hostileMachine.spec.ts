@@ -177,7 +177,7 @@ describe("a hostile machine", function () {
       (line) => `echo 'nixos-deploy ${line}'`,
     );
     const held = `echo "nixos-deploy held t$RANDOM 1790000000 me@${hostName()} process 4194305"`;
-    machine.does(`case $(cat) in *"{ 'probe'"*) ${answers.join("; ")} ;; *"{ 'hold'"*) ${held} ;; esac`);
+    machine.does(`case $(cat) in *"{ 'probe'"*) ${answers.join("; ")} ;; *"{ 'take_lease'"*) ${held} ;; esac`);
     const { code, stderr } = await deploys();
     assert.equal(code, 1);
     assert.match(stderr, /^The machine is not free: another deployment is under way: me@\S+ process 4194305\.$/m);
