@@ -21,6 +21,7 @@ const ANSWERS: Record<string, string[]> = {
   previous: [STORE_PATH, ""],
   armed: [STORE_PATH],
   "guard-system": [STORE_PATH, ""],
+  protocol: ["1", ""],
   "guard-protocol": ["1", ""],
   "no-way-back": [STORE_PATH, "", "/run/current-system"],
   built: [STORE_PATH],
