@@ -59,7 +59,7 @@ function marks(): { number: string; file: string; test: string }[] {
 describe("docs/faults.md", () => {
   const table = rows();
   const marked = marks();
-  const product = ["components", "program", "nix", "cli"]
+  const product = ["components", "nix", "program", "cli"]
     .flatMap((folder) => filesIn(folder, /\.(ts|mjs|sh|nix)$/))
     .map((file) => readFileSync(file, "utf8"))
     .join("\n");

@@ -22,7 +22,8 @@ export type Requirement =
   | "ssh-to-age"
   | "git"
   | "curl"
-  | "root";
+  | "root"
+  | "history";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.

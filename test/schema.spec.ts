@@ -145,8 +145,8 @@ describe("a component that other languages could not use", () => {
   before(() => {
     folder = mkdtempSync(path.join(tmpdir(), "schema-"));
     symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
-    for (const file of ["package.json", "sshKeyPair.ts", "keys/keyGenerations.ts", "keys/age.ts", "values/errors.ts"]) {
-      cpSync(path.join("components", file), path.join(folder, "components", file));
+    for (const file of ["package.json", "sshKeyPair.ts", "keys", "values"]) {
+      cpSync(path.join("components", file), path.join(folder, "components", file), { recursive: true });
     }
     writeFileSync(path.join(folder, "components/index.ts"), 'export * from "./sshKeyPair";\n');
   });

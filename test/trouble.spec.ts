@@ -126,7 +126,7 @@ describe("trouble with git and ssh", () => {
 });
 
 describe("trouble with GitHub's REST API", () => {
-  const now = Math.floor(Date.now() / 1000);
+  let now: number;
   /** "+600" and "date+180" are times from now. */
   const filled = (headers: Record<string, string>) =>
     Object.entries(headers).map(([name, value]): [string, string] => {
@@ -137,6 +137,7 @@ describe("trouble with GitHub's REST API", () => {
     });
   let shell: Verdict[];
   before(() => {
+    now = Math.floor(Date.now() / 1000);
     const answers = inShell(
       'github_trouble "$(<$f.0)" $f.1 $f.2',
       githubCases.map(({ status, headers, body }) => {

@@ -48,11 +48,17 @@ switch() { # SYSTEM
   jq -nc --arg revision "$wanted" --arg system "$system" --arg previous "$previous" --arg before "$before" \
     --arg profile "$(profile_now)" --arg generation "$(generation_now)" \
     '{revision: $revision, system: $system, previous: $previous, profile: $profile, generation: $generation, failedBefore: $before}' |
-    replace_file "$UPGRADE_STATE/pending.json" 600
+    note_pending
   log "Switching from $previous to $system."
   activate "$system" test || status=$?
   judge_activation "$status" "$system" "$previous"
   finish "$system" "$previous" "$before"
+}
+
+# On the disk before anything is touched: a system that brings the machine down, and the note of it with it, would be tried
+# again at every start.
+note_pending() { # contents on standard input
+  replace_file "$UPGRADE_STATE/pending.json" 600 && sync "$UPGRADE_STATE/pending.json" "$UPGRADE_STATE"
 }
 
 judge_activation() { # EXIT-CODE SYSTEM PREVIOUS
@@ -108,13 +114,14 @@ finish() { # SYSTEM PREVIOUS UNITS THAT WERE IN TROUBLE BEFORE
 take_back() { # KIND MESSAGE SYSTEM PREVIOUS
   read_json "$UPGRADE_STATE/pending.json" |
     jq -c '.back = {kind: $kind, message: $message}' --arg kind "$1" --arg message "$2" |
-    replace_file "$UPGRADE_STATE/pending.json" 600 || true
+    note_pending || true
   if ! go_back_to "$4"; then
     # The note stays, and with it the next try.
     fail "$1" "Revision $(short "$wanted"): $2 The machine could not go back to $4; it tries again."
   fi
-  # In this order: killed in between it goes back once more, and does not install the revision once more.
+  # In this order, on the disk too: killed in between it goes back once more, and does not install the revision once more.
   note_failed "$1" "$3"
+  sync "$STATE_FILE" || true
   rm -f "$UPGRADE_STATE/pending.json"
   fail "$1" "Revision $(short "$wanted"): $2"
 }

@@ -21,6 +21,8 @@ const ANSWERS: Record<string, string[]> = {
   previous: [STORE_PATH, ""],
   armed: [STORE_PATH],
   "guard-system": [STORE_PATH, ""],
+  protocol: ["1", ""],
+  "guard-protocol": ["1", ""],
   "no-way-back": [STORE_PATH, "", "/run/current-system"],
   built: [STORE_PATH],
   "build-failed": ["1", "100", "255"],
@@ -54,7 +56,8 @@ describe("the answers of a machine", () => {
   it("are known by every name that the scripts say", () => {
     const folder = path.join(programFolder, "remote");
     const said = fs
-      .readdirSync(folder)
+      .readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".sh"))
       .flatMap((file) => [...fs.readFileSync(path.join(folder, file), "utf8").matchAll(/\bsay ([a-z-]+)/g)])
       .map(([, name]) => name!);
     assert.ok(said.length > 20);

@@ -197,7 +197,11 @@ const TAKEN: Row[] = [
     [`API_KEY=${value}`, ".env", `API_KEY=${value}\n`],
     [`DB_PASSWORD=${value}`, ".env", `DB_PASSWORD=${value}\n`],
   ]),
-  ["names of secrets in a .env", ".env", "DB_PASSWORD_NAME=db\nAPI_KEY_ID=abcdefgh\nTOKEN_TTL=3600\nCOLOUR=blue\n"],
+  [
+    "names of secrets in a .env",
+    ".env",
+    ["DB_PASSWORD_NAME=db", "API_KEY_ID=abcdefgh", "TOKEN_TTL=3600", "COLOUR=blue\n"].join("\n"),
+  ],
   ["an address without a password", ".env", "DATABASE_URL=postgres://app@db.example.org/app\n"],
   ["prose about an address", "docs/db.md", `postgres://app:${random(10)}@db.example.org/app\n`],
   ["prose about a .env", "docs/env.md", "API_KEY=hunter2\nDB_PASSWORD=hunter2\n"],

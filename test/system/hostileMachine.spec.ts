@@ -99,7 +99,12 @@ describe("a hostile machine", function () {
     ["a lease that is none", () => asked.probe(), ["lease x 1 \u001b]0;title\u0007"], /"lease" is/],
     ["nothing at all", () => asked.probe(), [], /it lacks "probed" after "probe"/],
     ["no word of the lease", () => asked.takeLease("-"), ["guard none"], /it lacks "leased" or "held"/],
-    ["another deployment's lease", () => asked.takeLease("-"), ["leased 0123456789abcdef01234567"], /another deployment/],
+    [
+      "another deployment's lease",
+      () => asked.takeLease("-"),
+      ["leased 0123456789abcdef01234567"],
+      /another deployment/,
+    ],
     ["a build of another place", () => asked.build(DERIVATION, []), [`built /nix/store/x' ; reboot; '`], /"built" is/],
     ["a way back that is none", () => asked.arm(STORE_PATH, "-", readSettings(env)), ["armed /"], /"armed" is/],
     [
@@ -172,7 +177,7 @@ describe("a hostile machine", function () {
       (line) => `echo 'nixos-deploy ${line}'`,
     );
     const held = `echo "nixos-deploy held t$RANDOM 1790000000 me@${hostName()} process 4194305"`;
-    machine.does(`case $(cat) in *"{ 'probe'"*) ${answers.join("; ")} ;; *"{ 'hold'"*) ${held} ;; esac`);
+    machine.does(`case $(cat) in *"{ 'probe'"*) ${answers.join("; ")} ;; *"{ 'take_lease'"*) ${held} ;; esac`);
     const { code, stderr } = await deploys();
     assert.equal(code, 1);
     assert.match(stderr, /^The machine is not free: another deployment is under way: me@\S+ process 4194305\.$/m);

@@ -155,6 +155,9 @@ describe("upgrade: health", () => {
       before(async () => {
         await bench.machine.output(`ssh-keygen -q -t ed25519 -N '' -f /etc/upgrade/machine-key
           { printf 'restrict '; cat /etc/upgrade/machine-key.pub; } >>/etc/githost/authorized_keys`);
+        // The system of the test before has no way in for root, so that a way in is a change to be meant, too.
+        await bench.push({ meansLockout: true });
+        assert.equal(await bench.poll(), true, await bench.journal());
         await bench.set({ UPGRADE_MACHINE_KEY: "/etc/upgrade/machine-key" });
       });
 

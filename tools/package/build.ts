@@ -30,11 +30,16 @@ export async function buildPackage(root: string, folder: string): Promise<void> 
   mkdirSync(folder, { recursive: true });
   await compile(root, path.join(components, "tsconfig.build.json"), folder);
 
-  for (const built of readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
-    file.endsWith(".js"),
-  )) {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  for (const built of files.filter((file) => file.endsWith(".js"))) {
     const source = built.replace(/\.js$/, ".ts");
     cpSync(path.join(components, source), path.join(folder, "src", source));
+  }
+  // The compiler writes one root for all maps, and whoever reads one goes by the folder that the map is in.
+  for (const map of files.filter((file) => file.endsWith(".map") && path.dirname(file) !== ".")) {
+    const content = JSON.parse(readFileSync(path.join(folder, map), "utf8")) as { sourceRoot: string };
+    content.sourceRoot = path.join(path.relative(path.dirname(map), "."), content.sourceRoot);
+    writeFileSync(path.join(folder, map), JSON.stringify(content));
   }
   cpSync(path.join(components, "deploy"), path.join(folder, "deploy"), { recursive: true });
   // Of the rules that the components share with the programs the compiler leaves the types, which are needed, and maps,

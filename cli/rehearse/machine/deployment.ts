@@ -73,9 +73,12 @@ export class Deployment {
   stdout = "";
   stderr = "";
 
-  private constructor(setting: Setting, env: NodeJS.ProcessEnv) {
+  private constructor(
+    setting: Setting,
+    env: NodeJS.ProcessEnv,
+    program = path.join(setting.project.folder, "components/deploy/deploy.mjs"),
+  ) {
     const { client, project } = setting;
-    const program = path.join(project.folder, "components/deploy/deploy.mjs");
     this.child = spawn(...client.command(project.folder, "node", [program]), {
       env,
       stdio: ["ignore", "pipe", "pipe"],
@@ -91,12 +94,21 @@ export class Deployment {
     });
   }
 
-  /** Starts one; `attribute` is evaluated first where the inputs name no derivation, as the component does. */
-  static async start(setting: Setting, attribute = "default", inputs: Inputs = {}): Promise<Deployment> {
+  /** Starts one, with the project's program or another; `attribute` is evaluated first where the inputs name no derivation, as the component does. */
+  static async start(
+    setting: Setting,
+    attribute = "default",
+    inputs: Inputs = {},
+    program?: string,
+  ): Promise<Deployment> {
     const derivation =
       "DEPLOY_DERIVATION" in inputs ? {} : { DEPLOY_DERIVATION: await derivationOf(setting, attribute) };
     const flake = `path:./nix#${attribute}`;
-    return new Deployment(setting, deploymentEnvironment(setting, { DEPLOY_FLAKE: flake, ...derivation, ...inputs }));
+    return new Deployment(
+      setting,
+      deploymentEnvironment(setting, { DEPLOY_FLAKE: flake, ...derivation, ...inputs }),
+      program,
+    );
   }
 
   get running(): boolean {

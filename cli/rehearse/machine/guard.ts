@@ -8,6 +8,22 @@ export interface Times {
   confirmSeconds?: number;
 }
 
+/** What a deployment says to the machine: its scripts, and how it calls what has another name in another version. */
+export interface Voice {
+  scripts(file: string): string;
+  guardScript(): string;
+  takeLease: string;
+  /** What a confirmation has after system and derivation. */
+  confirmation(seconds: number): string[];
+}
+
+const today: Voice = {
+  scripts,
+  guardScript,
+  takeLease: "take_lease",
+  confirmation: (seconds) => [String(seconds), "false"],
+};
+
 /**
  * The guard of a deployment without a deployment: the scripts that one sends to the machine, called one by one as over a
  * connection. So a test can stop, kill and take the power away between any two of them.
@@ -15,13 +31,16 @@ export interface Times {
 export class Guard {
   readonly token = "0123456789abcdef01234567";
 
-  constructor(readonly machine: Machine) {}
+  constructor(
+    readonly machine: Machine,
+    private readonly voice: Voice = today,
+  ) {}
 
   /** Calls a function of a script, in the environment of a login. */
   async call(file: "guard.sh" | "lease.sh" | "probe.sh", ...words: string[]): Promise<Result> {
     const PATH = "/run/wrappers/bin:/nix/var/nix/profiles/default/bin:/run/current-system/sw/bin";
     return await this.machine.run(`exec env -i HOME=/root PATH=${PATH} /run/current-system/sw/bin/bash -s`, {
-      input: `${scripts(file)}\n{ ${words.map(quoted).join(" ")}; exit; }\n`,
+      input: `${this.voice.scripts(file)}\n{ ${words.map(quoted).join(" ")}; exit; }\n`,
     });
   }
 
@@ -29,7 +48,7 @@ export class Guard {
   async killedAt(command: string, file: "guard.sh" | "lease.sh", ...words: string[]): Promise<Result> {
     const trap = `set -T; trap '[[ $BASH_COMMAND != ${command.replaceAll(" ", "?")}* ]] || kill -KILL $$' DEBUG`;
     return await this.machine.run("exec env -i HOME=/root PATH=/run/current-system/sw/bin bash -s", {
-      input: `${scripts(file)}\n${trap}\n{ ${words.map(quoted).join(" ")}; exit; }\n`,
+      input: `${this.voice.scripts(file)}\n${trap}\n{ ${words.map(quoted).join(" ")}; exit; }\n`,
     });
   }
 
@@ -49,7 +68,7 @@ export class Guard {
   }
 
   takeLease(): Promise<Result> {
-    return this.call("lease.sh", "take_lease", this.token, "90", "me@here process 1", "-");
+    return this.call("lease.sh", this.voice.takeLease, this.token, "90", "me@here process 1", "-");
   }
 
   async arm(system: string, { switchSeconds = 60, confirmSeconds = 60 }: Times = {}): Promise<Result> {
@@ -59,7 +78,7 @@ export class Guard {
 
   /** The call that arms it. */
   arming(system: string, ...seconds: number[]): string[] {
-    return ["arm", this.token, system, ...seconds.map(String), "-", "me@here process 1", guardScript()];
+    return ["arm", this.token, system, ...seconds.map(String), "-", "me@here process 1", this.voice.guardScript()];
   }
 
   /** Switches as nixos-rebuild does. */
@@ -69,7 +88,7 @@ export class Guard {
   }
 
   confirm(system: string, seconds = 0): Promise<Result> {
-    return this.call("guard.sh", "confirm", system, "/nix/store/a.drv", String(seconds), "false");
+    return this.call("guard.sh", "confirm", system, "/nix/store/a.drv", ...this.voice.confirmation(seconds));
   }
 
   state(): Promise<string> {

@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { makeKeyPair, startMachine, type KeyPair, type Machine, type MachineOptions } from "../machine";
 import { configured } from "./evaluate";
-import { programs, quote, script, sourced, sourcedFile } from "./programs";
+import { programs, quote, script, sourced, sourcedFiles, type Programs } from "./programs";
 
 /** What the repository says the system does; see flake/ and cli/rehearse/machine/flake/. */
 export interface Push {
@@ -53,6 +53,8 @@ export interface UpgradeBench {
   push(what?: Push): Promise<string>;
   /** Changes settings of the programs from now on. */
   set(settings: Record<string, string>): Promise<void>;
+  /** Has the programs of another checkout from now on, as after the installation of one. */
+  use(version: Version): Promise<void>;
   /** Changes what the modules are told, as a new system does. */
   configure(configuration: object): Promise<void>;
   /** Runs the unit as its timer would; whether it succeeded. */
@@ -65,6 +67,12 @@ export interface UpgradeBench {
   /** The journal of a unit since the start. */
   journal(unit?: string): Promise<string>;
   stop(): Promise<void>;
+}
+
+/** The upgrade's programs of a checkout, and the files that they source. */
+export interface Version {
+  programs: Programs;
+  files: Record<string, string>;
 }
 
 /** The settings that differ on the bench. */
@@ -83,13 +91,14 @@ const tools = ["git", "nix", "nix-store", "nix-env", "curl"];
 export async function startUpgradeBench(
   configuration: object = configured,
   options: MachineOptions = {},
+  version: Version = { programs, files: sourcedFiles() },
 ): Promise<UpgradeBench> {
   const machine = await startMachine(options);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "upgrade-bench-"));
   // The network is this computer's, so that each bench takes an address of the loopback range for itself.
   const address = `127.${randomInt(64, 128)}.${randomInt(256)}.${randomInt(1, 255)}`;
   try {
-    const bench = new Bench(machine, address, folder, await makeKeyPair(folder), configuration);
+    const bench = new Bench(machine, address, folder, await makeKeyPair(folder), configuration, version);
     await bench.install();
     return bench;
   } catch (error) {
@@ -108,6 +117,7 @@ class Bench implements UpgradeBench {
     private readonly folder: string,
     private readonly hostKey: KeyPair,
     private configuration: object,
+    private version: Version,
   ) {
     this.overrides = { ...settings, UPGRADE_HEALTH_SSH_PORT: String(machine.port) };
   }
@@ -127,7 +137,6 @@ class Bench implements UpgradeBench {
     const stub = path.join(__dirname, "../machine/flake");
     const read = (name: string, from = flake) => fs.readFileSync(path.join(from, name), "utf8");
     await this.write({
-      ...Object.fromEntries(Object.values(sourced).map((file) => [`/etc/upgrade/${file}`, sourcedFile(file)])),
       "/etc/upgrade/known_hosts": `github.com ${this.hostKey.publicKey}\n`,
       "/etc/githost/authorized_keys": `restrict ${machine.login.publicKey}\n`,
       "/etc/githost/sshd_config": `ListenAddress ${address}:22
@@ -213,17 +222,23 @@ OOMPolicy=continue
 
   async set(changed: Record<string, string>): Promise<void> {
     this.overrides = { ...this.overrides, ...changed };
-    const files = programs(this.configuration).map((program) => [
-      `/etc/upgrade/bin/${program.name}`,
-      script(program, this.overrides),
-    ]);
-    await this.write(Object.fromEntries(files) as Record<string, string>, "755");
+    const { files } = this.version;
+    await this.write(Object.fromEntries(Object.entries(files).map(([name, text]) => [`/etc/upgrade/${name}`, text])));
+    const scripts = this.version
+      .programs(this.configuration)
+      .map((program) => [`/etc/upgrade/bin/${program.name}`, script(program, this.overrides)]);
+    await this.write(Object.fromEntries(scripts) as Record<string, string>, "755");
     const PATH = `${this.machine.nix.bin}:/usr/sbin:/usr/bin:/sbin:/bin`;
     const logged = tools.map((tool) => [
       `/etc/upgrade/log/${tool}`,
       `#!/bin/bash\necho "${tool} $*" >>/run/calls\nPATH=${PATH} exec ${tool} "$@"\n`,
     ]);
     await this.write(Object.fromEntries(logged) as Record<string, string>, "755");
+  }
+
+  use(version: Version): Promise<void> {
+    this.version = version;
+    return this.set({});
   }
 
   configure(configuration: object): Promise<void> {

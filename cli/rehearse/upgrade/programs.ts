@@ -14,13 +14,21 @@ export interface Units {
   services: Record<string, { serviceConfig: Record<string, unknown>; environment?: Record<string, string> }>;
 }
 
-/** The programs that the modules put on a machine with this configuration. */
-export function programs(configuration: object): Program[] {
-  const applications = evaluateModules(
-    "map (program: program.application) (builtins.attrValues e.config.pulumiNixos.upgrade.programs)",
-    configuration,
-  ) as { name: string; runtimeEnv: Record<string, string>; text: string }[];
-  return applications.map(({ name, runtimeEnv, text }) => ({ name, environment: runtimeEnv, text }));
+/** The programs that the modules put on a machine with this configuration; by default those of this checkout. */
+export type Programs = (configuration: object) => Program[];
+export const programs: Programs = (configuration) =>
+  asPrograms(
+    evaluateModules(
+      "map (program: program.application) (builtins.attrValues e.config.pulumiNixos.upgrade.programs)",
+      configuration,
+    ),
+  );
+
+/** Programs as the stand-in of nixpkgs' library makes them. */
+export function asPrograms(applications: unknown): Program[] {
+  return (applications as { name: string; runtimeEnv: Record<string, string>; text: string }[]).map(
+    ({ name, runtimeEnv, text }) => ({ name, environment: runtimeEnv, text }),
+  );
 }
 
 /** A program as nixpkgs' writeShellApplication writes it, its settings replaced where the bench differs. */
@@ -42,7 +50,8 @@ export const sourced = {
   UPGRADE_TROUBLE: "trouble.sh",
 };
 
-/** The text of such a file. */
-export function sourcedFile(name: string): string {
-  return fs.readFileSync(path.join(flakeFolder, "upgrade", name), "utf8");
+/** Their texts, as far as a checkout's flake has them. */
+export function sourcedFiles(flake = flakeFolder): Record<string, string> {
+  const there = Object.values(sourced).filter((name) => fs.existsSync(path.join(flake, "upgrade", name)));
+  return Object.fromEntries(there.map((name) => [name, fs.readFileSync(path.join(flake, "upgrade", name), "utf8")]));
 }
