@@ -117,7 +117,7 @@ async function policies(
   projects: Project[],
   evaluate: boolean,
 ): Promise<Result[]> {
-  const pack = await Pack.start(path.resolve(__dirname, "../../policy"));
+  const pack = await Pack.start();
   try {
     await pack.configureByFile();
     const results: Result[] = [];

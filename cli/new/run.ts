@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { Refusal } from "../common/refusal";
 import { readGiven } from "./given";
 import { History } from "./history";
-import { projectName } from "./layout";
+import { FOLDER, projectName } from "./layout";
 import type { Outcome } from "./merge";
 import { type Plan, planMove, planUpdate, refuseUnsaved } from "./plan";
 import { git, serverOf, type Tree, whyInUse } from "./source";
@@ -18,7 +18,7 @@ export const HELP = `Makes the repository of a server of your own, or brings one
 
   --name NAME   the project's name, where the folder's is not to be it
   --markers     writes conflicts into the files, with git's markers, instead of changing nothing
-  --replace     takes .pulumi-nixos/ anew although something in it was changed
+  --replace     takes ${FOLDER}/ anew although something in it was changed
   --help        shows this
 
 An update keeps what you changed and merges what both sides changed. It needs everything committed, commits nothing
@@ -158,7 +158,7 @@ function report({ files, removed, unused }: Plan): string {
     const word = WORDS[outcome];
     return word === undefined ? [] : [`  ${word.padEnd(10)}  ${place}`];
   });
-  lines.push("  replaced    .pulumi-nixos/");
+  lines.push(`  replaced    ${FOLDER}/`);
   if (removed.length > 0) lines.push(`  removed     ${removed.length} files of the program that are not used any more`);
   for (const file of unused)
     lines.push(`  kept yours  ${file}, which was the program's and which nothing uses any more`);
@@ -166,9 +166,9 @@ function report({ files, removed, unused }: Plan): string {
 }
 
 function made(folder: string, tree: Tree): string {
-  const seen = [...tree.keys()].filter((place) => !place.startsWith(".pulumi-nixos/")).length;
+  const seen = [...tree.keys()].filter((place) => !place.startsWith(`${FOLDER}/`)).length;
   return [
-    `Made ${folder}: ${seen} files of yours, and the program in .pulumi-nixos/.`,
+    `Made ${folder}: ${seen} files of yours, and the program in ${FOLDER}/.`,
     "Next:",
     `  cd ${folder}`,
     "  git init --initial-branch=main && git add --all && git commit --message Begin",

@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
+import { FOLDER } from "../new/layout";
 
 /** What a run of the program reads; everything else of the repository stays out of the copy. */
 export const PARTS = [
@@ -11,7 +12,7 @@ export const PARTS = [
   ".pulumi",
   "components",
   "program",
-  ".pulumi-nixos",
+  FOLDER,
   "nix",
   ".github",
   "garnix.yaml",

@@ -94,9 +94,7 @@ async function buildOnBuilder(deployment, derivation) {
   const result = await processes.run(
     "ssh",
     ["-F", deployment.sshConfig, "-T", builder, command.map(quoted).join(" ")],
-    {
-      called: `The build on ${builder}`,
-    },
+    { called: `The build on ${builder}` },
   );
   if (result.code !== 0) throw buildFailed(words(result), deployment);
   const system = await asEvaluated(result.stdout.trim(), derivation, deployment);

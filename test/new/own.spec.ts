@@ -17,9 +17,7 @@ describe("a server's own repository", function () {
   before(async function () {
     requireCommands(this, "git", "git");
     workshop = new Workshop();
-    const made = await workshop.new("../my-server");
-    assert.equal(made.code, 0, made.stdout + made.stderr);
-    server = workshop.begin("my-server");
+    server = await workshop.server();
   });
   after(() => workshop?.remove());
 

@@ -27,8 +27,7 @@ describe("an update of a server's own repository", () => {
   beforeEach(async function () {
     requireCommands(this, "git", "git");
     workshop = new Workshop();
-    await workshop.new("../my-server");
-    server = workshop.begin("my-server");
+    server = await workshop.server();
   });
   afterEach(() => workshop?.remove());
 

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { devNull, tmpdir } from "node:os";
@@ -66,6 +67,13 @@ export class Workshop {
   /** `npm run new` in the clone. */
   new(...args: string[]): Promise<Finished> {
     return this.script(this.clone, "new", ...args);
+  }
+
+  /** A server's repository that is made so, committed, with this checkout's packages. */
+  async server(): Promise<string> {
+    const { code, stdout, stderr } = await this.new("../my-server");
+    assert.equal(code, 0, stdout + stderr);
+    return this.begin("my-server");
   }
 
   /** A script of package.json, as npm runs it. */

@@ -15,9 +15,7 @@ describe("a server's own repository, with packages of its own", () => {
   before(async function () {
     requireCommands(this, "git", "git");
     workshop = new Workshop();
-    const made = await workshop.new("../my-server");
-    assert.equal(made.code, 0, made.stdout + made.stderr);
-    server = workshop.begin("my-server");
+    server = await workshop.server();
     rmSync(path.join(server, "node_modules"));
     const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
     const { code, stderr } = await workshop.run(server, "npm", args);
