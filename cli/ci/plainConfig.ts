@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
+import { type StackSettings, withoutEncrypted } from "../common/stackFile";
 
 /**
  * Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
@@ -8,15 +9,8 @@ import { parse, stringify } from "yaml";
  *   npx tsx cli/ci/plainConfig.ts Pulumi.dev.yaml
  */
 function plainConfig(file: string): string {
-  const settings = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: Record<string, unknown> };
-  const plain = Object.entries(settings.config ?? {}).filter(([, value]) => !isSecure(value));
-  return stringify({ config: Object.fromEntries(plain) });
-}
-
-/** Also of a list or an object whose parts are encrypted. */
-function isSecure(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return "secure" in value || Object.values(value).some(isSecure);
+  const settings = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: StackSettings };
+  return stringify({ config: withoutEncrypted(settings.config ?? {}) });
 }
 
 process.stdout.write(plainConfig(process.argv[2]!));

@@ -57,7 +57,9 @@ export async function readStack(around: Surroundings, stack: string): Promise<St
       timeoutSeconds: PULUMI_SECONDS,
     });
   const privateKey = async () => {
-    const ran = await output("privateKey", "--show-secrets");
+    const today = await output("loginKey", "--show-secrets");
+    // A stack that was updated by the last version has the old name alone.
+    const ran = today.code === 0 ? today : await output("privateKey", "--show-secrets");
     if (ran.code !== 0) throw new Error(failureOf("pulumi", ran));
     // Exactly one newline at its end, as OpenSSH wants it.
     return `${ran.stdout.trim()}\n`;

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
 import { checkDefaultVpc } from "../checks/aws";
 import { checkBranch, checkWorkflowBranches } from "../checks/branch";
 import { checkConfiguration } from "../checks/configuration";
@@ -117,7 +116,9 @@ async function awsSection(
     return [skipped("AWS provider", `it takes another identity than the one above: ${keys} of the configuration`)];
   }
   const known = local.some(({ subject, outcome }) => subject === "AWS" && outcome === "ok");
-  return known && text(setting(project, "subnetId")) === "" ? [await checkDefaultVpc(around, region, profile)] : [];
+  return known && text(setting(project, "machine.subnetId")) === ""
+    ? [await checkDefaultVpc(around, region, profile)]
+    : [];
 }
 
 function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promise<Result[]> {
@@ -143,8 +144,8 @@ async function githubSection(
     ? [await checkReports(client, `${owner}/${name}`, branch, requiredChecks(project))]
     : [];
   const pushed = account.repository?.exists ? [await checkBranch(client, `${owner}/${name}`, branch)] : [];
-  const protection = text(setting(project, "protection"));
-  const create = setting(project, "createRepository") !== false;
+  const protection = text(setting(project, "repository.branchProtection"));
+  const create = setting(project, "repository.create") !== false;
   const exists = account.repository?.exists === true;
   const has = exists ? await stackResources(around, stack) : undefined;
   const existing = await checkExisting(client, { owner, name, branch, create, protection, exists, stack, has });
@@ -188,8 +189,7 @@ async function machineSection(
 }
 
 function requiredChecks(project: Project): string[] {
-  const value = setting(project, "requiredChecks");
-  return Array.isArray(value) ? value.map(String) : REQUIRED_CHECKS;
+  return (setting(project, "repository.requiredChecks") as unknown[]).map(String);
 }
 
 function text(value: unknown): string {

@@ -7,7 +7,7 @@ import type { Desk } from "./desk";
 import type { Driver, RecordedResource, Run, RunOptions } from "./drivers/driver";
 import { requirements } from "./emulators/github/pullRequests";
 import { withoutSecretMarkers } from "./emulators/values";
-import { ownKey } from "./project";
+import { configured } from "./project";
 import { changedInputs, doneTo, holdsPrivateKey, only, plainInputs, TYPES } from "./records";
 import type { Verdicts } from "./verdicts";
 import type { World } from "./world";
@@ -124,7 +124,7 @@ export async function editPage(stage: Stage, before: Run): Promise<Run> {
 /** Another size of the same machine. */
 export async function changeType(stage: Stage, before: Run): Promise<Run> {
   const { verdicts, world } = stage;
-  stage.config = { ...stage.config, [ownKey("instanceType")]: "t3.medium" };
+  stage.config = configured(stage.config, { "machine.instanceType": "t3.medium" });
   const run = await update(stage);
   const instance = only(run, TYPES.instance);
   verdicts.program("only the machine's type changes", () => {

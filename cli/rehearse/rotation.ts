@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { ageIdentity } from "../../components/keys/age";
 import type { RotateOptions } from "../secrets/rotate";
-import { configureGenerations, type Desk, GENERATIONS } from "./desk";
+import { configureVersions, type Desk, VERSIONS } from "./desk";
 import type { Run } from "./drivers/driver";
 import { checkSystem, deployKeys, machineKey, publicHalf, type Stage, update } from "./life";
 import { byName, changedByName, doneTo, only, TYPES } from "./records";
@@ -18,11 +18,11 @@ export async function rotateKeys(stage: Stage): Promise<string> {
   const keeper = "missing" in desk ? undefined : await SecretsKeeper.begin(stage, desk);
   const oldKey = machineKey(stage);
 
-  const to = async (generations: number[], options?: RotateOptions): Promise<[before: Run, run: Run]> => {
-    if (keeper === undefined) configureGenerations(stage, generations);
+  const to = async (versions: number[], options?: RotateOptions): Promise<[before: Run, run: Run]> => {
+    if (keeper === undefined) configureVersions(stage, versions);
     else await keeper.rotate(options);
-    const runs = await installed(`generations ${JSON.stringify(generations)}`);
-    assert.deepEqual(runs[1].outputs["keyGenerations"], generations);
+    const runs = await installed(`versions ${JSON.stringify(versions)}`);
+    assert.deepEqual(runs[1].outputs["keyVersions"], versions);
     return runs;
   };
   const installed = async (part: string): Promise<[before: Run, run: Run]> => {
@@ -90,7 +90,7 @@ export async function rotateKeys(stage: Stage): Promise<string> {
     const { missing } = desk as { missing: string };
     Object.values(SECRETS).forEach((statement) => verdicts.notRun("secrets", statement, missing));
   } else await keeper.end(oldKey);
-  return "generations [1] to [1, 2], [2, 1] and [2]";
+  return "versions [1] to [1, 2], [2, 1] and [2]";
 }
 
 async function checkLogin({ machines, verdicts, ...stage }: Stage, run: Run): Promise<void> {
@@ -119,7 +119,7 @@ class SecretsKeeper {
 
   async rotate(options?: RotateOptions): Promise<void> {
     await this.desk.rotate(options);
-    await this.look(`before generations ${this.stage.config[GENERATIONS]}`, false);
+    await this.look(`before versions ${this.stage.config[VERSIONS]}`, false);
   }
 
   /** @param installed whether the machine has got what lies in the repository */

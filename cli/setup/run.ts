@@ -13,7 +13,7 @@ import { type Action, commitAction, remoteAction, stackAction } from "./actions"
 import { type Answers, knownAnswers } from "./answers";
 import { unreported } from "./ci";
 import { decide, existenceProblems } from "./decide";
-import { changeFiles } from "./files";
+import { changeFiles, moveKeysOf } from "./files";
 import { type Flags, flagFor, HELP, readFlags } from "./flags";
 import { type Project, readProjectFiles } from "../common/project";
 import { isFarewell, type Prompts } from "../common/prompts";
@@ -50,6 +50,10 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
   if (stripped !== undefined) return stripped;
   const stack = flags.stack ?? (await chosenStack(around));
   const project = read(around.folder, stack);
+  if (flags.moveKeys) {
+    await moveKeysOf(project, prompts, ui);
+    return WRITTEN;
+  }
   const usual = knownAnswers(project, around.env);
   if (prompts === undefined) refuseMissing(flags, usual);
 
