@@ -29,17 +29,23 @@ export interface ReadConfig {
  * @param namespace with its colon
  * @param encrypted the keys that the stack's configuration has encrypted; a group is, when any part of it is
  */
-export function readConfig(config: Record<string, string>, namespace: string, encrypted: string[]): ReadConfig {
+export function readConfig(
+  config: Record<string, string>,
+  namespace: string,
+  encrypted: string[],
+  removed: Record<string, string> = REMOVED,
+): ReadConfig {
   const read: ReadConfig = { values: {}, former: [], problems: [] };
   const own = Object.entries(config).filter(([key]) => key.startsWith(namespace));
   for (const [key, raw] of own) {
     const name = key.slice(namespace.length);
-    if (name in GROUPS) readGroup(read, name as Group, raw, { key, namespace });
-    else if (!(name in MOVED)) readSingle(read, name, raw, { key, namespace, encrypted: encrypted.includes(key) });
+    if (name in GROUPS) readGroup(read, name as Group, raw, { key, namespace, removed });
+    else if (!(name in MOVED))
+      readSingle(read, name, raw, { key, namespace, encrypted: encrypted.includes(key), removed });
   }
   for (const [key, raw] of own) {
     const name = key.slice(namespace.length);
-    if (name in MOVED) readFormer(read, name, raw, { key, namespace, encrypted: encrypted.includes(key) });
+    if (name in MOVED) readFormer(read, name, raw, { key, namespace, encrypted: encrypted.includes(key), removed });
   }
   return read;
 }
@@ -48,9 +54,11 @@ interface Place {
   /** The key with its namespace. */
   key: string;
   namespace: string;
+  /** What to do instead of keys that are gone. */
+  removed: Record<string, string>;
 }
 
-function readGroup(read: ReadConfig, group: Group, raw: string, { key, namespace }: Place): void {
+function readGroup(read: ReadConfig, group: Group, raw: string, { key, namespace, removed }: Place): void {
   const content = json(raw);
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
     const example = `pulumi config set --path ${group}.${Object.keys(GROUPS[group])[0]} …`;
@@ -59,15 +67,15 @@ function readGroup(read: ReadConfig, group: Group, raw: string, { key, namespace
   }
   for (const [name, value] of Object.entries(content)) {
     const path = `${group}.${name}`;
-    if (!(path in CONFIG_KEYS)) read.problems.push(unknownKey(`${key}.${name}`, name, namespace));
+    if (!(path in CONFIG_KEYS)) read.problems.push(unknownKey(`${key}.${name}`, name, { namespace, removed }));
     else take(read, path, value, `${key}.${name}`);
   }
 }
 
 function readSingle(read: ReadConfig, name: string, raw: string, place: Place & { encrypted: boolean }): void {
-  const { key, namespace, encrypted } = place;
+  const { key, encrypted } = place;
   if (!(name in CONFIG_KEYS) || name.includes(".")) {
-    read.problems.push(/[.[]/.test(name) ? withoutPath(name, raw, place) : unknownKey(key, name, namespace));
+    read.problems.push(/[.[]/.test(name) ? withoutPath(name, raw, place) : unknownKey(key, name, place));
   } else if (raw !== "" && SECRETS.includes(name) && !encrypted) {
     read.problems.push(plainSecret(key));
   } else {
@@ -142,8 +150,8 @@ function shownKind(value: unknown): string {
 }
 
 /** The engine ignores what its schema does not know, so a typo would silently mean the default. */
-function unknownKey(key: string, name: string, namespace: string): string {
-  const instead = REMOVED[name];
+function unknownKey(key: string, name: string, { namespace, removed }: Omit<Place, "key">): string {
+  const instead = removed[name];
   if (instead !== undefined) return `${key}: was removed. ${instead}`;
   return `${key}: no such key. Did you mean ${namespace}${nearest(name)}?`;
 }

@@ -23,7 +23,7 @@ const servers = Object.entries(machines).map(([machineName, machine]) => {
     repositoryName: repository.repositoryName,
     machine,
     // There by now, and protected; what each machine adds is a deploy key of its own.
-    repository: { create: false, protection: "off" },
+    repository: { create: false, branchProtection: "off" },
     deployment: { flake: `./nix#${machineName}` },
   });
   return [machineName, server] as const;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { only } from "../support/mocks";
 import { Project } from "../support/program";
-import { CONFIG_KEYS } from "../../program/stackConfig";
+import { CONFIG_KEYS } from "../../program/configKeys";
 import { importTable, pageOf } from "./tables";
 
 /** Everything that the book's templates `terraform` and `continuous-deployment` declare, and the modules they call. */

@@ -3,7 +3,7 @@
  * Cannot prove: that its commands do what it says (test/engine/{protect,adoption,moves}.spec.ts).
  */
 import assert from "node:assert/strict";
-import { CONFIG_KEYS } from "../../program/stackConfig";
+import { CONFIG_KEYS } from "../../program/configKeys";
 import type { Registered } from "../support/mocks";
 import { Project } from "../support/program";
 import { codeOf, pageOf, tableOf } from "./tables";

@@ -171,8 +171,8 @@ describe("a copy of the whole repository", () => {
       const config = {
         "aws:region": "us-east-1",
         "github:owner": "example",
-        "pulumi-nixos:plan": "paid",
-        "pulumi-nixos:evaluate": "false",
+        "pulumi-nixos:repository": '{"githubPlan":"paid"}',
+        "pulumi-nixos:deployment": '{"evaluate":false}',
       };
       const before = await driver.update({ config });
       const { code, stdout, stderr } = await workshop.new("--update", old);

@@ -41,9 +41,9 @@ describe("checks", () => {
 
   const accepted: Record<string, [(property: string, value: string) => string[], string[]]> = {
     subnetId: [checks.subnetId, ["subnet-0123456789abcdef0", "subnet-12345678"]],
-    protection: [checks.protection, ["branch", "ruleset", "off"]],
+    protection: [checks.branchProtection, ["branch", "ruleset", "off"]],
     onDestroy: [checks.onDestroy, ["archive", "retain", "delete"]],
-    ownerPlan: [checks.ownerPlan, ["free", "paid", "unknown"]],
+    ownerPlan: [checks.githubPlan, ["free", "paid", "unknown"]],
     accessKind: [checks.accessKind, ["deploy-key", "token"]],
   };
   for (const [name, [check, values]] of Object.entries(accepted)) {
@@ -54,7 +54,7 @@ describe("checks", () => {
 
   const refused: Record<string, [(property: string, value: string) => string[], string[]]> = {
     subnetId: [checks.subnetId, ["", "vpc-12345678", "subnet-123", "subnet-0123456789ABCDEF0", "subnet-12345678\n"]],
-    protection: [checks.protection, ["", "none", "Branch"]],
+    protection: [checks.branchProtection, ["", "none", "Branch"]],
     accessKind: [checks.accessKind, ["", "ssh"]],
   };
   for (const [name, [check, values]] of Object.entries(refused)) {

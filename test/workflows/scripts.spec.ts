@@ -111,8 +111,8 @@ describe("the scripts of the workflows", () => {
         "  aws:region: eu-west-1",
         "  pulumi-nixos:adoptedKey:",
         "    secure: v1:abc:def",
-        "  pulumi-nixos:httpPorts: [80, 443]",
-        "  pulumi-nixos:nested: { list: [{ secure: v1:x }] }",
+        "  pulumi-nixos:machine: { httpPorts: [80, 443], amiId: { secure: v1:x }, extraRules: [a, { secure: v1:x }] }",
+        "  pulumi-nixos:nested: { list: [{ deep: { secure: v1:x } }] }",
       ].join("\n"),
     );
     const { code, stderr } = await run("preview.sh", "create", 0, { PREVIEWS: "cloud", PULUMI_BACKEND_URL: "" });
@@ -124,7 +124,11 @@ describe("the scripts of the workflows", () => {
     );
     assert.match(written("places"), /^file:\/\/\S+\/tmp\.\w+\/state true\n$/);
     assert.deepEqual(parse(written("places.yaml")), {
-      config: { "aws:region": "eu-west-1", "pulumi-nixos:httpPorts": [80, 443] },
+      config: {
+        "aws:region": "eu-west-1",
+        "pulumi-nixos:machine": { httpPorts: [80, 443] },
+        "pulumi-nixos:nested": {},
+      },
     });
     assert.equal((await github.comments()).length, 1);
     assert.deepEqual(leftovers(), []);

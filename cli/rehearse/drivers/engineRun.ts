@@ -73,7 +73,7 @@ export function writeConfiguration(project: string, stack: string, config: Recor
 }
 
 /** A value as the configuration file has it: the engine checks the types that Pulumi.yaml gives. */
-function typed(value: string): unknown {
+export function typed(value: string): unknown {
   return /^(true|false|\d+|\[.*\]|\{.*\})$/.test(value) ? (JSON.parse(value) as unknown) : value;
 }
 
