@@ -321,7 +321,7 @@ async function repositoryIsThere(
     `GitHub has the repository ${fullName} already, and this stack does not: it was left by a destroy, or another stack ` +
       `has it. Creating it would end half-way with "name already exists on this account".`,
     ...(archived ? [`  It is archived: unarchive it first, on GitHub or with gh repo unarchive ${fullName}.`] : []),
-    `  To use it, with its settings left alone: pulumi config set createRepository false (setup: npm run setup -- --adopt).`,
+    `  To use it, with its settings left alone: pulumi config set --path repository.create false (setup: npm run setup -- --adopt).`,
     `  To manage it from here: npm run adopt -- ${name}=${repositoryName}.`,
     `  To have another one: change "name" in nix/repository.json.`,
   ].join("\n");

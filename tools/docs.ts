@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
+import { configurationPage } from "./docs/configuration";
 import { componentPages } from "./docs/pages";
 
-/** Writes docs/components/ anew from the descriptions in the components' sources. */
+/** Writes docs/components/ and docs/configuration.md anew from the descriptions in the sources. */
 async function main(): Promise<void> {
   const root = path.resolve(__dirname, "..");
   const folder = path.join(root, "docs/components");
@@ -12,6 +13,9 @@ async function main(): Promise<void> {
     writeFileSync(path.join(folder, file), text);
     console.log(path.relative(root, path.join(folder, file)));
   }
+  const page = path.join(root, "docs/configuration.md");
+  writeFileSync(page, await configurationPage(root));
+  console.log(path.relative(root, page));
 }
 
 main().catch((error: Error) => {

@@ -32,6 +32,6 @@ const servers = Object.entries(machines).map(([machineName, machine]) => {
 /** Commands that log in, with the machine's private key in a file id_ed25519. */
 export const sshCommands = Object.fromEntries(servers.map(([machineName, server]) => [machineName, server.sshCommand]));
 /** Private keys that log in. Secret. */
-export const privateKeys = Object.fromEntries(servers.map(([machineName, server]) => [machineName, server.privateKey]));
+export const loginKeys = Object.fromEntries(servers.map(([machineName, server]) => [machineName, server.loginKey]));
 /** Address of the web server's page. */
 export const url = Object.fromEntries(servers)["web"]?.url;

@@ -349,7 +349,7 @@ describe("what is on GitHub already, and not in the stack", () => {
     const message = await refused({}, repository());
     assert.match(message, /^GitHub has the repository octo\/server already, and this stack does not: /);
     assert.match(message, /"name already exists on this account"/);
-    assert.match(message, /pulumi config set createRepository false/);
+    assert.match(message, /pulumi config set --path repository\.create false/);
     assert.match(message, /npm run adopt -- repo=server/);
     assert.doesNotMatch(message, /archived/);
   });
@@ -365,7 +365,7 @@ describe("what is on GitHub already, and not in the stack", () => {
     assert.match(message, /^A rule for main protects server on GitHub already, and this stack does not have it/);
     assert.match(message, /"Name already protected: main"/);
     assert.match(message, /npm run adopt -- repo-protection=server:main/);
-    assert.match(message, /pulumi config set protection off/);
+    assert.match(message, /pulumi config set --path repository\.branchProtection off/);
   });
 
   it("is noticed in the preview, with the ways that work: a ruleset", async () => {

@@ -29,7 +29,7 @@ const policies = (roles: string[]) => roles.map((role) => `${role}-policy`);
 export const INTEGRATION: Edit[] = [
   { what: "cache", configure: { "integration.cache": "true" }, becomes: { ...each("create", CACHE), nixos: "update" } },
   {
-    what: "githubActions, and whose repository it is",
+    what: "githubActionsRoles, and whose repository it is",
     configure: { "integration.githubActionsRoles": "true", "integration.ownerId": "1234" },
     becomes: each("create", [
       "nixos-github-actions",
@@ -106,7 +106,7 @@ export const INTEGRATION: Edit[] = [
     },
   },
   {
-    what: "githubOwnerId",
+    what: "ownerId",
     configure: { "integration.ownerId": "5678" },
     becomes: each("update", [...ROLES, "nixos-github-actions-cache"]),
   },

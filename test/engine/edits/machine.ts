@@ -44,12 +44,12 @@ export const MACHINE: Edit[] = [
     becomes: { "nixos-http-443-203.0.113.0_24": "create", "nixos-http-443-2001-db8--_32": "create" },
   },
   {
-    what: "keyGenerations, a second one",
+    what: "keyVersions, a second one",
     configure: { keyVersions: "[1, 2]" },
     becomes: { "nixos-key-2": "create" },
   },
   {
-    what: "keyGenerations, the first alone again",
+    what: "keyVersions, the first alone again",
     configure: { keyVersions: "[1]" },
     becomes: { "nixos-key-2": "delete" },
   },

@@ -3,7 +3,7 @@ import type { Edit } from "./edit";
 /** Each follows on the one before. */
 export const REPOSITORY: Edit[] = [
   {
-    what: "plan and ci",
+    what: "githubPlan and checksFrom",
     configure: { "repository.githubPlan": "unknown", "repository.checksFrom": "other" },
     becomes: {},
   },
@@ -23,7 +23,7 @@ export const REPOSITORY: Edit[] = [
     becomes: { "nixos-repository-protection": "update" },
   },
   {
-    what: "protection: ruleset",
+    what: "branchProtection: ruleset",
     configure: { "repository.branchProtection": "ruleset" },
     becomes: { "nixos-repository-protection": "delete", "nixos-repository-ruleset": "create" },
   },
@@ -37,12 +37,12 @@ export const REPOSITORY: Edit[] = [
     becomes: { "nixos-repository-ruleset": "update" },
   },
   {
-    what: "protection: off, and with it auto-merge",
+    what: "branchProtection: off, and with it auto-merge",
     configure: { "repository.branchProtection": "off" },
     becomes: { "nixos-repository-ruleset": "delete", "nixos-repository": "update" },
   },
   {
-    what: "protection: branch",
+    what: "branchProtection: branch",
     configure: { "repository.branchProtection": "branch" },
     becomes: { "nixos-repository-protection": "create", "nixos-repository": "update" },
   },
@@ -80,7 +80,7 @@ export const REPOSITORY: Edit[] = [
     becomes: {},
   },
   {
-    what: "createRepository: false",
+    what: "create: false",
     configure: { "repository.create": "false" },
     becomes: { "nixos-repository": "delete" },
   },
