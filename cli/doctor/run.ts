@@ -9,7 +9,7 @@ import { checkOrigin } from "../checks/git";
 import { checkExisting } from "../checks/existing";
 import { checkGithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
-import { branchRevision, type GithubClient, githubClient } from "../common/github";
+import { branchRevision, type Github, githubClient } from "../common/github";
 import { checkHostKeys } from "../checks/hostKeys";
 import { checkInputs } from "../checks/inputs";
 import { checkLocal } from "../checks/local";
@@ -130,7 +130,7 @@ function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promi
 
 async function githubSection(
   around: Surroundings,
-  client: GithubClient,
+  client: Github,
   project: Project,
   stack: string,
 ): Promise<Result[]> {
@@ -154,7 +154,7 @@ async function githubSection(
 
 async function machineSection(
   around: Surroundings,
-  client: GithubClient,
+  client: Github,
   { repository }: Project,
   stack: Stack,
   flags: { host?: string; port: string },
