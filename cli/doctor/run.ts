@@ -128,12 +128,7 @@ function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promi
   return secretsResults({ around, stack: { keys }, sops: () => findSops(around) });
 }
 
-async function githubSection(
-  around: Surroundings,
-  client: Github,
-  project: Project,
-  stack: string,
-): Promise<Result[]> {
+async function githubSection(around: Surroundings, client: Github, project: Project, stack: string): Promise<Result[]> {
   const { owner, name, branch } = project.repository;
   const user = await checkGithubUser(client);
   const hostKeys = await checkHostKeys(client, around.folder);
