@@ -39,11 +39,13 @@ describe("setup", () => {
         world.read("Pulumi.dev.yaml"),
         `config:
   aws:region: us-east-1
-  pulumi-nixos:instanceType: t3.small
+  pulumi-nixos:machine:
+    instanceType: t3.small
+    exclusiveRules: true
   github:owner: octo
-  pulumi-nixos:visibility: public
-  pulumi-nixos:plan: free
-  pulumi-nixos:exclusiveRules: true
+  pulumi-nixos:repository:
+    visibility: public
+    githubPlan: free
 `,
       );
       assert.match(world.said, /Next:\n {2}npx pulumi up\n {2}git push -u origin HEAD\n$/);
@@ -74,7 +76,7 @@ describe("setup", () => {
       const state = `echo '${JSON.stringify({ deployment: { resources: [has] } })}'`;
       world.program("pulumi", world.pulumiScript(LOGGED_IN, "", "echo dev", state));
       assert.equal(await run(["--yes"]), 0, world.said);
-      assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /createRepository/);
+      assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /create:/);
     });
 
     it("begins with the project's own stack while none is selected", async () => {
@@ -109,7 +111,9 @@ config:
   aws:region: eu-west-1
   other:key:
     secure: ${"A".repeat(200)}
-  pulumi-nixos:plan: paid
+  pulumi-nixos:repository:
+    # since May
+    githubPlan: paid
 `;
       world.write("Pulumi.dev.yaml", text);
       world.write(
@@ -125,7 +129,7 @@ config:
       assert.equal(await run(YES), 0, world.said);
       assert.equal(
         world.read("Pulumi.dev.yaml"),
-        `${text}  github:owner: octo\n  pulumi-nixos:visibility: public\n  pulumi-nixos:exclusiveRules: true\n`,
+        `${text}    visibility: public\n  github:owner: octo\n  pulumi-nixos:machine:\n    exclusiveRules: true\n`,
       );
       assert.deepEqual(Object.entries(JSON.parse(world.read("nix/repository.json")) as object), [
         ["name", "server"],
@@ -188,6 +192,73 @@ config:
       assert.match(world.said, /no terminal.*--yes/);
     });
 
+    const LAST_VERSION = `config:
+  # the office's region
+  aws:region: us-east-1
+  # enough for the builds
+  pulumi-nixos:instanceType: t3.large
+  pulumi-nixos:amiId: ""
+  pulumi-nixos:release: 25.11
+  pulumi-nixos:rootVolumeGiB: "40"
+  pulumi-nixos:sshCidrBlocks: [203.0.113.0/24]
+  pulumi-nixos:protection: off
+  pulumi-nixos:keyGenerations:
+    - 1
+    - 2
+  pulumi-nixos:stateKeyArn:
+    secure: v1:abc
+  pulumi-nixos:adoptedKey:
+    secure: v1:def
+  other:amiId: theirs
+`;
+    const THIS_VERSION = `config:
+  # the office's region
+  aws:region: us-east-1
+  pulumi-nixos:adoptedKey:
+    secure: v1:def
+  other:amiId: theirs
+  pulumi-nixos:machine:
+    # enough for the builds
+    instanceType: t3.large
+    release: "25.11"
+    rootVolumeGiB: 40
+    sshCidrBlocks: [203.0.113.0/24]
+  pulumi-nixos:repository:
+    branchProtection: "off"
+  pulumi-nixos:keyVersions:
+    - 1
+    - 2
+  pulumi-nixos:integration:
+    stateKeyArn:
+      secure: v1:abc
+`;
+
+    it("--move-keys gives the keys of the last version their names of today, and asks nobody", async () => {
+      world.write("Pulumi.dev.yaml", LAST_VERSION);
+      assert.equal(await run(["--yes", "--move-keys"]), 0, world.said);
+      assert.equal(world.read("Pulumi.dev.yaml"), THIS_VERSION);
+      assert.match(world.said, /^-  pulumi-nixos:instanceType: t3\.large$/m);
+      assert.doesNotMatch(world.said, /GitHub/);
+      world.said = "";
+      assert.equal(await run(["--yes", "--move-keys"]), 0);
+      assert.equal(world.said, "The files say all of this already.\n");
+    });
+
+    it("moves them whenever it writes the file", async () => {
+      world.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:plan: paid\n");
+      assert.equal(await run(YES), 0, world.said);
+      assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /pulumi-nixos:plan/);
+      assert.match(world.read("Pulumi.dev.yaml"), /pulumi-nixos:repository:\n {4}githubPlan: \w+\n/);
+    });
+
+    it("refuses a key under both names, and leaves the file", async () => {
+      const text = "config:\n  pulumi-nixos:plan: paid\n  pulumi-nixos:repository: { githubPlan: paid }\n";
+      world.write("Pulumi.dev.yaml", text);
+      for (const argv of [["--yes", "--move-keys"], YES]) assert.equal(await run(argv), 2);
+      assert.match(world.said, /Pulumi\.dev\.yaml: pulumi-nixos:plan: pulumi-nixos:repository\.githubPlan is set too/);
+      assert.equal(world.read("Pulumi.dev.yaml"), text);
+    });
+
     it("refuses files that it cannot understand, and leaves them", async () => {
       world.write("Pulumi.dev.yaml", "config: [");
       assert.equal(await run(YES), 2);
@@ -198,7 +269,7 @@ config:
     it("refuses a configuration that the update would refuse", async () => {
       world.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:instancetype: t3.small\n");
       assert.equal(await run(YES), 2);
-      assert.match(world.said, /Did you mean pulumi-nixos:instanceType/);
+      assert.match(world.said, /Did you mean pulumi-nixos:machine\.instanceType/);
       assert.equal(repository()["owner"], "");
     });
 
@@ -232,7 +303,7 @@ config:
 
     it("takes it with protection off", async () => {
       assert.equal(await run([...privately, "--protection", "off"]), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /protection: "off"\n/);
+      assert.match(world.read("Pulumi.dev.yaml"), /branchProtection: "off"\n/);
     });
 
     it("takes it on a paid plan, which it writes down", async () => {
@@ -241,14 +312,17 @@ config:
         headers: { "x-oauth-scopes": "repo" },
       });
       assert.equal(await run(privately), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /pulumi-nixos:plan: paid\n/);
+      assert.match(world.read("Pulumi.dev.yaml"), /githubPlan: paid\n/);
     });
 
     it("does not overwrite a plan that GitHub does not tell", async () => {
-      world.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:plan: paid\n");
+      world.write(
+        "Pulumi.dev.yaml",
+        "config:\n  aws:region: us-east-1\n  pulumi-nixos:repository:\n    githubPlan: paid\n",
+      );
       world.replies.set("/user", { body: { login: "octo" }, headers: { "x-oauth-scopes": "repo" } });
       assert.equal(await run(privately), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /pulumi-nixos:plan: paid\n/);
+      assert.match(world.read("Pulumi.dev.yaml"), /githubPlan: paid\n/);
       assert.match(world.said, /note {2}plan/);
     });
 
@@ -272,7 +346,7 @@ config:
       world.replies.set("/repos/octo/server", { body: { visibility: "public", permissions: { admin: true } } });
       const argv = ["--yes", "--owner", "octo", "--repository", "server", "--ssh", "everyone", "--adopt"];
       assert.equal(await run(argv), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /createRepository: false\n/);
+      assert.match(world.read("Pulumi.dev.yaml"), /create: false\n/);
     });
 
     it("says that a repository to be created is there already", async () => {
@@ -361,18 +435,18 @@ config:
 
     it("is written only where it is not the default", async () => {
       assert.equal(await ci("github-actions"), 0, world.said);
-      assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /:ci:/);
+      assert.doesNotMatch(world.read("Pulumi.dev.yaml"), /checksFrom/);
       assert.equal(await ci("other"), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /^ {2}pulumi-nixos:ci: other$/m);
+      assert.match(world.read("Pulumi.dev.yaml"), /^ {4}checksFrom: other$/m);
       assert.ok(!readdirSync(world.project).includes("garnix.yaml"));
     });
 
     it("stays when setup runs again, and goes back to the default by the flag", async () => {
       await ci("other");
       assert.equal(await run(["--yes"]), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /:ci: other$/m);
+      assert.match(world.read("Pulumi.dev.yaml"), /checksFrom: other$/m);
       assert.equal(await run(["--yes", "--ci", "github-actions"]), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /:ci: github-actions$/m);
+      assert.match(world.read("Pulumi.dev.yaml"), /checksFrom: github-actions$/m);
     });
 
     it("is one of those that there are", async () => {
@@ -387,7 +461,7 @@ config:
       assert.equal(world.read("garnix.yaml"), GARNIX);
       const shown = world.said.indexOf("--- /dev/null\n+++ garnix.yaml\n@@ -0,0 +1,3 @@\n+flakeDir: nix\n");
       assert.ok(shown >= 0 && shown < world.said.indexOf("Written: "), world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /:ci: garnix$/m);
+      assert.match(world.read("Pulumi.dev.yaml"), /checksFrom: garnix$/m);
       assert.equal(
         world.git("show", "--format=", "--name-only", "HEAD"),
         "Pulumi.dev.yaml\ngarnix.yaml\nnix/repository.json",
@@ -454,12 +528,12 @@ config:
 
     it("hydra: writes, and says at the end that requiredChecks must name its jobs", async () => {
       assert.equal(await ci("hydra"), 1);
-      assert.match(world.read("Pulumi.dev.yaml"), /:ci: hydra$/m);
+      assert.match(world.read("Pulumi.dev.yaml"), /checksFrom: hydra$/m);
       const end = world.said.slice(world.said.indexOf("Before `npx pulumi up`:"));
       assert.match(end, /requiredChecks: got "Evaluate flake\.nix", "nixosConfig default"/);
       assert.match(
         end,
-        /In Pulumi\.dev\.yaml set pulumi-nixos:requiredChecks to .*\["ci\/hydra:<project>:<jobset>:<job>"\]/,
+        /In Pulumi\.dev\.yaml set pulumi-nixos:repository\.requiredChecks to .*\["ci\/hydra:<project>:<jobset>:<job>"\]/,
       );
       assert.match(end, /--protection off/);
     });
@@ -468,7 +542,9 @@ config:
       await ci("hydra");
       world.write(
         "Pulumi.dev.yaml",
-        `${world.read("Pulumi.dev.yaml")}  pulumi-nixos:requiredChecks: ["ci/hydra:p:main:system"]\n`,
+        world
+          .read("Pulumi.dev.yaml")
+          .replace("checksFrom:", 'requiredChecks: ["ci/hydra:p:main:system"]\n    checksFrom:'),
       );
       world.said = "";
       assert.equal(await run(["--yes"]), 0, world.said);
@@ -477,13 +553,16 @@ config:
 
     it("none: writes, and says at the end that protection must be off", async () => {
       assert.equal(await ci("none"), 1);
-      assert.match(world.read("Pulumi.dev.yaml"), /:ci: none$/m);
+      assert.match(world.read("Pulumi.dev.yaml"), /checksFrom: none$/m);
       assert.match(world.said, /Before `npx pulumi up`:\n(.*\n)+.*npm run setup -- --protection off\./);
       assert.equal(await run(["--yes", "--protection", "off"]), 0, world.said);
     });
 
     it("refuses all the same what else is wrong with the required checks", async () => {
-      world.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:requiredChecks: []\n");
+      world.write(
+        "Pulumi.dev.yaml",
+        "config:\n  aws:region: us-east-1\n  pulumi-nixos:repository: { requiredChecks: [] }\n",
+      );
       assert.equal(await ci("none"), 2);
       assert.match(world.said, /at least one check name/);
     });
@@ -602,7 +681,7 @@ config:
     it("offers the ways out of a free plan", async () => {
       const answers = { ...ANSWERS, "Who may see": "private", "On a free plan": "off" };
       assert.equal(await run([], answering(answers)), 0, world.said);
-      assert.match(world.read("Pulumi.dev.yaml"), /protection: "off"\n/);
+      assert.match(world.read("Pulumi.dev.yaml"), /branchProtection: "off"\n/);
     });
 
     it("asks again for a machine with too little memory", async () => {

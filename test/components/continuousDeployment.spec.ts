@@ -156,6 +156,10 @@ describe("ContinuousDeployment", () => {
       systemPath: SYSTEM,
       cacheSubstituter: "",
       cachePublicKey: "",
+      // The names of the last version.
+      privateKey: secret(privateKeyOpenssh),
+      identityKey: secret(privateKeyOpenssh),
+      deployedGenerations: [1],
     });
   });
 
