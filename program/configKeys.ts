@@ -98,7 +98,7 @@ export const SINGLE = {
 } satisfies Kinds<ContinuousDeploymentArgs>;
 
 /** Keys that must be encrypted in the stack's configuration. */
-export const SECRETS = ["adoptedKey", "adoptedHostKey"];
+export const SECRETS = ["adoptedKey", "adoptedHostKey"] as const;
 
 /** Every key by its path, such as `machine.release`. */
 export const CONFIG_KEYS: Record<string, Kind> = {

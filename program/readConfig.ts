@@ -3,6 +3,9 @@ import { problem, shown } from "../components/values/errors";
 import { parseJson } from "../components/values/nesting";
 import { CONFIG_KEYS, type Group, GROUPS, type Kind, MOVED, REMOVED, SECRETS } from "./configKeys";
 
+/** In messages, for a value that is not to be shown. */
+export const ENCRYPTED = "a value that is encrypted";
+
 /** A key of the last version that a stack still has. */
 export interface FormerKey {
   name: string;
@@ -18,6 +21,8 @@ export interface ReadConfig {
   /** The values, by their paths; only those of the right kind. */
   values: Record<string, unknown>;
   former: FormerKey[];
+  /** The groups and single keys that hold what is encrypted; no message shows a value of theirs. */
+  encrypted: Set<string>;
   /** All that is wrong with names and kinds; what the values may be is the components' matter. */
   problems: string[];
 }
@@ -35,73 +40,84 @@ export function readConfig(
   encrypted: string[],
   removed: Record<string, string> = REMOVED,
 ): ReadConfig {
-  const read: ReadConfig = { values: {}, former: [], problems: [] };
-  const own = Object.entries(config).filter(([key]) => key.startsWith(namespace));
-  for (const [key, raw] of own) {
-    const name = key.slice(namespace.length);
-    if (name in GROUPS) readGroup(read, name as Group, raw, { key, namespace, removed });
-    else if (!(name in MOVED))
-      readSingle(read, name, raw, { key, namespace, encrypted: encrypted.includes(key), removed });
+  const read: ReadConfig = { values: {}, former: [], encrypted: new Set(), problems: [] };
+  const places = Object.entries(config)
+    .filter(([key]) => key.startsWith(namespace))
+    .map(([key, raw]): [string, Place] => [
+      raw,
+      { key, name: key.slice(namespace.length), namespace, encrypted: encrypted.includes(key), removed },
+    ]);
+  for (const [raw, place] of places) {
+    if (Object.hasOwn(GROUPS, place.name)) readGroup(read, raw, place);
+    else if (!Object.hasOwn(MOVED, place.name)) readSingle(read, raw, place);
   }
-  for (const [key, raw] of own) {
-    const name = key.slice(namespace.length);
-    if (name in MOVED) readFormer(read, name, raw, { key, namespace, encrypted: encrypted.includes(key), removed });
-  }
+  // When the names of today are known.
+  for (const [raw, place] of places) if (Object.hasOwn(MOVED, place.name)) readFormer(read, raw, place);
   return read;
 }
 
 interface Place {
-  /** The key with its namespace. */
+  /** The key with its namespace, and in a group with the group. */
   key: string;
+  name: string;
   namespace: string;
+  encrypted: boolean;
   /** What to do instead of keys that are gone. */
   removed: Record<string, string>;
 }
 
-function readGroup(read: ReadConfig, group: Group, raw: string, { key, namespace, removed }: Place): void {
+const isKnown = (path: string) => Object.hasOwn(CONFIG_KEYS, path);
+
+function readGroup(read: ReadConfig, raw: string, place: Place): void {
+  const { key, name: group, encrypted } = place;
+  if (encrypted) read.encrypted.add(group);
   const content = json(raw);
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
-    const example = `pulumi config set --path ${group}.${Object.keys(GROUPS[group])[0]} …`;
-    read.problems.push(problem(key, shownKind(content ?? raw), "a group of keys", `Set one of them: ${example}`));
+    const example = `pulumi config set --path ${group}.${Object.keys(GROUPS[group as Group])[0]} …`;
+    const got = encrypted ? ENCRYPTED : shownKind(content ?? raw);
+    read.problems.push(problem(key, got, "a group of keys", `Set one of them: ${example}`));
     return;
   }
   for (const [name, value] of Object.entries(content)) {
+    const inner = { ...place, key: `${key}.${name}`, name };
     const path = `${group}.${name}`;
-    if (!(path in CONFIG_KEYS)) read.problems.push(unknownKey(`${key}.${name}`, name, { namespace, removed }));
-    else take(read, path, value, `${key}.${name}`);
+    if (isKnown(path)) take(read, path, value, inner);
+    else read.problems.push(unknownKey(inner));
   }
 }
 
-function readSingle(read: ReadConfig, name: string, raw: string, place: Place & { encrypted: boolean }): void {
-  const { key, encrypted } = place;
-  if (!(name in CONFIG_KEYS) || name.includes(".")) {
-    read.problems.push(/[.[]/.test(name) ? withoutPath(name, raw, place) : unknownKey(key, name, place));
-  } else if (raw !== "" && SECRETS.includes(name) && !encrypted) {
+function readSingle(read: ReadConfig, raw: string, place: Place): void {
+  const { key, name, encrypted } = place;
+  if (encrypted) read.encrypted.add(name);
+  if (/[.[]/.test(name)) read.problems.push(withoutPath(raw, place));
+  else if (!isKnown(name)) read.problems.push(unknownKey(place));
+  else if (raw !== "" && (SECRETS as readonly string[]).includes(name) && !encrypted)
     read.problems.push(plainSecret(key));
-  } else {
-    take(read, name, decoded(raw, CONFIG_KEYS[name]!), key);
-  }
+  else take(read, name, decoded(raw, CONFIG_KEYS[name]!), place);
 }
 
-function readFormer(read: ReadConfig, name: string, raw: string, place: Place & { encrypted: boolean }): void {
+function readFormer(read: ReadConfig, raw: string, place: Place): void {
+  const { key, name, namespace, encrypted } = place;
   const path = MOVED[name]!;
+  if (encrypted) read.encrypted.add(path.split(".")[0]!);
   const value = decoded(raw, CONFIG_KEYS[path]!);
   // Its schema needed a default for every key, and these said "none".
   const none = value === "" || (path === "integration.ownerId" && value === 0);
-  read.former.push({ name, path, value: none ? undefined : value, encrypted: place.encrypted });
+  read.former.push({ name, path, value: none ? undefined : value, encrypted });
   if (none) return;
   if (path in read.values) {
     const remedy = `Take the old one away: pulumi config rm ${name} (or from Pulumi.yaml, if it is there).`;
-    read.problems.push(`${place.key}: ${place.namespace}${path} is set too, its name of today. ${remedy}`);
-  } else take(read, path, value, place.key);
+    read.problems.push(`${key}: ${namespace}${path} is set too, its name of today. ${remedy}`);
+  } else take(read, path, value, place);
 }
 
 /** Notes a value, or that it is of another kind. The empty text means that nothing is set. */
-function take(read: ReadConfig, path: string, given: unknown, key: string): void {
+function take(read: ReadConfig, path: string, given: unknown, { key, encrypted }: Place): void {
   const kind = CONFIG_KEYS[path]!;
   if (given === "" && kind === "text") return;
   const value = isList(kind) && typeof given === "string" ? (json(given) ?? given) : given;
   if (fits(value, kind)) read.values[path] = value;
+  else if (encrypted) read.problems.push(problem(key, ENCRYPTED, KINDS[kind]));
   else read.problems.push(problem(key, shownKind(given), KINDS[kind], remedy(value, kind, path)));
 }
 
@@ -150,24 +166,22 @@ function shownKind(value: unknown): string {
 }
 
 /** The engine ignores what its schema does not know, so a typo would silently mean the default. */
-function unknownKey(key: string, name: string, { namespace, removed }: Omit<Place, "key">): string {
-  const instead = removed[name];
-  if (instead !== undefined) return `${key}: was removed. ${instead}`;
+function unknownKey({ key, name, namespace, removed }: Place): string {
+  if (Object.hasOwn(removed, name)) return `${key}: was removed. ${removed[name]}`;
   return `${key}: no such key. Did you mean ${namespace}${nearest(name)}?`;
 }
 
 function nearest(name: string): string {
-  const moved = MOVED[name];
-  if (moved !== undefined) return moved;
+  if (Object.hasOwn(MOVED, name)) return MOVED[name]!;
   const paths = [...Object.keys(CONFIG_KEYS), ...Object.keys(GROUPS)];
   const byName = new Map(paths.map((path) => [path.split(".").at(-1)!, path]));
   return byName.get(closest(name, [...byName.keys()]))!;
 }
 
 /** One key with a dot in its name: the engine reads it as no part of a group. */
-function withoutPath(name: string, raw: string, { key, encrypted }: Place & { encrypted: boolean }): string {
+function withoutPath(raw: string, { key, name, encrypted }: Place): string {
   const [, path = "", index = ""] = /^([^[]*)(.*)$/s.exec(name)!;
-  const known = path in CONFIG_KEYS ? path : nearest(path.split(".").at(-1)!);
+  const known = isKnown(path) ? path : nearest(path.split(".").at(-1)!);
   const set = setCommand(`${known}${index}`, raw, encrypted);
   return `${key}: --path was left out, so that this is one key with such a name. Set it so: ${set}, and take this one away: pulumi config rm ${quoted(name)}`;
 }

@@ -5,8 +5,8 @@ import { DEFAULTS } from "../components/values/defaults";
 import { ArgumentChecks, problem, problemList, shown } from "../components/values/errors";
 import { githubServer } from "../components/values/githubServer";
 import { githubToken } from "../components/values/githubToken";
-import { type Group, GROUPS, SECRETS, SINGLE } from "./configKeys";
-import { formerKeysWarning, type ReadConfig, readConfig } from "./readConfig";
+import { type Group, SECRETS, type SINGLE } from "./configKeys";
+import { ENCRYPTED, formerKeysWarning, type ReadConfig, readConfig } from "./readConfig";
 import { parseRepositoryFile } from "./repositoryFile";
 import { CHECKS_FROM, ciSystem, unreportedChecks } from "./requiredChecks";
 
@@ -36,7 +36,7 @@ export function stackConfig(
   const repositoryFile = parseRepositoryFile(repositoryJson);
   const read = readConfig(config, namespace, encrypted);
   const choices = choicesOf(read);
-  const refused = choiceProblems(choices, namespace, encrypted);
+  const refused = choiceProblems(choices, namespace, read.encrypted);
   const problems = [
     ...read.problems,
     ...refused,
@@ -54,8 +54,9 @@ export function stackConfig(
     throw new pulumi.RunError(problemList("The configuration of this stack", problems));
   }
   const { owner, name, branch, access } = repositoryFile.value;
-  const secrets = SECRETS.filter((key) => key in read.values).map((key) => [key, pulumi.secret(read.values[key])]);
-  return { owner, repositoryName: name, branch, access, ...choices, ...Object.fromEntries(secrets) };
+  const args = { owner, repositoryName: name, branch, access, ...choices };
+  for (const key of SECRETS) if (args[key] !== undefined) args[key] = pulumi.secret(args[key]);
+  return args;
 }
 
 /** The keys that the stack's configuration has encrypted, as the engine tells the SDK, which keeps it to itself. */
@@ -67,30 +68,32 @@ type Choices = Pick<ContinuousDeploymentArgs, Group | keyof typeof SINGLE>;
 
 /** The groups are the parts of the component's arguments, under the same names. */
 function choicesOf({ values }: ReadConfig): Choices {
-  const groups = Object.entries(GROUPS).map(([group, keys]) => {
-    // No component knows it.
-    const names = Object.keys(keys).filter((name) => name !== "checksFrom");
-    const given = names.flatMap((name) => {
-      const value = values[`${group}.${name}`];
-      return value === undefined ? [] : [[name, value]];
-    });
-    return [group, Object.fromEntries(given)];
-  });
-  const single = Object.keys(SINGLE).flatMap((name) => (name in values ? [[name, values[name]]] : []));
-  return Object.fromEntries([...groups, ...single]) as Choices;
+  const choices: Record<string, Record<string, unknown>> = {
+    machine: {},
+    repository: {},
+    deployment: {},
+    integration: {},
+  };
+  const single: Record<string, unknown> = {};
+  for (const [path, value] of Object.entries(values)) {
+    const [group, name] = path.split(".") as [string, string?];
+    if (name === undefined) single[group] = value;
+    // No component knows where the checks come from.
+    else if (name !== "checksFrom") choices[group]![name] = value;
+  }
+  return { ...choices, ...single };
 }
 
 /** What the component would refuse, under the names of the configuration. */
-function choiceProblems(choices: Choices, namespace: string, encrypted: string[]): string[] {
-  const found = new ArgumentChecks(undefined, "");
-  checkChoices(found, choices);
-  return found.found.map((text) => {
+function choiceProblems(choices: Choices, namespace: string, encrypted: Set<string>): string[] {
+  const checked = new ArgumentChecks(undefined, "");
+  checkChoices(checked, choices);
+  return checked.found.map((text) => {
     const [name] = /^\w+/.exec(text)!;
-    const isEncrypted = encrypted.includes(namespace + name);
-    return (
-      namespace +
-      (isEncrypted ? text.replace(/: got .*; allowed: /s, ": got a value that is encrypted; allowed: ") : text)
-    );
+    const shownText = encrypted.has(name)
+      ? text.replace(/: got .*; allowed: /s, `: got ${ENCRYPTED}; allowed: `)
+      : text;
+    return namespace + shownText;
   });
 }
 

@@ -65,7 +65,7 @@ export function moveKeys(text: string, project: string): string {
   const config = document.get("config");
   if (!isMap(config)) return text;
   const namespace = `${project}:`;
-  const pairs = [...(config as YAMLMap<unknown, unknown>).items];
+  const pairs = [...config.items];
   let changed = false;
   for (const { key, value } of pairs) {
     const name = String(isScalar(key) ? key.value : key);

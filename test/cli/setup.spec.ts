@@ -237,7 +237,7 @@ config:
       world.write("Pulumi.dev.yaml", LAST_VERSION);
       assert.equal(await run(["--yes", "--move-keys"]), 0, world.said);
       assert.equal(world.read("Pulumi.dev.yaml"), THIS_VERSION);
-      assert.match(world.said, /^-  pulumi-nixos:instanceType: t3\.large$/m);
+      assert.match(world.said, /^- {2}pulumi-nixos:instanceType: t3\.large$/m);
       assert.doesNotMatch(world.said, /GitHub/);
       world.said = "";
       assert.equal(await run(["--yes", "--move-keys"]), 0);

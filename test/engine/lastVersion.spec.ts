@@ -79,6 +79,8 @@ function takeProgram(stack: EngineStack, checkout: string): void {
     const { changes, printed } = await stack.succeed("preview");
     assert.deepEqual(changes, BECOMES);
     assert.doesNotMatch(printed, /not of this stack/);
+    // The stack's file has the last version's keys.
+    for (const key of Object.keys(SETTINGS)) assert.ok(printed.includes(`pulumi-nixos:${key} is now `), key);
   });
 
   it("is updated so, under the same names and ids", async () => {

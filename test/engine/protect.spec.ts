@@ -61,7 +61,7 @@ describe("the engine: a protected stack", function () {
       const machines = [...stack.world.ec2.instances.keys()];
       const { errors } = await stack.fail("up", "--yes", ...(await ask()));
       assert.ok(shows(errors, /unable to replace resource "urn:.*::nixos"\n.*/));
-      stack.configure({ "machine.subnetId": "" });
+      stack.configure({ "machine.subnetId": undefined });
       assert.deepEqual([...stack.world.ec2.instances.keys()], machines);
     });
   }
@@ -70,7 +70,7 @@ describe("the engine: a protected stack", function () {
     stack.configure({ "repository.create": "false" });
     const { errors } = await stack.fail("up", "--yes");
     assert.match(errors, /::nixos-repository" cannot be deleted\nbecause it is protected/);
-    stack.configure({ "repository.create": "true" });
+    stack.configure({ "repository.create": undefined });
     await stack.succeed("preview", "--expect-no-changes");
   });
 

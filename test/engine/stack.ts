@@ -248,10 +248,13 @@ export class EngineStack {
     return found[0]!.urn;
   }
 
-  /** Sets keys by their paths, and those of the last version by their names. */
-  configure(values: Record<string, string>): void {
-    const given = Object.entries(values).map(([path, value]) => [path, path.includes(".") ? typed(value) : value]);
-    this.config = withKeys(this.config, "pulumi-nixos:", Object.fromEntries(given) as Record<string, unknown>);
+  /** Sets keys by their paths, and those of the last version by their names; undefined takes one away. */
+  configure(values: Record<string, string | undefined>): void {
+    const given = Object.entries(values).map(([path, value]): [string, unknown] => [
+      path,
+      path.includes(".") && value !== undefined ? typed(value) : value,
+    ]);
+    this.config = withKeys(this.config, "pulumi-nixos:", Object.fromEntries(given));
   }
 
   editRepositoryFile(values: Record<string, string>): void {

@@ -54,7 +54,9 @@ describe("the policy pack, on the project's own stack", () => {
 
   it("tells of what a stack may choose, without standing in the way", async () => {
     const choices = { visibility: "public", branchProtection: "off", githubPlan: "paid" };
-    const config = Object.fromEntries(Object.entries(choices).map(([key, value]) => [`pulumi-nixos:${key}`, value]));
+    const config = Object.fromEntries(
+      Object.entries(choices).map(([key, value]) => [`pulumi-nixos:repository.${key}`, value]),
+    );
     assert.deepEqual(
       await found(await project.run({ config })),
       new Set([...NOTHING_TO_SAY, "advisory repository-private", "advisory repository-protected"]),

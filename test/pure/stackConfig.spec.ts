@@ -223,6 +223,13 @@ describe("stackConfig", () => {
     assert.ok(!problems.join().includes("hush"), problems.join());
     assert.match(problems.join(), /machine\.amiId: got a value that is encrypted; allowed: an image id/);
     assert.match(problems.join(), /repository\.visibility: got "open"/);
+    // Of another kind, and under the name of the last version.
+    const kinds = problemsOf({ "machine.httpPorts": "hush" }, {}, REPOSITORY, encrypted);
+    assert.deepEqual(kinds, [
+      "pulumi-nixos:machine.httpPorts: got a value that is encrypted; allowed: a list of whole numbers, [1, 2].",
+    ]);
+    const former = problemsOf({ amiId: "hush" }, {}, REPOSITORY, [`${project}:amiId`]);
+    assert.match(former.join(), /machine\.amiId: got a value that is encrypted/);
   });
 
   it("refuses a private key in plain text, without showing it", () => {
@@ -268,6 +275,12 @@ describe("stackConfig", () => {
       assert.deepEqual(problemsOf({ [written!]: "x" }), [
         `pulumi-nixos:${written}: no such key. Did you mean pulumi-nixos:${nearest}?`,
       ]);
+    });
+  }
+
+  for (const name of ["constructor", "__proto__", "toString", "machine.constructor"]) {
+    it(`knows no key ${name}`, () => {
+      assert.match(problemsOf(JSON.parse(`{"${name}":"x"}`) as Record<string, unknown>).join(), /: no such key\./);
     });
   }
 

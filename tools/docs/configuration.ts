@@ -61,7 +61,7 @@ warning that names the new ones; \`npm run setup -- --move-keys\` moves them.`;
 function table(keys: Record<string, Kind>, properties: Property[], prefix: string): string {
   const rows = Object.entries(keys).map(([key, kind]) => {
     const { description, default: value } = properties.find(({ name }) => name === key)!;
-    const secret = SECRETS.includes(key) ? "; encrypted" : "";
+    const secret = (SECRETS as readonly string[]).includes(key) ? "; encrypted" : "";
     return `| \`${prefix}${key}\` | ${KINDS[kind]}${secret} | ${usual(value)} | ${cell(description)} |`;
   });
   return ["| Key | Value | Default | What it is |", "| --- | --- | --- | --- |", ...rows].join("\n");

@@ -64,10 +64,9 @@ export function writeConfiguration(project: string, stack: string, config: Recor
   const file = path.join(project, `Pulumi.${stack}.yaml`);
   const current = existsSync(file) ? (parse(readFileSync(file, "utf8")) as Properties) : {};
   const values = Object.fromEntries(Object.entries(config).map(([key, value]) => [key, typed(value)]));
-  const kept = Object.entries(isObject(current["config"]) ? current["config"] : {}).filter(
-    ([, value]) =>
-      // Groups are given whole, each time.
-      isObject(value) && "secure" in value,
+  // Other groups are given whole, each time.
+  const kept = Object.entries(isObject(current["config"]) ? current["config"] : {}).filter(([, value]) =>
+    JSON.stringify(value).includes('"secure":'),
   );
   writeFileSync(file, stringify({ ...current, config: { ...Object.fromEntries(kept), ...values } }));
 }
