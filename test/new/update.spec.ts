@@ -171,7 +171,8 @@ describe("a copy of the whole repository", () => {
       const config = {
         "aws:region": "us-east-1",
         "github:owner": "example",
-        "pulumi-nixos:repository": '{"githubPlan":"paid"}',
+        // A key of the last version stays understood.
+        "pulumi-nixos:plan": "paid",
         "pulumi-nixos:deployment": '{"evaluate":false}',
       };
       const before = await driver.update({ config });
