@@ -12,6 +12,7 @@ import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision } from "../../components/deploy/sources.mjs";
 import { requireOrSkip } from "../require";
+import { hasCommand } from "../../cli/rehearse/commands";
 import { newKey } from "../../cli/rehearse/keys";
 
 const keys = { login: newKey(), host: newKey() };
@@ -479,6 +480,44 @@ describe("what is committed", function () {
         const there = derivation(bin, `git+file://${place}/github.git?ref=main&dir=nix`);
         assert.equal(here === there, refused === undefined, `with ${bin}: ${here}, ${there}`);
       }
+    });
+  }
+
+  // The same as above with the real programs, in a clone of whoever has the key or the objects, and in one without.
+  const programs: Record<string, { prepare: () => void; without: NodeJS.ProcessEnv; refused: RegExp }> = {
+    "git-lfs": {
+      prepare: () => {
+        git("lfs", "install", "--local");
+        git("lfs", "track", "nix/motd");
+      },
+      without: { GIT_LFS_SKIP_SMUDGE: "1" },
+      refused: /by the attribute filter=lfs[^:]*: nix\/motd\n[^]*of LFS and git-crypt the pointer or the ciphertext/,
+    },
+    "git-crypt": {
+      prepare: () => {
+        git("crypt", "init");
+        write(".gitattributes", "nix/motd filter=git-crypt diff=git-crypt\n");
+      },
+      without: {},
+      refused: /by the attribute filter=git-crypt: nix\/motd/,
+    },
+  };
+  for (const [program, { prepare, without, refused }] of Object.entries(programs)) {
+    it(`is not what ${program} shows, and is what it keeps`, async function () {
+      requireOrSkip(
+        this,
+        "filters",
+        hasCommand(program),
+        `${program} is not there (Debian: apt-get install ${program})`,
+      );
+      prepare();
+      write("nix/motd", "from now on by the program\n");
+      commit();
+      assertVerdict(await verdict(), refused);
+      const at = path.join(place, "without");
+      execFileSync("git", ["clone", "--quiet", folder, at], { env: { ...environment(), ...without }, stdio: "pipe" });
+      assert.doesNotMatch(fs.readFileSync(path.join(at, "nix/motd"), "latin1"), /by the program/);
+      assertVerdict(await verdict(`path:${at}/nix#default`));
     });
   }
 
