@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import type { Surroundings } from "../common/context";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 
 /** An age key of the person at this computer. */
 export interface AdminKey {
@@ -36,7 +36,7 @@ export function adminKeys(around: Pick<Surroundings, "env" | "platform">): Admin
 export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "folder">): AdminKey {
   const file = keyFile(around);
   if (!path.relative(around.folder, path.resolve(file)).startsWith("..")) {
-    throw new Refusal(
+    throw new UserError(
       `${file} is inside the project's folder, where a private key must not be. Change SOPS_AGE_KEY_FILE.`,
     );
   }
@@ -48,7 +48,7 @@ export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "fo
     fs.writeFileSync(file, text, { flag: "wx", mode: 0o600 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    throw new Refusal(
+    throw new UserError(
       `${file} is there, but holds no age key that this program knows. Put a key in it: age-keygen >> ${file}`,
     );
   }
@@ -83,6 +83,8 @@ function recipientOf(identity: string, place: string): string {
   try {
     return recipientOfIdentity(identity);
   } catch {
-    throw new Refusal(`${place}: a line that begins "AGE-SECRET-KEY-1" is not an age key; sops would refuse the file.`);
+    throw new UserError(
+      `${place}: a line that begins "AGE-SECRET-KEY-1" is not an age key; sops would refuse the file.`,
+    );
   }
 }
