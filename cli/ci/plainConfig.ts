@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
 import { command, start, UsageError } from "../common/command";
+import { readStackFile } from "../common/stackFile";
 
 const HELP = `Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
 stack's secrets runs with the rest, and with keys that it makes for itself.
@@ -9,8 +10,7 @@ stack's secrets runs with the rest, and with keys that it makes for itself.
 `;
 
 function plainConfig(file: string): string {
-  const settings = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: Record<string, unknown> };
-  const plain = Object.entries(settings.config ?? {}).filter(([, value]) => !isSecure(value));
+  const plain = Object.entries(readStackFile(readFileSync(file, "utf8"), file)).filter(([, value]) => !isSecure(value));
   return stringify({ config: Object.fromEntries(plain) });
 }
 
