@@ -1,6 +1,8 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { text as wholeText } from "node:stream/consumers";
-import { marker, postComment } from "./preview/comment";
+import { Github, githubApi, IN_A_JOB } from "./common/github";
+import { keepMarked } from "./common/marked";
+import { commentsOn, marker } from "./preview/comment";
 import { HELP, type Options, readOptions, UsageError } from "./preview/options";
 import { comparePackages } from "./preview/packages";
 import type { Preview } from "./preview/preview";
@@ -42,8 +44,9 @@ async function show(preview: Preview, { output, target, run, summary }: Options)
     warn(`No comment was written: it needs ${target.missing.join(", ")}. --print shows it here instead.`);
     return;
   }
-  const { posted, message } = await postComment(target, mark, text);
-  if (posted) console.error(message);
+  const github = new Github(githubApi(process.env), process.env["GITHUB_TOKEN"] ?? "", IN_A_JOB);
+  const { done, message } = await keepMarked(github, commentsOn(github, target), mark, { body: text });
+  if (done) console.error(message);
   else warn(`No comment was written: ${message}`);
 }
 

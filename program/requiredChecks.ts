@@ -2,7 +2,8 @@ import type { parse } from "yaml";
 import { oneOf } from "../components/values/checks";
 import { problem, shown } from "../components/values/errors";
 import { isDeepYaml } from "../components/values/nesting";
-import { runsOnPullRequests } from "./workflowTriggers";
+import { type Context, isSkipped } from "./workflowConditions";
+import { EVERY_COMMIT, pullRequestEvents, type PullRequestEvent } from "./workflowTriggers";
 
 /** The systems that can report the required checks; `other` is one that runs cli/ci/checks.sh. */
 export const ciSystem = oneOf(["github-actions", "garnix", "hydra", "other", "none"]);
@@ -89,11 +90,12 @@ const HYDRA = /^(ci|continuous-integration)\/hydra:[^:]+:[^:]+:.+$/;
  */
 function plainlyReports(workflows: string[], name: string): boolean {
   return workflows.some((text) => {
-    if (!/^ {2}pull_request:[ \t]*\n {0,2}(\S|\n)/m.test(text)) return false;
+    // What follows is not indented more, and is no comment or empty line, after which anything might come.
+    if (!/^ {2}pull_request:[ \t]*\n {0,2}[^\s#]/m.test(text)) return false;
     // A job, as its lines; with anything that changes its name, or whether it runs, it is not plain.
     return text
       .split(/^(?= {0,2}[^\s#])/m)
-      .some((job) => job.split("\n").includes(`    name: ${name}`) && !/^ {4}(if|uses|strategy|"|')/m.test(job));
+      .some((job) => job.split("\n").includes(`    name: ${name}`) && !/^ {4}(if|needs|uses|strategy|"|')/m.test(job));
   });
 }
 
@@ -107,8 +109,7 @@ export function reportedNames(workflows: string[], branch = "main"): Reported[] 
   const read = parsed(workflows);
   const called = read.filter(({ on }) => isCalled(on));
   return read
-    .filter(({ on }) => runsOnPullRequests(on, branch))
-    .flatMap((workflow) => jobNames(workflow, called, branch))
+    .flatMap((workflow) => jobNames(workflow, called, { events: pullRequestEvents(workflow.on, branch), branch }))
     .map((name) => ({ name, fits: (wanted: string) => fits(name, wanted) }));
 }
 
@@ -120,7 +121,7 @@ export function parsed(workflows: string[]): Workflow[] {
   return workflows.flatMap((text) => {
     if (isDeepYaml(text)) return [];
     try {
-      const workflow = yaml.parse(text) as unknown;
+      const workflow = yaml.parse(text, { logLevel: "error" }) as unknown;
       return typeof workflow === "object" && workflow !== null ? [workflow] : [];
     } catch {
       return [];
@@ -138,6 +139,7 @@ interface Job {
   name?: string;
   uses?: string;
   if?: string | boolean | null;
+  needs?: string | string[] | null;
   strategy?: { matrix?: unknown };
 }
 
@@ -147,9 +149,10 @@ function isCalled(on: unknown): boolean {
 }
 
 /** The names of a workflow's jobs, with * for what cannot be told from here. */
-function jobNames({ jobs }: Workflow, called: Workflow[], branch: string): string[] {
+function jobNames({ jobs }: Workflow, called: Workflow[], run: Run): string[] {
+  const idle = idleJobs(jobs ?? {}, run);
   return Object.entries(jobs ?? {})
-    .filter(([, job]) => !neverRuns(job?.if, branch))
+    .filter(([id]) => !idle.has(id))
     .flatMap(([id, job]) => {
       const names = ownNames(id, job ?? {});
       const uses = job?.uses;
@@ -157,7 +160,7 @@ function jobNames({ jobs }: Workflow, called: Workflow[], branch: string): strin
       // Files are not told apart here: a workflow of this repository is one of those that can be called.
       // What that one calls is left open, or four that call each other would make millions of names.
       const here = uses.startsWith("./") && called.length > 0;
-      const inner = here ? called.flatMap((workflow) => jobNames(workflow, [], branch)) : ["*"];
+      const inner = here ? called.flatMap((workflow) => jobNames(workflow, [], run)) : ["*"];
       return names.flatMap((name) => [...new Set(inner)].map((one) => `${name} / ${one}`));
     });
 }
@@ -203,34 +206,57 @@ function matrixRows(matrix: unknown): Record<string, string>[] | undefined {
 }
 
 /**
- * Whether a job's condition is plainly false on every pull request: a constant, or a comparison that cannot hold. GitHub
- * counts a job that was skipped for it as passed, so that a required check of its name would guard nothing.
+ * The jobs that are certainly skipped for some commit of a pull request, or need one that is. GitHub counts a job that was
+ * skipped as passed, so that a required check of its name would guard nothing.
  */
-function neverRuns(condition: Job["if"], branch: string): boolean {
-  if (condition === undefined || condition === null) return false;
-  const text = String(condition)
-    .trim()
-    .replace(/^\$\{\{([^]*)\}\}$/, "$1")
-    .trim();
-  if (/[|()]/.test(text)) return false;
-  return text.split("&&").some((part) => {
-    const term = part.trim();
-    if (term === "false" || term === "!true") return true;
-    const [, subject = "", operator, value = ""] = /^github\.(\w+) *(==|!=) *'([^']*)'$/.exec(term) ?? [];
-    const holds = valuesOnPullRequest(branch)[subject]?.some((one) => (operator === "==") === (one === value));
-    return operator !== undefined && holds === false;
-  });
+function idleJobs(jobs: Record<string, Job | null>, { events, branch }: Run): Set<string> {
+  const idle = new Set<string>();
+  const needing = new Map<string, string[]>();
+  for (const [id, job] of Object.entries(jobs)) {
+    const runs = (event: PullRequestEvent) =>
+      situations(event, branch).every((situation) => !isSkipped(job?.if, situation));
+    if (!events.some(runs)) idle.add(id);
+    // A skipped job ends those that need it, but for one that asks how it ended.
+    if (/\b(?:always|failure|cancelled)\s*\(/i.test(String(job?.if ?? ""))) continue;
+    for (const needed of [job?.needs ?? []].flat().map(String)) {
+      needing.set(needed, [...(needing.get(needed) ?? []), id]);
+    }
+  }
+  // Goes on to what is added meanwhile.
+  for (const id of idle) needing.get(id)?.forEach((next) => idle.add(next));
+  return idle;
 }
 
-/** What github.* may be on a pull request. */
-function valuesOnPullRequest(branch: string): Record<string, string[]> {
+/** What a workflow is started by: events, for pull requests to a branch. */
+interface Run {
+  events: PullRequestEvent[];
+  branch: string;
+}
+
+/** In what a job must run. A draft that is made ready without another run is merged with what was reported before. */
+function situations(event: PullRequestEvent, branch: string): Context[] {
+  const drafts = event.seesReady ? [false] : [false, true];
+  return EVERY_COMMIT.flatMap((action) =>
+    drafts.map((draft) => ({
+      ...onPullRequest(event.name, branch),
+      "github.event.action": action,
+      "github.event.pull_request.draft": draft,
+    })),
+  );
+}
+
+/** What is known on every pull request. */
+function onPullRequest(event: string, branch: string): Context {
+  const isTarget = event === "pull_request_target";
   return {
-    event_name: ["pull_request", "pull_request_target"],
-    base_ref: [branch],
-    // Of pull_request_target the branch, of pull_request refs/pull/<number>/merge.
-    ref: [`refs/heads/${branch}`, "refs/pull/0/merge"],
-    ref_name: [branch, "0/merge"],
-    ref_type: ["branch"],
+    "github.event_name": event,
+    "github.event.pull_request.base.ref": branch,
+    "github.event.pull_request.merged": false,
+    "github.base_ref": branch,
+    // The number of a pull request is not known, and no condition would ask for it.
+    "github.ref": isTarget ? `refs/heads/${branch}` : "refs/pull/0/merge",
+    "github.ref_name": isTarget ? branch : "0/merge",
+    "github.ref_type": "branch",
   };
 }
 

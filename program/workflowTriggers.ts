@@ -6,22 +6,26 @@
 type Filters = Record<string, unknown>;
 
 /** What must be in `types`, where it is given, for every commit of a pull request to be checked. */
-const EVERY_COMMIT = ["opened", "synchronize"];
+export const EVERY_COMMIT = ["opened", "synchronize"];
+
+export interface PullRequestEvent {
+  name: string;
+  /** Whether it also comes when a draft is made ready, which is no commit. */
+  seesReady: boolean;
+}
 
 /**
- * Whether a workflow runs for every commit of every pull request to a branch.
+ * The events by which a workflow runs for every commit of every pull request to a branch.
  *
  * @param on the workflow's `on`: one event, a list, or a map with filters
  */
-export function runsOnPullRequests(on: unknown, branch: string): boolean {
-  return ["pull_request", "pull_request_target"].some((event) => {
-    const filters = filtersOf(on, event);
-    return (
-      filters !== undefined &&
-      branchIsTaken(filters, branch) &&
-      everyPathIsTaken(filters) &&
-      (filters["types"] === undefined || EVERY_COMMIT.every((type) => list(filters["types"]).includes(type)))
-    );
+export function pullRequestEvents(on: unknown, branch: string): PullRequestEvent[] {
+  return ["pull_request", "pull_request_target"].flatMap((name) => {
+    const filters = filtersOf(on, name);
+    if (filters === undefined || !branchIsTaken(filters, branch) || !everyPathIsTaken(filters)) return [];
+    const types = filters["types"] === undefined ? EVERY_COMMIT : list(filters["types"]);
+    if (!EVERY_COMMIT.every((type) => types.includes(type))) return [];
+    return [{ name, seesReady: types.includes("ready_for_review") }];
   });
 }
 

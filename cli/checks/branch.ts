@@ -3,7 +3,7 @@ import { branchName } from "../../components/values/repositoryNames";
 import { parsed, type Workflow } from "../../program/requiredChecks";
 import { readWorkflows } from "../../program/workflows";
 import { runsOnPush } from "../../program/workflowTriggers";
-import type { GithubClient } from "../common/github";
+import type { Github } from "../common/github";
 import { textField } from "../common/http";
 import { failed, note, ok, type Result, skipped } from "../common/result";
 import type { Surroundings } from "../common/context";
@@ -23,7 +23,7 @@ export async function pushTo(around: Surroundings, branch: string): Promise<stri
 }
 
 /** Whether the machine's branch is in its repository; another name there is what git's default made of it. */
-export async function checkBranch(client: GithubClient, repository: string, branch: string): Promise<Result> {
+export async function checkBranch(client: Github, repository: string, branch: string): Promise<Result> {
   const at = `/repos/${repository}`;
   const own = await client.get(`${at}/branches/${encodeURIComponent(branch)}`);
   // GitHub answers with a branch's new name where it was renamed.

@@ -1,4 +1,4 @@
-import type { GithubClient } from "../common/github";
+import type { Github } from "../common/github";
 import { failed, type Result } from "../common/result";
 
 /** What the first update of a stack would find on GitHub, and be refused by half-way. */
@@ -20,7 +20,7 @@ export interface Planned {
  * Finds what is there already and the stack does not have: left by a destroy, or of a second stack in the same checkout.
  * Nothing is said where the stack could not be asked.
  */
-export async function checkExisting(client: GithubClient, planned: Planned): Promise<Result[]> {
+export async function checkExisting(client: Github, planned: Planned): Promise<Result[]> {
   const { owner, name, branch, create, protection, exists, stack, has } = planned;
   if (!exists || has === undefined) return [];
   const fullName = `${owner}/${name}`;

@@ -1,4 +1,4 @@
-import { type GithubClient, githubTrouble } from "../common/github";
+import { type Github, githubTrouble } from "../common/github";
 import { TOKEN_NEEDS } from "../common/githubTrouble";
 import { type GithubUser, type Plan, planOf } from "./githubUser";
 import { field, textField } from "../common/http";
@@ -15,7 +15,7 @@ export interface GithubOwner {
 
 /** The owner's kind, plan and rules, and whether the repository is there. */
 export async function checkGithubOwner(
-  client: GithubClient,
+  client: Github,
   user: GithubUser,
   owner: string,
   name: string,
@@ -50,7 +50,7 @@ function checkPerson(user: GithubUser, owner: string, facts: GithubOwner): void 
   facts.results.push(planResult(facts.plan, owner));
 }
 
-async function checkOrganization(client: GithubClient, owner: string, facts: GithubOwner): Promise<void> {
+async function checkOrganization(client: Github, owner: string, facts: GithubOwner): Promise<void> {
   const organization = await client.get(`/orgs/${owner}`);
   if (organization.status !== 200) {
     const { found, remedy } = githubTrouble(organization);
@@ -102,7 +102,7 @@ function deployKeysResult(deployKeys: GithubOwner["deployKeys"], owner: string):
 }
 
 async function checkRepository(
-  client: GithubClient,
+  client: Github,
   user: GithubUser,
   owner: string,
   name: string,

@@ -1,4 +1,4 @@
-import { type GithubClient, githubTrouble } from "../common/github";
+import { type Github, githubTrouble } from "../common/github";
 import { TOKEN_NEEDS, TOKEN_PAGES } from "../common/githubTrouble";
 import { type Answer, textField } from "../common/http";
 import { failed, note, ok, type Result } from "../common/result";
@@ -17,7 +17,7 @@ export interface GithubUser {
 export type Plan = "free" | "paid" | "unknown";
 
 /** Whether the token works, what it may do and when it ends. */
-export async function checkGithubUser(client: GithubClient): Promise<GithubUser> {
+export async function checkGithubUser(client: Github): Promise<GithubUser> {
   const unknown = { login: "", plan: "unknown" as const };
   if (client.refusal !== "") {
     return { ...unknown, results: [failed("GitHub", client.refusal, "Unset it, and use a repository of github.com.")] };
@@ -36,7 +36,7 @@ export async function checkGithubUser(client: GithubClient): Promise<GithubUser>
   }
   const answer = await client.get("/user");
   const login = textField(answer.body, "login");
-  if (answer.status === 403 && /not accessible by integration/i.test(textField(answer.body, "message"))) {
+  if (githubTrouble(answer).kind === "app") {
     return checkApp(client);
   }
   if (answer.status !== 200 || login === "") {
@@ -51,7 +51,7 @@ export async function checkGithubUser(client: GithubClient): Promise<GithubUser>
 }
 
 /** An App's token has no user, scopes or plan, and GitHub does not tell it what it may do. */
-async function checkApp(client: GithubClient): Promise<GithubUser> {
+async function checkApp(client: Github): Promise<GithubUser> {
   const unknown = { login: "", plan: "unknown" as const };
   const answer = await client.get("/installation/repositories?per_page=1");
   if (answer.status !== 200) {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type GithubClient, githubTrouble } from "../common/github";
+import { type Github, githubTrouble } from "../common/github";
 import { field } from "../common/http";
 import { failed, ok, type Result, skipped } from "../common/result";
 
@@ -8,7 +8,7 @@ import { failed, ok, type Result, skipped } from "../common/result";
 const FILE = "nix/upgrade/github-known-hosts";
 
 /** Compares them with those that GitHub publishes: a changed key stops every upgrade, a wrong one is a stranger's. */
-export async function checkHostKeys(client: GithubClient, folder: string): Promise<Result> {
+export async function checkHostKeys(client: Github, folder: string): Promise<Result> {
   const answer = await client.get("/meta");
   const published = field(answer.body, "ssh_keys");
   if (answer.status !== 200 || !Array.isArray(published)) {

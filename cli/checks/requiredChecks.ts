@@ -1,6 +1,6 @@
 import { isJob, notRun, reportedNames } from "../../program/requiredChecks";
 import { readWorkflows } from "../../program/workflows";
-import { branchRevision, type GithubClient, githubTrouble } from "../common/github";
+import { branchRevision, type Github, githubTrouble } from "../common/github";
 import { field, textField } from "../common/http";
 import { failed, note, ok, type Result, skipped } from "../common/result";
 
@@ -25,7 +25,7 @@ export function checkWorkflows(folder: string, required: string[], branch = "mai
 
 /** Whether the required checks were ever reported: on the branch's newest commit. */
 export async function checkReports(
-  client: GithubClient,
+  client: Github,
   repository: string,
   branch: string,
   required: string[],

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { Github, githubApi, IN_A_JOB } from "../common/github";
+import { hiddenMark, keepMarked } from "../common/marked";
 import { readPreview } from "../preview/read";
 import { GITHUB_LIMIT, toMarkdown } from "../render/markdown";
 import { toTerminal } from "../render/terminal";
 import { driftReport } from "./driftReport";
-import { keepIssue, type Tracker } from "./issue";
+import { issuesOf } from "./issue";
 import { askMachine, machineProblem } from "./machineStatus";
 
 const HELP = `Says whether the infrastructure is still what the program says, and the machine runs main.
@@ -43,15 +45,14 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
   const report = driftReport(preview, machine);
   process.stdout.write(toTerminal(report.report, { colours: process.stdout.isTTY === true }));
 
-  const tracker = trackerOf(env);
-  if (tracker === undefined) return preview.failed ? 1 : 0;
-  const mark = `<!-- drift ${encodeURIComponent(options.stack).replaceAll("--", "-%2D")} -->`;
-  const { done, message } = await keepIssue(tracker, {
-    mark,
-    title: `Drift in ${options.stack}`,
-    text: report.clean ? undefined : toMarkdown(report.report, GITHUB_LIMIT - mark.length - 1),
-  });
-  console.error(message);
+  const { GITHUB_TOKEN: token, GITHUB_REPOSITORY: repository } = env;
+  if (!token || !repository) return preview.failed ? 1 : 0;
+  const github = new Github(githubApi(env), token, IN_A_JOB);
+  const mark = hiddenMark("drift", options.stack);
+  const body = toMarkdown(report.report, GITHUB_LIMIT - mark.length - 1);
+  const text = report.clean ? undefined : { title: `Drift in ${options.stack}`, body };
+  const { done, message } = await keepMarked(github, issuesOf(github, repository), mark, text);
+  console.error(done ? message : `The issue could not be kept: ${message}`);
   return done && !preview.failed ? 0 : 1;
 }
 
@@ -74,12 +75,6 @@ function readOptions(argv: string[]) {
     return `--exit-code must be a number, but is ${JSON.stringify(values["exit-code"])}.\n`;
   }
   return { preview, stack, url, revision, exitCode, log: values.log };
-}
-
-function trackerOf(env: NodeJS.ProcessEnv): Tracker | undefined {
-  const { GITHUB_TOKEN: token, GITHUB_REPOSITORY: repository } = env;
-  if (!token || !repository) return undefined;
-  return { api: (env["GITHUB_API_URL"] ?? "https://api.github.com").replace(/(?<!\/)\/+$/, ""), repository, token };
 }
 
 main(process.argv.slice(2), process.env).then(

@@ -1,58 +1,236 @@
+import { Octokit } from "@octokit/core";
+import { retry } from "@octokit/plugin-retry";
+import { throttling } from "@octokit/plugin-throttling";
 import { type BranchAnswer, revisionFrom } from "../../components/deploy/revision.mjs";
-import { type GithubTrouble, githubTrouble as troubleOf } from "./githubTrouble";
 import { githubServer } from "../../components/values/githubServer";
-import { type Answer, ask, textField } from "./http";
 import type { Surroundings } from "./context";
+import { type GithubTrouble, githubTrouble as troubleIn } from "./githubTrouble";
+import { type Answer, boundedFetch, json, noAnswer, textField, troubleOf } from "./http";
+import { UserError } from "./userError";
 
-/** GitHub's REST API as this computer reaches it. */
-export interface GithubClient {
-  /** Where the token is from, in words; empty without one. */
-  source: string;
-  /** Why nothing is asked: the provider would talk to another server than github.com. Empty: it would not. */
-  refusal: string;
-  get(path: string): Promise<Answer>;
+/** How long GitHub is waited for. */
+export interface Patience {
+  /** For one answer. */
+  requestSeconds: number;
+  /** How often one request is tried. */
+  attempts: number;
+  /** GitHub may ask to wait longer than anybody wants to. */
+  longestWaitSeconds: number;
+  /** Tests hurry: how long a second of waiting is. Writes are spaced out only where it is one. */
+  secondMilliseconds: number;
 }
 
-/** The token as Pulumi's GitHub provider finds it: GITHUB_TOKEN, or the GitHub CLI's. */
-export async function githubClient(around: Surroundings): Promise<GithubClient> {
+/** A job in a workflow has time: a limit that is not the hour's ends within a minute. */
+export const IN_A_JOB: Patience = {
+  requestSeconds: 30,
+  attempts: 5,
+  longestWaitSeconds: 90,
+  secondMilliseconds: 1000,
+};
+
+/** Where GitHub's REST API is, without a slash at its end: as a workflow is told, or Pulumi's provider. */
+export function githubApi(env: NodeJS.ProcessEnv): string {
+  return (env["GITHUB_API_URL"] || env["GITHUB_BASE_URL"] || "https://api.github.com").replace(/(?<!\/)\/+$/, "");
+}
+
+/** GitHub's REST API. What is tried again, and after how long, `githubTrouble` alone says. */
+export class Github {
+  private readonly octokit: Octokit;
+
+  /**
+   * @param source where the token is from, in words; empty without a usable one
+   * @param refusal why nothing is asked; empty: it is
+   */
+  constructor(
+    api: string,
+    token: string,
+    readonly patience: Patience,
+    readonly source = "GITHUB_TOKEN",
+    readonly refusal = isToken(token)
+      ? ""
+      : "the token has signs that none has: it was copied with something beside it",
+  ) {
+    this.octokit = new Client({
+      baseUrl: api,
+      userAgent: "pulumi-nixos",
+      // It would warn of deprecations, which only a newer version of this program can do something about.
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      request: { fetch: (url: string, init: RequestInit) => boundedFetch(url, init, patience.requestSeconds) },
+      retry: { retryAfterBaseValue: patience.secondMilliseconds },
+      // The answer has been judged before it comes there; what is left is the pace, which GitHub asks for.
+      throttle: {
+        enabled: patience.secondMilliseconds === 1000,
+        onRateLimit: () => false,
+        onSecondaryRateLimit: () => false,
+      },
+      patience,
+    });
+    // Not by its own way to a token, which takes some for another kind.
+    if (token !== "")
+      this.octokit.hook.before("request", ({ headers }) => void (headers.authorization = `Bearer ${token}`));
+  }
+
+  /** What GitHub answers in the end, whatever that is. */
+  async ask(method: string, path: string, data?: object): Promise<Answer> {
+    if (this.refusal !== "") return noAnswer(this.refusal);
+    try {
+      // A redirect of something that changes could carry it elsewhere; one of a question only leads on from an old name.
+      const request = { redirect: method === "GET" ? "follow" : "manual" } as const;
+      // Signs of a template, which a path is not.
+      const url = path.replace(/[{}]/g, encodeURIComponent);
+      return (await this.octokit.request({ method: method as "GET", url, data, request })).data as Answer;
+    } catch (error) {
+      if (error instanceof Refused) return error.answer;
+      throw error;
+    }
+  }
+
+  get(path: string): Promise<Answer> {
+    return this.ask("GET", path);
+  }
+
+  /** The answer to what must succeed; otherwise throws what is wrong, and what to do, which `needs` may say better. */
+  async send(doing: string, method: string, path: string, data?: object, needs: Needs = {}): Promise<Answer> {
+    const answer = await this.ask(method, path, data);
+    if (isGood(answer)) return answer;
+    throw new GithubError(doing, answer, needs);
+  }
+
+  /** Everything on the pages of a list. */
+  async list(doing: string, path: string, needs: Needs = {}): Promise<unknown[]> {
+    const all: unknown[] = [];
+    for (let page = 1; ; page++) {
+      const { body } = await this.send(
+        doing,
+        "GET",
+        `${path}${path.includes("?") ? "&" : "?"}per_page=100&page=${page}`,
+        undefined,
+        needs,
+      );
+      if (!Array.isArray(body)) throw new UserError(`${doing}: GitHub answers with something else than a list.`);
+      all.push(...(body as unknown[]));
+      if (body.length < 100) return all;
+    }
+  }
+
+  /** Whose token it is; undefined for the token of a workflow, which acts as a bot and may not ask. */
+  async login(): Promise<string | undefined> {
+    const answer = await this.get("/user");
+    if (isGood(answer)) return textField(answer.body, "login") || undefined;
+    if (["app", "forbidden"].includes(githubTrouble(answer).kind)) return undefined;
+    throw new GithubError("asking whose token this is", answer);
+  }
+}
+
+/** The way out of a trouble in a certain place, by its kind. */
+export type Needs = Partial<Record<GithubTrouble["kind"], string>>;
+
+/** An answer that was not hoped for, in words. */
+export class GithubError extends UserError {
+  readonly trouble: GithubTrouble;
+
+  constructor(doing: string, answer: Answer, needs: Needs = {}) {
+    const trouble = githubTrouble(answer);
+    const tried = (answer.attempts ?? 1) > 1 ? ` (${answer.attempts} attempts)` : "";
+    super(`${doing}: ${trouble.found}${tried}. ${needs[trouble.kind] ?? trouble.remedy}`);
+    this.trouble = trouble;
+  }
+}
+
+/** Such an answer on its way through the plug-in for retries, which reads in `request` how often and after how long. */
+class Refused extends Error {
+  readonly request: { request: { retries: number; retryAfter: number } };
+
+  constructor(
+    readonly answer: Answer,
+    retries: number,
+    retryAfter: number,
+  ) {
+    super("refused");
+    this.request = { request: { retries, retryAfter } };
+  }
+}
+
+/** Before the plug-ins: the one place that decides what is tried again. */
+function judge(octokit: Octokit, options: object): void {
+  const { patience } = options as { patience: Patience };
+  octokit.hook.wrap("request", async (request, options) => {
+    const before = Number(options.request["retryCount"] ?? 0);
+    const answer = { ...(await answerOf(() => request(options), patience)), attempts: before + 1 };
+    if (isGood(answer))
+      return { url: options.url, status: answer.status, headers: {}, data: answer, retryCount: before };
+    const { retry, kind, wait = 2 ** before } = githubTrouble(answer);
+    // What was to be created may be there although the answer was lost: asking again would make a second one.
+    const lost = options.method === "POST" && kind !== "rate-limit";
+    const again = retry && !lost && wait <= patience.longestWaitSeconds;
+    throw new Refused(answer, again ? patience.attempts - 1 : 0, wait);
+  });
+}
+
+const Client = Octokit.plugin(judge, retry, throttling);
+
+interface Response {
+  status: number;
+  headers: object;
+  data?: unknown;
+}
+
+/** What Octokit returns or throws, as one thing. */
+async function answerOf(request: () => Response | Promise<Response>, patience: Patience): Promise<Answer> {
+  let response: Response;
+  try {
+    response = await request();
+  } catch (error) {
+    const { response: refused, cause } = error as { response?: Response; cause?: Error };
+    if (refused === undefined) return noAnswer(troubleOf(cause ?? (error as Error), patience.requestSeconds));
+    response = refused;
+  }
+  const { status, data } = response;
+  const headers = new Headers(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
+  const text = typeof data === "string" ? data : "";
+  // It has read what is called JSON. A proxy may call it something else.
+  const body = typeof data === "object" ? data : json(text);
+  if (status === 200 && body === undefined) return noAnswer("the answer is no JSON");
+  return { status, headers, body, text, trouble: "" };
+}
+
+export function isGood({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** A header cannot hold a newline, and fetch would print the token in its error. */
+function isToken(token: string): boolean {
+  return /^[\x21-\x7e]*$/.test(token);
+}
+
+/** A person waits at the terminal. */
+const AT_A_TERMINAL = { attempts: 2, longestWaitSeconds: 5, secondMilliseconds: 1000 };
+
+/** As this computer reaches it: with the token that Pulumi's GitHub provider finds, GITHUB_TOKEN or the GitHub CLI's. */
+export async function githubClient(around: Surroundings): Promise<Github> {
   const { env } = around;
   let token = env["GITHUB_TOKEN"] ?? "";
-  let source = token === "" ? "" : "GITHUB_TOKEN";
+  let source = "GITHUB_TOKEN";
   if (token === "") {
     const gh = await around.run(env["GH_PATH"] ?? "gh", ["auth", "token", "--hostname", "github.com"], {
       starts: "gh",
     });
     token = gh.code === 0 ? gh.stdout.trim() : "";
-    source = token === "" ? "" : "the GitHub CLI";
+    source = "the GitHub CLI";
   }
-  // The provider's own variable. An emulator may be named in it.
-  const base = (env["GITHUB_BASE_URL"] || "https://api.github.com").replace(/\/$/, "");
-  const refusal = githubServer("GITHUB_BASE_URL", env["GITHUB_BASE_URL"])[0] ?? "";
-  const headers = {
-    accept: "application/vnd.github+json",
-    "user-agent": "pulumi-nixos",
-    "x-github-api-version": "2022-11-28",
-    ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
-  };
-  // A header cannot hold a newline, and fetch would print the token in its error.
-  const usable = /^[\x21-\x7e]*$/.test(token);
-  return {
-    source: usable ? source : "",
-    refusal,
-    get: (path) =>
-      refusal === ""
-        ? ask(`${base}${path}`, { headers: usable ? headers : {} }, around.patienceSeconds)
-        : Promise.resolve({ status: 0, headers: new Headers(), body: undefined, text: "", trouble: refusal }),
-  };
+  if (!isToken(token)) token = "";
+  const refusal = ["GITHUB_API_URL", "GITHUB_BASE_URL"].flatMap((name) => githubServer(name, env[name]))[0] ?? "";
+  const patience = { ...AT_A_TERMINAL, requestSeconds: around.patienceSeconds };
+  return new Github(githubApi(env), token, patience, token === "" ? "" : source, refusal);
 }
 
 /** Which revision the branch of a repository is at: by its exact reference, as a tag may have the same name. */
 export async function branchRevision(
-  client: GithubClient,
+  github: Github,
   repository: string,
   branch: string,
 ): Promise<BranchAnswer | { trouble: GithubTrouble }> {
-  const answer = await client.get(`/repos/${repository}/git/ref/heads/${branch}`);
+  const answer = await github.get(`/repos/${repository}/git/ref/heads/${branch}`);
   if (answer.status === 200) return revisionFrom(answer.body, branch);
   // 404: there is no such branch, or no such repository for this token; 409: the repository is empty.
   return [404, 409].includes(answer.status) ? { missing: true } : { trouble: githubTrouble(answer) };
@@ -60,5 +238,5 @@ export async function branchRevision(
 
 /** What an answer other than the hoped-for one means, and what to do. */
 export function githubTrouble({ status, headers, body, trouble }: Answer): GithubTrouble {
-  return troubleOf({ status, headers, message: textField(body, "message"), trouble });
+  return troubleIn({ status, headers, message: textField(body, "message"), trouble });
 }

@@ -1,4 +1,4 @@
-import { parseJson } from "../../components/values/nesting";
+import { isDeepJson, TOO_DEEP } from "../../components/values/nesting";
 
 /** What a server answered; `status` 0 means that it did not, and `trouble` says why. */
 export interface Answer {
@@ -8,6 +8,8 @@ export interface Answer {
   /** The answer as it came: some of AWS's are XML. */
   text: string;
   trouble: string;
+  /** How often it was asked for, where that may be more than once. */
+  attempts?: number;
 }
 
 /** More than any page of GitHub's. */
@@ -21,41 +23,55 @@ export async function ask(
   mostBytes = MOST_BYTES,
 ): Promise<Answer> {
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceSeconds * 1000) });
-    const text = await boundedText(response, mostBytes);
+    const response = await boundedFetch(url, init, patienceSeconds, mostBytes);
+    const text = await response.text();
     return { status: response.status, headers: response.headers, body: json(text), text, trouble: "" };
   } catch (error) {
-    const trouble = troubleOf(error as Error, patienceSeconds);
-    return { status: 0, headers: new Headers(), body: undefined, text: "", trouble };
+    return noAnswer(troubleOf(error as Error, patienceSeconds));
   }
 }
 
-class AnswerTooLong extends Error {}
+/** What stands for the answer of a server that gave none. */
+export function noAnswer(trouble: string): Answer {
+  return { status: 0, headers: new Headers(), body: undefined, text: "", trouble };
+}
 
-/** The text of an answer; one that goes on without end is an error, and not kept. */
-export async function boundedText(response: Response, most = MOST_BYTES): Promise<string> {
+/** `fetch` with the whole answer, which must come in time and have an end, in its length as in the depth of its JSON. */
+export async function boundedFetch(
+  url: string,
+  init: RequestInit,
+  patienceSeconds: number,
+  mostBytes = MOST_BYTES,
+): Promise<Response> {
+  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(patienceSeconds * 1000) });
   const decoder = new TextDecoder();
   let [text, bytes] = ["", 0];
   // Leaving the loop ends the connection.
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length;
-    if (bytes > most) throw new AnswerTooLong(`the answer is longer than ${most.toLocaleString("en-US")} bytes`);
+    if (bytes > mostBytes) throw new Unusable(`the answer is longer than ${mostBytes.toLocaleString("en-US")} bytes`);
     text += decoder.decode(chunk, { stream: true });
   }
-  return text + decoder.decode();
+  text += decoder.decode();
+  if (isDeepJson(text)) throw new Unusable(`the answer is no JSON that anybody means: ${TOO_DEEP}`);
+  return new Response(text === "" ? null : text, response);
 }
 
-function json(text: string): unknown {
+class Unusable extends Error {}
+
+/** What a text says as JSON; undefined: it is none. */
+export function json(text: string): unknown {
   try {
-    return parseJson(text);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-function troubleOf(error: Error, patienceSeconds: number): string {
+/** Why no answer came, or none that is of use. */
+export function troubleOf(error: Error, patienceSeconds: number): string {
   if (error.name === "TimeoutError") return `no answer within ${patienceSeconds} s`;
-  if (error instanceof AnswerTooLong) return error.message;
+  if (error instanceof Unusable) return error.message;
   // fetch wraps what the network said.
   const cause = error.cause instanceof Error ? error.cause : error;
   return "code" in cause ? `no connection (${String(cause.code)})` : `no connection (${cause.message})`;

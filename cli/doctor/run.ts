@@ -9,7 +9,7 @@ import { checkOrigin } from "../checks/git";
 import { checkExisting } from "../checks/existing";
 import { checkGithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
-import { branchRevision, type GithubClient, githubClient } from "../common/github";
+import { branchRevision, type Github, githubClient } from "../common/github";
 import { checkHostKeys } from "../checks/hostKeys";
 import { checkInputs } from "../checks/inputs";
 import { checkLocal } from "../checks/local";
@@ -128,12 +128,7 @@ function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promi
   return secretsResults({ around, stack: { keys }, sops: () => findSops(around) });
 }
 
-async function githubSection(
-  around: Surroundings,
-  client: GithubClient,
-  project: Project,
-  stack: string,
-): Promise<Result[]> {
+async function githubSection(around: Surroundings, client: Github, project: Project, stack: string): Promise<Result[]> {
   const { owner, name, branch } = project.repository;
   const user = await checkGithubUser(client);
   const hostKeys = await checkHostKeys(client, around.folder);
@@ -154,7 +149,7 @@ async function githubSection(
 
 async function machineSection(
   around: Surroundings,
-  client: GithubClient,
+  client: Github,
   { repository }: Project,
   stack: Stack,
   flags: { host?: string; port: string },

@@ -125,8 +125,7 @@ function targetOf(
     ...(number === undefined ? ["the number of the pull request (--pull-request)"] : []),
   ];
   if (missing.length > 0) return { missing };
-  const api = (env["GITHUB_API_URL"] ?? "https://api.github.com").replace(/(?<!\/)\/+$/, "");
-  return { api, repository: repository!, pullRequest: Number(number), token };
+  return { repository: repository!, pullRequest: Number(number) };
 }
 
 /** The event that started a workflow; no event when there is none. */

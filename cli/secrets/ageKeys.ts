@@ -3,6 +3,7 @@ import path from "node:path";
 import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import type { Surroundings } from "../common/context";
 import { Refusal } from "../common/refusal";
+import { makePrivateFile } from "../common/write";
 
 /** An age key of the person at this computer. */
 export interface AdminKey {
@@ -44,15 +45,10 @@ export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "fo
   const recipient = recipientOfIdentity(identity);
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const text = `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n`;
-  try {
-    fs.writeFileSync(file, text, { flag: "wx", mode: 0o600 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    throw new Refusal(
-      `${file} is there, but holds no age key that this program knows. Put a key in it: age-keygen >> ${file}`,
-    );
-  }
-  return { recipient, place: file };
+  if (makePrivateFile(file, text)) return { recipient, place: file };
+  throw new Refusal(
+    `${file} is there, but holds no age key that this program knows. Put a key in it: age-keygen >> ${file}`,
+  );
 }
 
 /** What is wrong with a key's file; empty when nothing is. */

@@ -4,7 +4,7 @@ import path from "node:path";
 import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { environmentFor } from "../../components/deploy/process.mjs";
 import { failureOf, findProgram, type Ran, type Surroundings } from "../common/context";
-import { readIfThere, replaceFile } from "./files";
+import { readIfThere, replaceFile } from "../common/write";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { refuseReadable } from "./readable";
 import { Refusal } from "../common/refusal";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Surroundings } from "../common/context";
-import { readIfThere, replaceFile } from "./files";
+import { readIfThere, replaceFile } from "../common/write";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import type { Person } from "../common/person";
 import { findSops, type Sops } from "./sops";

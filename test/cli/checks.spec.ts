@@ -330,6 +330,8 @@ describe("checks", () => {
           /^failed GitHub: GITHUB_BASE_URL: got .*Enterprise Server and \*\.ghe\.com are not supported/,
         );
         assert.deepEqual((await checkGithubOwner(other, user, "octo", "server")).results, []);
+        const own = await checkGithubUser(await client({ GITHUB_API_URL: url }));
+        assert.match(all(own.results), /^failed GitHub: GITHUB_API_URL: got /);
       });
     }
 

@@ -64,7 +64,7 @@ describe("npm run preview-comment", () => {
   it("posts in GitHub Actions without further options", async () => {
     const { code, stdout, stderr } = await run(["--preview", recorded("replace"), "--exit-code", "0"], actions());
     assert.deepEqual([code, stdout], [0, ""]);
-    assert.match(stderr, /^created the comment \d+ on example\/server#1\n$/);
+    assert.match(stderr, /^Created the comment \d+ on example\/server#1\.\n$/);
     const [comment] = await github.comments();
     assert.match(comment!.body, /^<!-- preview-comment pulumi-nixos\/dev -->\n### ⚠️ `pulumi-nixos\/dev`: 1 replaced/);
     assert.match(comment!.body, /actions\/runs\/7>\) · commit `abcdef0`\n$/);

@@ -3,30 +3,37 @@
  * limit on a comment's length, and how it treats the token of a workflow, which is injected here as it is documented.
  */
 import * as assert from "node:assert/strict";
-import { marker, type Patience, postComment, type Target } from "../../cli/preview/comment";
+import { Github, githubApi, IN_A_JOB } from "../../cli/common/github";
+import { keepMarked } from "../../cli/common/marked";
+import { commentsOn, marker } from "../../cli/preview/comment";
 import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "./githubServer";
 
 const MARK = marker("pulumi-nixos", "dev");
 /** As patient as in earnest, but in milliseconds. */
-const QUICK: Partial<Patience> = { firstDelaySeconds: 0.001, longestDelaySeconds: 0.1 };
+const QUICK = { ...IN_A_JOB, secondMilliseconds: 1 };
 
 describe("posting the comment", () => {
   let github: GithubServer;
-  let target: Target;
+  let pullRequest: number;
+  let api: string;
 
   beforeEach(async () => {
     github = await GithubServer.start();
-    target = { api: github.url, repository: REPOSITORY, pullRequest: 1, token: TOKEN };
+    api = github.url;
+    pullRequest = 1;
   });
   afterEach(() => github.stop());
 
-  const post = (text: string, mark = MARK) => postComment(target, mark, text, QUICK);
+  const post = (body: string, mark = MARK) => {
+    const client = new Github(api, TOKEN, QUICK);
+    return keepMarked(client, commentsOn(client, { repository: REPOSITORY, pullRequest }), mark, { body });
+  };
   const bodies = async () => (await github.comments()).map(({ body }) => body);
   const written = () => github.asked.filter(({ method }) => method !== "GET").map(({ method }) => method);
 
   it("creates it once and edits it from then on", async () => {
-    assert.equal((await post("one")).posted, true);
-    assert.equal((await post("two")).posted, true);
+    assert.equal((await post("one")).done, true);
+    assert.equal((await post("two")).done, true);
     assert.deepEqual(await bodies(), [`${MARK}\ntwo`]);
     assert.deepEqual(written(), ["POST", "PATCH"]);
   });
@@ -68,12 +75,12 @@ describe("posting the comment", () => {
   it("works with the token of a workflow, which may not ask who it is", async () => {
     const refused = { status: 403, body: '{"message": "Resource not accessible by integration"}' };
     github.fail(/^GET \/user/, refused);
-    assert.equal((await post("one")).posted, true);
+    assert.equal((await post("one")).done, true);
   });
 
   it("leaves one comment after two runs at the same time", async () => {
     const [one, other] = await Promise.all([post("one"), post("two")]);
-    assert.deepEqual([one.posted, other.posted], [true, true]);
+    assert.deepEqual([one.done, other.done], [true, true]);
     const left = await bodies();
     assert.equal(left.length, 1);
     await post("three");
@@ -90,55 +97,61 @@ describe("posting the comment", () => {
     for (const request of ["GET \\/user", "GET \\/repos", "POST"]) {
       it(`tries again after ${what} (${request.replace("\\", "")})`, async () => {
         github.fail(new RegExp(`^${request}`), ...faults);
-        const { posted, message } = await post("one");
-        assert.equal(posted, true, message);
+        const { done, message } = await post("one");
+        assert.equal(done, true, message);
         assert.deepEqual(await bodies(), [`${MARK}\none`]);
       });
     }
   }
 
+  it("waits as long as GitHub asks before it tries again", async () => {
+    github.fail(/^GET \/user/, { status: 503, headers: { "retry-after": "80" } });
+    const begun = performance.now();
+    assert.equal((await post("one")).done, true);
+    // A second is a millisecond here.
+    assert.ok(performance.now() - begun >= 80);
+  });
+
   it("makes no second comment when only the answer to the first was lost", async () => {
     github.fail(/^POST/, "lost");
-    assert.equal((await post("one")).posted, true);
+    assert.equal((await post("one")).done, true);
     assert.deepEqual(await bodies(), [`${MARK}\none`]);
     assert.deepEqual(written(), ["POST"]);
   });
 
   it("tries again when an answer breaks off", async () => {
     github.fail(/^GET \/repos/, "truncate");
-    assert.equal((await post("one")).posted, true);
+    assert.equal((await post("one")).done, true);
   });
 
   it("gives up after five attempts and says so", async () => {
     github.fail(/^POST/, ...Array.from({ length: 9 }, () => ({ status: 502 })));
-    const { posted, message } = await post("one");
-    assert.equal(posted, false);
-    assert.match(message, /writing the comment: GitHub answered 502 \(injected\)\..*\(5 attempts\)/);
+    const { done, message } = await post("one");
+    assert.equal(done, false);
+    assert.match(message, /^writing it: GitHub answers with status 502: injected \(5 attempts\)\. /);
     assert.equal(written().length, 5);
   });
 
   it("does not wait for a rate limit that ends in an hour", async () => {
     const reset = String(Math.ceil(Date.now() / 1000) + 3600);
     github.fail(/^POST/, { status: 403, headers: { "x-ratelimit-remaining": "0", "x-ratelimit-reset": reset } });
-    const { posted, message } = await post("one");
-    assert.equal(posted, false);
-    assert.match(message, /rate limit is used up\. GitHub asks to wait 3[56]\d\d seconds, which is too long/);
+    const { done, message } = await post("one");
+    assert.equal(done, false);
+    assert.match(message, /limit of requests is used up \(403: injected\)\. Wait and run this again\. It ends at /);
     assert.equal(written().length, 1);
   });
 
   for (const [status, pattern] of [
-    [401, /wrong or has expired.*GITHUB_TOKEN/],
+    [401, /token: it has expired.*settings\/tokens/],
     [403, /pull-requests: write.*forks.*locked/],
     [404, /no example\/server#1, or the token cannot see it/],
-    [410, /gone or turned off/],
-    [422, /does not accept the text/],
-    [301, /repository has moved/],
-    [418, /not expected/],
+    [422, /does not accept the request \(422: injected\)/],
+    [301, /renamed or transferred/],
   ] as const) {
     it(`explains a ${status} and does not try again`, async () => {
       github.fail(/^POST/, { status });
-      const { posted, message } = await post("one");
-      assert.equal(posted, false);
+      const { done, message } = await post("one");
+      assert.equal(done, false);
       assert.match(message, pattern);
       assert.doesNotMatch(message, new RegExp(TOKEN));
       assert.equal(written().length, 1);
@@ -146,17 +159,29 @@ describe("posting the comment", () => {
   }
 
   it("explains a pull request that is not there", async () => {
-    target.pullRequest = 77;
-    const { posted, message } = await post("one");
-    assert.equal(posted, false);
+    pullRequest = 77;
+    const { done, message } = await post("one");
+    assert.equal(done, false);
     assert.match(message, /404.*no example\/server#77/);
   });
 
   it("explains a server that is not there", async () => {
-    target.api = "http://127.0.0.1:9";
-    const { posted, message } = await post("one");
-    assert.equal(posted, false);
-    assert.match(message, /no answer from http:\/\/127\.0\.0\.1:9: .*\(5 attempts\)/);
+    api = "http://127.0.0.1:9";
+    const { done, message } = await post("one");
+    assert.equal(done, false);
+    assert.match(
+      message,
+      /^asking whose token this is: GitHub: no connection \(.*\) \(5 attempts\)\. Check the network/,
+    );
+  });
+});
+
+describe("GitHub's address", () => {
+  it("is the workflow's, the provider's or github.com's, in this order", () => {
+    assert.equal(githubApi({}), "https://api.github.com");
+    assert.equal(githubApi({ GITHUB_API_URL: "", GITHUB_BASE_URL: "http://127.0.0.1:1/" }), "http://127.0.0.1:1");
+    const both = { GITHUB_API_URL: "https://github.example.com/api/v3//", GITHUB_BASE_URL: "https://api.github.com" };
+    assert.equal(githubApi(both), "https://github.example.com/api/v3");
   });
 });
 

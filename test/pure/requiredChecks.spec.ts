@@ -135,7 +135,7 @@ describe("unreportedChecks", () => {
     ["false", false],
     ["${{ false }}", false],
     ["github.event_name == 'push'", false],
-    ["${{ github.event_name != 'pull_request' }}", true],
+    ["${{ github.event_name != 'pull_request' }}", false],
     ["github.ref == 'refs/heads/develop'", false],
     ["github.base_ref == 'develop'", false],
     ["vars.ON == 'yes' && github.event_name == 'push'", false],
@@ -144,9 +144,40 @@ describe("unreportedChecks", () => {
     ["github.event_name == 'push' || github.event_name == 'pull_request'", true],
     ["vars.CACHE != ''", true],
     ["true", true],
+    // As public workflows write them.
+    [
+      "success() && github.event_name == 'push' && (github.ref == 'refs/heads/auto' || github.ref == 'refs/heads/try')",
+      false,
+    ],
+    ["!success() && (github.event_name == 'push')", false],
+    ["startsWith(github.ref, 'refs/tags/')", false],
+    ["${{ startsWith(github.ref, 'refs/tags/v') && !contains(github.ref, 'rc') }}", false],
+    ["github.event_name == 'PULL_REQUEST'", true],
+    ["github['event_name'] == 'push'", false],
+    ["github.event_name == 'workflow_dispatch' || inputs.force", true],
+    [
+      "(github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository) && true",
+      true,
+    ],
+    ["contains(github.event.pull_request.labels.*.name, 'early') || !github.event.pull_request.draft", true],
+    ["github.event.pull_request.draft", false],
+    ["github.event.pull_request.merged == true", false],
+    ["github.event.action == 'opened'", false],
+    ["github.event.action != 'closed'", true],
+    ["contains(fromJSON('[1]'), github.event_name)", true],
+    ["always() && github.event_name == 'push'", false],
+    ["failure()", true],
+    ["${{ github.event_name == 'push' }} && vars.ON", true],
+    ["0 > 1", false],
+    ["'' || null", false],
+    ["github.event_name = 'push'", true],
+    ["(((", true],
+    ["(".repeat(100_000), true],
+    ["!".repeat(100_000), true],
+    [`${"(".repeat(40)}false${")".repeat(40)}`, false],
   ];
   for (const [condition, expected] of conditions) {
-    it(`${expected ? "counts" : "does not count"} a job if ${condition}`, () => {
+    it(`${expected ? "counts" : "does not count"} a job if ${condition.slice(0, 120)}`, () => {
       const job = `  x:\n    name: build\n    if: "${condition}"\n`;
       assert.equal(reported("build", workflow(PULL_REQUESTS, job)), expected);
       assert.equal(
@@ -155,6 +186,50 @@ describe("unreportedChecks", () => {
       );
     });
   }
+
+  it("does not count a job that needs one which never runs, but one that asks how it ended", () => {
+    const first = "  first:\n    if: github.event_name == 'push'\n";
+    const last = (more: string) =>
+      `  middle:\n    needs: first\n  last:\n    name: build\n    needs: [other, middle]\n${more}`;
+    const other = "  other: {}\n";
+    for (const more of ["", "    if: success()\n", "    if: vars.ON\n"]) {
+      assert.equal(reported("build", workflow(PULL_REQUESTS, first + last(more) + other)), false, more);
+    }
+    for (const more of ["    if: always()\n", "    if: ${{ !cancelled() }}\n", "    if: failure()\n"]) {
+      assert.equal(reported("build", workflow(PULL_REQUESTS, first + last(more) + other)), true, more);
+    }
+    assert.equal(reported("build", workflow(PULL_REQUESTS, last("") + other)), true, "needs what is not there");
+    const circle = "  a:\n    needs: build\n  build:\n    needs: [a, a]\n";
+    assert.equal(reported("build", workflow(PULL_REQUESTS, circle)), true);
+  });
+
+  // A draft's skipped check counts as passed, and making it ready starts no run by itself.
+  for (const condition of [
+    "${{ !github.event.pull_request.draft }}",
+    "github.event.pull_request.draft == false && ! contains(github.event.sender.login, 'bot')",
+  ]) {
+    it(`counts a job if ${condition} only where it runs when a draft is made ready`, () => {
+      const job = `  x:\n    name: build\n    if: "${condition}"\n`;
+      const types = (more: string) => `on: {pull_request: {types: [opened, synchronize, reopened${more}]}}`;
+      assert.equal(reported("build", workflow(PULL_REQUESTS, job)), false);
+      assert.equal(reported("build", workflow(types(""), job)), false);
+      assert.equal(reported("build", workflow(types(", ready_for_review"), job)), true);
+    });
+  }
+
+  it("counts a job by the event that starts it: of two, one is enough", () => {
+    const job = "  x:\n    name: build\n    if: github.event_name == 'pull_request_target'\n";
+    assert.equal(reported("build", workflow("on: [pull_request, pull_request_target]", job)), true);
+    assert.equal(reported("build", workflow("on: {pull_request: , pull_request_target: {branches: [x]}}", job)), false);
+  });
+
+  it("reads filters below an empty line and a comment", () => {
+    const job = "  x:\n    name: build\n";
+    for (const between of ["\n", "\n\n", "  # only there\n", "# only there\n", "    # only there\n", "   \n"]) {
+      const on = `on:\n  pull_request:\n${between}    branches: [develop]\n`;
+      assert.equal(reported("build", workflow(on, job)), false, JSON.stringify(between));
+    }
+  });
 
   // Fault 101
   it("refuses a required check whose workflow leaves out the protected branch, and says why", () => {
