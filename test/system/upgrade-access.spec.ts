@@ -136,7 +136,7 @@ describe("the way in for deployments, after a change of", () => {
   ] as const) {
     describe(where, () => {
       for (const one of cases) {
-        // Fault 114
+        // Fault 115
         it(`${one.what}: ${one.said ? "refused" : "as it was"}`, async () => {
           const lines = await said(one, key);
           if (one.said === undefined) assert.deepEqual(lines, []);

@@ -85,7 +85,7 @@ describe("what the machine says after an outage", () => {
     }
 
     for (const kind of ["contact", "looking", "behind", "branch", "token"]) {
-      // Fault 115
+      // Fault 116
       it(`shows it too where the record was written while the clock was years ahead (${kind})`, async () => {
         record("probe", { at: now - 5, tokenExpires: now + HOUR, problems: [problem(kind)] });
         const ahead = { check: now + 50_000 * HOUR, success: now + 50_000 * HOUR, notBefore: now + 50_000 * HOUR };
