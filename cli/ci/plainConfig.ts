@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { parse, stringify } from "yaml";
+import { stringify } from "yaml";
+import { readStackFile } from "../common/stackFile";
 
 /**
  * Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
@@ -8,8 +9,7 @@ import { parse, stringify } from "yaml";
  *   npx tsx cli/ci/plainConfig.ts Pulumi.dev.yaml
  */
 function plainConfig(file: string): string {
-  const settings = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: Record<string, unknown> };
-  const plain = Object.entries(settings.config ?? {}).filter(([, value]) => !isSecure(value));
+  const plain = Object.entries(readStackFile(readFileSync(file, "utf8"), file)).filter(([, value]) => !isSecure(value));
   return stringify({ config: Object.fromEntries(plain) });
 }
 

@@ -5,7 +5,8 @@ import type { Project } from "../common/project";
 import type { Prompts } from "../common/prompts";
 import { askRest } from "./questions";
 import { askWayOut, chooseAccess, protectionRefused, REFUSED_PROTECTION } from "./rules";
-import { Refusal, type Ui } from "./ui";
+import { Refusal } from "../common/refusal";
+import type { Ui } from "./ui";
 
 /** All answers: given ones first, then asked ones or what the files and GitHub say, within GitHub's rules. */
 export async function decide(

@@ -8,7 +8,8 @@ import { configurationProblems, type Project, REPOSITORY_FILE } from "../common/
 import type { Prompts } from "../common/prompts";
 import { changeRepositoryJson } from "./repositoryJson";
 import { changeStackFile } from "../common/stackFile";
-import { Refusal, type Ui } from "./ui";
+import { Refusal } from "../common/refusal";
+import type { Ui } from "./ui";
 import { writeFiles } from "../common/write";
 
 interface Change {

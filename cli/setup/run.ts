@@ -18,7 +18,8 @@ import { type Flags, flagFor, HELP, readFlags } from "./flags";
 import { type Project, readProjectFiles } from "../common/project";
 import { isFarewell, type Prompts } from "../common/prompts";
 import { askRepository } from "./questions";
-import { Refusal, type Ui } from "./ui";
+import { Refusal } from "../common/refusal";
+import type { Ui } from "./ui";
 
 const WRITTEN = 0;
 const CHECK_FAILED = 1;

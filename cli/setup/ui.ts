@@ -5,6 +5,3 @@ export interface Ui {
   say(text: string): void;
   prompts?: Prompts;
 }
-
-/** Nothing was written, for the reason that the message gives. */
-export class Refusal extends Error {}

@@ -80,7 +80,7 @@ creation_rules:
   });
 
   for (const [what, text, message] of [
-    ["it is not YAML", "creation_rules: [", /^\.sops\.yaml is not YAML: /],
+    ["it is not YAML", "creation_rules: [", /^\.sops\.yaml: is not YAML: /],
     [
       "it has several key groups",
       `creation_rules:\n  - key_groups:\n      - age: [${ALICE}]\n      - age: [${BOB}]\n`,
