@@ -2,8 +2,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { ADOPTING } from "./signals";
 
 /** Outputs know it, and their types do not say so. */
-interface Knowing {
+interface Knowing<T> {
   isKnown: Promise<boolean>;
+  promise(): Promise<T>;
+}
+
+/** A value, undefined as long as something must be made for it. */
+export async function ifKnown<T>(input: pulumi.Input<T>): Promise<T | undefined> {
+  const output = pulumi.output(input) as unknown as Knowing<T>;
+  return (await output.isKnown) ? output.promise() : undefined;
 }
 
 /**
@@ -20,7 +27,7 @@ export function refuseExisting(
   if (process.env[ADOPTING] !== undefined) return;
   resource.urn.apply(async () => {
     // Only what is still to be made has no id, and only in a preview.
-    if (await (resource.id as unknown as Knowing).isKnown) return;
+    if ((await ifKnown(resource.id)) !== undefined) return;
     let found: string | undefined;
     try {
       found = await lookUp();

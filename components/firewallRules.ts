@@ -5,6 +5,7 @@ import { byRule, matching } from "./values/checks";
 import { cidrOf, cidrSlug } from "./values/cidr";
 import { RULES } from "./deploy/rules.cjs";
 import { type Check, problem, shown } from "./values/errors";
+import { ifKnown, refuseExisting } from "./existing";
 import { look } from "./foreign";
 import { answerOf } from "./lookUp";
 import { FOREIGN } from "./signals";
@@ -155,6 +156,55 @@ export function warnOfForeignRules(
     const foreign = rules.filter((rule) => !own.includes(essence(essenceOf(rule))));
     return foreign.length === 0 ? undefined : foreignRulesText(id, foreign, exclusive);
   });
+}
+
+/** A rule of the program, as EC2 compares it. */
+interface OwnRule extends Omit<Essence, "peer"> {
+  resource: pulumi.CustomResource;
+  name: string;
+  peer: pulumi.Input<string>;
+}
+
+/** The program's own rules, with the two by which everything goes out. */
+export function ownRules(
+  openings: { name: string; resource: pulumi.CustomResource; opening: Opening }[],
+  out: { name: string; resource: pulumi.CustomResource; peer: string }[],
+): OwnRule[] {
+  return [
+    ...openings.map(({ opening, ...rest }) => ({ ...opening, ...rest, egress: false, peer: opening.network })),
+    ...out.map(({ peer, ...rest }) => ({ ...everything(peer), ...rest })),
+  ];
+}
+
+/**
+ * Refuses in the preview to make a rule whose content another one of the group has, by whomever: EC2 would refuse it
+ * half-way (InvalidPermission.Duplicate).
+ */
+export function refuseTakenRules(
+  component: pulumi.ComponentResource,
+  groupId: pulumi.Output<string>,
+  rules: OwnRule[],
+): void {
+  const opts = { parent: component };
+  const readAll = async (id: string) => {
+    const { ids } = await vpc.getSecurityGroupRules({ filters: [{ name: "group-id", values: [id] }] }, opts);
+    return Promise.all(ids.map((one) => vpc.getSecurityGroupRule({ securityGroupRuleId: one }, opts)));
+  };
+  let there: ReturnType<typeof readAll> | undefined;
+  for (const { resource, name, ...rule } of rules) {
+    refuseExisting(component, resource, async () => {
+      const [id, peer] = [await ifKnown(groupId), await ifKnown(rule.peer)];
+      if (id === undefined || peer === undefined) return undefined;
+      const wanted = essence({ ...rule, peer });
+      const found = (await (there ??= readAll(id))).find((one) => essence(essenceOf(one)) === wanted);
+      if (found === undefined) return undefined;
+      const ruleId = found.securityGroupRuleId || found.id;
+      return (
+        `The security group ${id} has a rule of the same content as ${name} already, ${ruleId}, which is ${FOREIGN}, and EC2 ` +
+        `takes no second one. Revoke it in the EC2 console, or take it into the stack: npm run adopt -- ${name}=${ruleId}`
+      );
+    });
+  }
 }
 
 function essenceOf(rule: vpc.GetSecurityGroupRuleResult): Essence {

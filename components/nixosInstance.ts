@@ -10,6 +10,8 @@ import {
   extraRules,
   onlyOnce,
   type Opening,
+  ownRules,
+  refuseTakenRules,
   revokeOthers,
   ruleName,
   RULE_TAGS,
@@ -357,20 +359,25 @@ function createSecurityGroup(
     const { protocol: ipProtocol, fromPort, toPort, network, ipv6, description } = opening;
     const peer = ipv6 ? { cidrIpv6: network } : { cidrIpv4: network };
     const rule = { ...ofGroup, ipProtocol, fromPort, toPort, description, ...peer };
-    return new vpc.SecurityGroupIngressRule(`${name}-${ruleName(opening)}`, rule, parent);
+    const called = `${name}-${ruleName(opening)}`;
+    return { opening, name: called, resource: new vpc.SecurityGroupIngressRule(called, rule, parent) };
   });
 
   // A security group made by Pulumi has no way out by itself, and the machine must reach GitHub and its caches.
   const out = { ...ofGroup, ipProtocol: "-1", description: "everything" };
+  const outIpv4 = new vpc.SecurityGroupEgressRule(`${name}-out-ipv4`, { ...out, cidrIpv4: "0.0.0.0/0" }, parent);
+  const outIpv6 = new vpc.SecurityGroupEgressRule(`${name}-out-ipv6`, { ...out, cidrIpv6: "::/0" }, parent);
   const egress = [
-    new vpc.SecurityGroupEgressRule(`${name}-out-ipv4`, { ...out, cidrIpv4: "0.0.0.0/0" }, parent),
-    new vpc.SecurityGroupEgressRule(`${name}-out-ipv6`, { ...out, cidrIpv6: "::/0" }, parent),
+    { name: `${name}-out-ipv4`, resource: outIpv4, peer: "0.0.0.0/0" },
+    { name: `${name}-out-ipv6`, resource: outIpv6, peer: "::/0" },
   ];
 
   const { allowedRuleIds: allowedIds, exclusiveRules: exclusive } = checked;
+  refuseTakenRules(component, group.id, ownRules(ingress, egress));
   warnOfForeignRules(component, group.id, { openings, allowedIds, exclusive });
   if (exclusive) {
-    const own = { ingress: ingress.map(({ id }) => id), egress: egress.map(({ id }) => id) };
+    const idsOf = (rules: { resource: pulumi.CustomResource }[]) => rules.map(({ resource }) => resource.id);
+    const own = { ingress: idsOf(ingress), egress: idsOf(egress) };
     revokeOthers(component, `${name}-exclusive-rules`, group.id, own, allowedIds);
   }
   return group;

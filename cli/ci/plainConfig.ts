@@ -1,16 +1,24 @@
 import { readFileSync } from "node:fs";
-import { parse, stringify } from "yaml";
-import { type StackSettings, withoutEncrypted } from "../common/stackFile";
+import { stringify } from "yaml";
+import { command, start, UsageError } from "../common/command";
+import { readStackFile, withoutEncrypted } from "../common/stackFile";
 
-/**
- * Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
- * stack's secrets runs with the rest, and with keys that it makes for itself.
- *
- *   npx tsx cli/ci/plainConfig.ts Pulumi.dev.yaml
- */
+const HELP = `Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
+stack's secrets runs with the rest, and with keys that it makes for itself.
+
+  npx tsx cli/ci/plainConfig.ts Pulumi.dev.yaml
+`;
+
 function plainConfig(file: string): string {
-  const settings = (parse(readFileSync(file, "utf8")) ?? {}) as { config?: StackSettings };
-  return stringify({ config: withoutEncrypted(settings.config ?? {}) });
+  return stringify({ config: withoutEncrypted(readStackFile(readFileSync(file, "utf8"), file)) });
 }
 
-process.stdout.write(plainConfig(process.argv[2]!));
+const ABOUT = { call: "npx tsx cli/ci/plainConfig.ts", help: HELP, options: {}, positionals: true };
+
+void start(
+  command(ABOUT, ({ positionals }, _, { say }) => {
+    if (positionals.length !== 1) throw new UsageError("Name one file.");
+    say(plainConfig(positionals[0]!).trimEnd());
+    return 0;
+  }),
+);

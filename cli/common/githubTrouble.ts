@@ -108,7 +108,7 @@ export function githubTrouble({ status, headers, message, trouble = "" }: Refuse
     // Words first: a secondary limit comes with none of the headers of the primary one, and with requests left.
     const secondary = /secondary rate limit|abuse detection|too quickly/i.test(said);
     const limits = status === 429 || headers.get("x-ratelimit-remaining") === "0" || headers.has("retry-after");
-    if (secondary || limits || /rate limit/i.test(said)) {
+    if (secondary || limits || /rate limit|throttled/i.test(said)) {
       // Where GitHub names no time it asks for a minute.
       const wait = asked(headers, now) ?? 60;
       const found = secondary ? "GitHub asks for fewer requests" : "GitHub's limit of requests is used up";
@@ -124,9 +124,13 @@ export function githubTrouble({ status, headers, message, trouble = "" }: Refuse
       const found = "the organization's IP allow list does not have this address";
       return machine("ip-list", found, "Ask an owner of the organization to add it.");
     }
-    if (/forbids access via|lifetime|has enabled or enforced/i.test(said)) {
+    if (/forbids access via|lifetime|has enabled or enforced|access restrictions/i.test(said)) {
       const found = "the organization does not take tokens of this kind";
       return machine("policy", found, `Make one that its policy allows: ${TOKEN_PAGES}`);
+    }
+    if (/login attempts/i.test(said)) {
+      const found = "GitHub refuses the token, and so often that it no longer looks: it has expired or was revoked";
+      return machine("token", found, `Make a new one: ${TOKEN_PAGES}`);
     }
     if (/access blocked|suspended|disabled/i.test(said)) {
       return {

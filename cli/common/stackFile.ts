@@ -1,16 +1,14 @@
-import { Document, isMap, isScalar, parse, parseDocument, type YAMLMap } from "yaml";
-import { isDeepYaml, TOO_DEEP } from "../../components/values/nesting";
+import { type Document, isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
 import { CONFIG_KEYS, MOVED } from "../../program/configKeys";
+import { UserError } from "./userError";
+import { readYaml } from "./yaml";
 
 /** The configuration of a stack, keys with their namespace, as Pulumi.<stack>.yaml writes it. */
 export type StackSettings = Record<string, unknown>;
 
 /** Reads a stack's file; throws an error for people when it is not what Pulumi would read. */
 export function readStackFile(text: string, file: string): StackSettings {
-  if (isDeepYaml(text)) throw new Error(`${file}: ${TOO_DEEP}.`);
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error !== undefined) throw new Error(`${file}: is not YAML: ${error.message}`);
+  const document = readYaml(text, file);
   if (document.contents === null) return {};
   if (!isMap(document.contents)) throw new Error(`${file}: is not a map; it must begin with "config:".`);
   const config = (document.toJS() as { config?: unknown }).config ?? {};
@@ -28,7 +26,7 @@ function placeOf(key: string): string[] {
 /** The file with some keys changed; comments, order, other keys and their values stay. */
 export function changeStackFile(text: string, changes: StackSettings): string {
   // Other readers of YAML take a bare `off` for false; with this it is quoted.
-  const document: Document = parseDocument(text, { compat: "yaml-1.1" });
+  const document = readYaml(text, "the stack's file", { compat: "yaml-1.1" });
   let changed = false;
   if (document.contents === null) document.contents = document.createNode({});
   for (const [key, value] of Object.entries(changes)) {
@@ -61,7 +59,7 @@ function written(document: Document): string {
  * @throws for people, where a key is set under both names
  */
 export function moveKeys(text: string, project: string): string {
-  const document: Document = parseDocument(text, { compat: "yaml-1.1" });
+  const document = readYaml(text, "the stack's file", { compat: "yaml-1.1" });
   const config = document.get("config");
   if (!isMap(config)) return text;
   const namespace = `${project}:`;
@@ -73,7 +71,7 @@ export function moveKeys(text: string, project: string): string {
     if (path === undefined) continue;
     const place = placeOf(namespace + path);
     if (document.hasIn(place))
-      throw new Error(`${name}: ${namespace}${path} is set too, its name of today. Take one away.`);
+      throw new UserError(`${name}: ${namespace}${path} is set too, its name of today. Take one away.`);
     document.deleteIn(["config", name]);
     changed = true;
     const node = moved(value, path);
@@ -100,8 +98,10 @@ function moved(node: unknown, path: string): unknown {
 
 /** The project's name and the defaults of its configuration, from Pulumi.yaml. */
 export function readProject(text: string): { name: string; defaults: StackSettings } {
-  if (isDeepYaml(text)) throw new Error(`Pulumi.yaml: ${TOO_DEEP}.`);
-  const project = parse(text) as { name: string; config?: Record<string, { default?: unknown } | undefined> };
+  const project = readYaml(text, "Pulumi.yaml").toJS() as {
+    name: string;
+    config?: Record<string, { default?: unknown } | undefined>;
+  };
   const defaults = Object.entries(project.config ?? {}).map(([key, schema]) => [
     `${project.name}:${key}`,
     schema?.default,

@@ -1,8 +1,9 @@
 import { ageRecipient } from "../../components/keys/age";
 import { DEFAULTS } from "../../components/values/defaults";
-import { findPulumi, PULUMI_SECONDS } from "../common/pulumi";
-import { failureOf, type Surroundings } from "../common/context";
-import { Refusal } from "../common/refusal";
+import type { Surroundings } from "../common/context";
+import { findPulumi, NO_PULUMI, pulumiFailure } from "../common/pulumi";
+import { readSecret, readStack, type Stack as StackRead } from "../common/stack";
+import { UserError } from "../common/userError";
 
 /** What the stack says of its keys. */
 export interface StackKeys {
@@ -36,27 +37,28 @@ export interface Stack {
   configureVersions(versions: number[]): Promise<void>;
 }
 
+/** The keys of a stack that was read; undefined where it has none yet. */
+export function keysIn({ outputs, trouble }: StackRead): StackKeys | undefined {
+  if (trouble !== "")
+    throw new UserError([`The stack did not answer: ${trouble}`, "Select it with `npx pulumi stack select`."]);
+  const { keyVersions = [], ageRecipients, loginPublicKeys, url = "" } = outputs;
+  if (!ageRecipients || !loginPublicKeys) return undefined;
+  return { versions: keyVersions, recipients: ageRecipients, loginPublicKeys, url };
+}
+
 /** The stack that is selected in the project's folder. */
 export function pulumiStack(around: Surroundings): Stack {
-  async function pulumi(...args: string[]) {
-    const program = findPulumi(around);
-    if (program === undefined) throw new Refusal("The Pulumi CLI was not found. Run `npm ci`, which brings it.");
-    const options = { timeoutSeconds: PULUMI_SECONDS };
-    return around.run(program, ["--cwd", around.folder, "--non-interactive", ...args], options);
-  }
-
-  async function succeed(...args: string[]): Promise<string> {
-    const ran = await pulumi(...args);
+  async function config(...args: string[]): Promise<string> {
+    const pulumi = findPulumi(around);
+    if (pulumi === undefined) throw new UserError(NO_PULUMI);
+    const ran = await pulumi.run(["config", ...args]);
     if (ran.code === 0) return ran.stdout;
-    throw new Refusal([
-      `The stack did not answer: ${failureOf("pulumi", ran).replace(/^error: /, "")}`,
-      "Select it with `npx pulumi stack select`.",
-    ]);
+    throw new UserError(`The stack's configuration could not be had: ${pulumiFailure(ran)}`);
   }
 
   /** What the stack's file says of the versions, and under which name. */
   async function configured(): Promise<{ versions: number[]; key?: string }> {
-    const values = JSON.parse(await succeed("config", "--json")) as Record<string, { value?: string }>;
+    const values = JSON.parse(await config("--json")) as Record<string, { value?: string }>;
     for (const key of [KEY, FORMER_KEY]) {
       const { value } = Object.entries(values).find(([name]) => name.endsWith(`:${key}`))?.[1] ?? {};
       if (value !== undefined) return { versions: JSON.parse(value) as number[], key };
@@ -65,21 +67,8 @@ export function pulumiStack(around: Surroundings): Stack {
   }
 
   return {
-    async keys() {
-      const outputs = JSON.parse(await succeed("stack", "output", "--json")) as Record<string, unknown>;
-      if (outputs["ageRecipients"] === undefined) return undefined;
-      return {
-        // A stack that was updated by the last version has the old name alone.
-        versions: (outputs["keyVersions"] ?? outputs["keyGenerations"]) as number[],
-        recipients: outputs["ageRecipients"] as string[],
-        loginPublicKeys: outputs["loginPublicKeys"] as string[],
-        url: outputs["url"] as string,
-      };
-    },
-    async machineKey() {
-      const ran = await pulumi("stack", "output", "machineKey", "--show-secrets");
-      return ran.code === 0 ? ran.stdout : succeed("stack", "output", "identityKey", "--show-secrets");
-    },
+    keys: async () => keysIn(await readStack(around)),
+    machineKey: () => readSecret(around, "machineKey"),
     async configuredVersions() {
       return (await configured()).versions;
     },
@@ -87,12 +76,12 @@ export function pulumiStack(around: Surroundings): Stack {
       const { versions: before, key } = await configured();
       for (const [place, version] of versions.entries()) {
         // Only with a path is a number kept as one.
-        await succeed("config", "set", "--path", `${KEY}[${place}]`, String(version));
+        await config("set", "--path", `${KEY}[${place}]`, String(version));
       }
-      if (key === FORMER_KEY) await succeed("config", "rm", key);
+      if (key === FORMER_KEY) await config("rm", key);
       else if (key === KEY)
         for (let place = before.length - 1; place >= versions.length; place--)
-          await succeed("config", "rm", "--path", `${KEY}[${place}]`);
+          await config("rm", "--path", `${KEY}[${place}]`);
     },
   };
 }

@@ -1,6 +1,6 @@
-import { isMap, isSeq, parseDocument } from "yaml";
-import { isDeepYaml, TOO_DEEP } from "../../components/values/nesting";
-import { Refusal } from "./ui";
+import { isMap, isSeq } from "yaml";
+import { readYaml } from "../common/yaml";
+import { UserError } from "../common/userError";
 
 export const GARNIX_FILE = "garnix.yaml";
 
@@ -17,17 +17,14 @@ builds:
  */
 export function changeGarnixYaml(text: string): string {
   if (text.trim() === "") return FRESH;
-  if (isDeepYaml(text)) throw new Refusal(`${GARNIX_FILE}: ${TOO_DEEP}.`);
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error !== undefined) throw new Refusal(`${GARNIX_FILE}: is not YAML: ${error.message}`);
+  const document = readYaml(text, GARNIX_FILE);
   // Comments alone.
   if (document.contents === null) return `${text.trimEnd()}\n${FRESH}`;
   const builds = isMap(document.contents) ? document.get("builds") : "";
   const include = isMap(builds) ? builds.get("include") : undefined;
   if (!absentOr(isMap, builds) || !absentOr(isSeq, include)) {
     const remedy = `Give it "flakeDir: ${FLAKE}" and "${SYSTEM}" under builds.include, or remove it and run setup again.`;
-    throw new Refusal(`${GARNIX_FILE}: has another form than setup can change. ${remedy}`);
+    throw new UserError(`${GARNIX_FILE}: has another form than setup can change. ${remedy}`);
   }
 
   const hasSystem = isSeq(include) && include.toJSON().includes(SYSTEM);

@@ -21,18 +21,19 @@ import { shortened, visible, withoutSecrets } from "./text.mjs";
 /** The order matters: a refusal is followed by lines that look like a broken connection. @type {[GitTrouble, RegExp][]} */
 const RULES = [
   ["disk", /No space left on device|Disk quota exceeded|file write error/i],
-  ["ownership", /dubious ownership/i],
+  ["ownership", /dubious ownership|unsafe repository/i],
+  ["error", /cannot fork|unable to create thread|Out of memory|Cannot allocate memory/i],
   [
     "host-key",
     /Host key for [^ ]+ has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known/i,
   ],
-  ["identity", /Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE/i],
+  ["identity", /Identity file .* not accessible|no such identity|Load key |UNPROTECTED PRIVATE KEY FILE/i],
   ["rate-limit", /rate limit|Too many requests|returned error: 429/i],
   ["sso", /SAML SSO|single sign-on/i],
   ["ip-list", /IP allow ?list/i],
   [
     "blocked",
-    /access to this repository has been (disabled|blocked)|Repository access blocked|account (is|was) suspended|DMCA/i,
+    /access to this repository has been (disabled|blocked)|Repository access blocked|Repository '[^']*' is disabled|account (is|was) (suspended|disabled)|DMCA|returned error: 451/i,
   ],
   [
     "not-found",
@@ -40,18 +41,19 @@ const RULES = [
   ],
   [
     "denied",
-    /Permission denied \(|Too many authentication failures|Authentication failed|could not read Username|returned error: 40[13]/i,
+    /sign_and_send_pubkey|SSH key audit|RSA key with SHA-1|Permission to [^ ]* denied|Permission denied \(|Too many authentication failures|Authentication failed|could not read Username|returned error: 40[13]/i,
   ],
   ["noise", /bad line length character|protocol mismatch|protocol error: unexpected/i],
   [
     "unreachable",
-    /Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Empty reply/i,
+    /Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Error in the pull function|SSL_ERROR_SYSCALL|unexpected eof while|Connection was reset|Empty reply|proxy after CONNECT|CONNECT tunnel failed|CONNECT aborted|Operation too slow|stdio forwarding failed|channel [0-9]+: open failed/i,
   ],
-  ["tls", /SSL certificate|certificate verif|TLS (alert|connect)|gnutls_handshake/i],
+  ["tls", /certificate|trust anchors|SSL CA cert|TLS (alert|connect)|gnutls_handshake/i],
   [
     "server",
-    /kex_exchange_identification|Connection (closed|reset)|Broken pipe|closed by remote host|hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client/i,
+    /kex_exchange_identification|ssh_dispatch_run_fatal|Corrupted MAC|Bad packet length|Received disconnect|Connection (closed|reset)|Broken pipe|closed by remote host|hung up|early EOF|unexpected disconnect|expected flush|transfer closed|not closed cleanly|HTTP2 framing|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|no healthy upstream|Service Unavailable|Bad Gateway|Gateway Time-?out|on the remote side|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client/i,
   ],
+  ["unreachable", /connect to host/i],
 ];
 
 /** Nobody here can help it, and it may be over in a minute. @type {GitTrouble[]} */

@@ -2,26 +2,44 @@
 # Can a deployment still log in? Recorded before a switch, compared after it, by the system that makes the switch: the
 # new one may no longer know that anybody is to get in. What could not be done before is not asked for afterwards.
 
-# The settings of sshd that decide who gets in.
-SSHD_SETTINGS='permitrootlogin|pubkeyauthentication|authorizedkeysfile|authorizedkeyscommand|authorizedkeyscommanduser|authorizedprincipalsfile|trustedusercakeys|authenticationmethods|allowusers|allowgroups|denyusers|denygroups|pubkeyacceptedalgorithms'
+# The settings of sshd that decide who gets in, and to what.
+SSHD_SETTINGS='permitrootlogin|pubkeyauthentication|authorizedkeysfile|authorizedkeyscommand|authorizedkeyscommanduser|authorizedprincipalsfile|trustedusercakeys|authenticationmethods|pubkeyacceptedalgorithms|forcecommand|chrootdirectory'
 
 # How a deployment gets in, one fact a line; nothing where there is no SSH server to get in by.
 record_access() {
-  local settings port address
+  local settings port doors
   # The tools of the running system: its own sshd, and the firewall that it has.
   PATH=$PATH:/run/current-system/sw/bin
   settings=$(sshd_settings)
-  port=$(sed -n 's/^port //p' <<<"$settings" | head -n 1)
-  [[ -n $port ]] || return 0
-  address=$(listen_address "$settings" "$port")
-  [[ -n $(banner "$address" "$port") ]] || return 0
-  printf 'port %s\naddress %s\n' "$port" "$address"
-  printf 'firewall %s\n' "$(from_outside "$port")"
-  printf 'login %s\n' "$(log_in "$address" "$port")"
+  # By which of its ports a deployment comes is not known here.
+  doors=$(ports "$settings" | while read -r port; do door "$settings" "$port"; done)
+  [[ -n $doors ]] || return 0
+  printf '%s\n' "$doors"
+  first_door "$doors"
   grep -E "^($SSHD_SETTINGS) " <<<"$settings" | sed 's/^/sshd /' || true
+  against_root "$settings" | sed 's/^/against /'
   root_keys "$settings" | sed 's/^/key /'
-  rules_for "$port" | sed 's/^/rule /'
+  printf 'shell %s\n' "$(shell_works)"
+  while read -r _ port _; do
+    host_keys "$settings" "$port" | sed "s/^/hostkey $port /"
+    rules_for "$port" | sed 's/^/rule /'
+  done <<<"$doors"
   printf 'filter %s\n' "$(filters)"
+}
+
+# A port with an answer: "door PORT ADDRESS LOGIN OUTSIDE". Usage: door SETTINGS PORT
+door() {
+  local address
+  address=$(listen_address "$1" "$2")
+  [[ -n $(banner "$address" "$2") ]] || return 0
+  printf 'door %s %s %s %s\n' "$2" "$address" "$(log_in "$address" "$2")" "$(from_outside "$2")"
+}
+
+# In the words of older versions, one of which may go on from here.
+first_door() { # DOORS
+  local port address login outside
+  read -r _ port address login outside <<<"$1"
+  printf 'port %s\naddress %s\nlogin %s\nfirewall %s\n' "$port" "$address" "$login" "${outside/login/open}"
 }
 
 # What has been lost since, one line each; exits with 1 if there is something. Usage: lost_access SYSTEM RECORD-FILE
@@ -43,37 +61,77 @@ lost_access() {
 }
 
 access_problems() { # RECORD
-  local record=$1 port address settings line
-  port=$(recorded port)
-  address=$(recorded address)
+  local record=$1 settings port address login outside answered=false logged_in=no
   settings=$(sshd_settings)
-  if [[ -z $(banner "$address" "$port") ]]; then
-    echo "no SSH server answers on port $port"
-    return
+  while read -r port address login outside; do
+    if [[ -z $(banner "$address" "$port") ]]; then
+      echo "no SSH server answers on port $port"
+      continue
+    fi
+    answered=true
+    [[ $login == no ]] || logged_in=here
+    door_problems "$port" "$address" "$login" "$outside"
+  done < <(doors)
+  # From outside is as a deployment does it; then settings and keys may be what they like.
+  [[ $'\n'$(doors) != *' login'* ]] || logged_in=outside
+  [[ $answered == true ]] || return 0
+  # Where root could not log in at all, there is nothing to lose.
+  [[ $logged_in == outside || $(recorded sshd) == *'permitrootlogin no'* ]] || settings_problems "$settings"
+  [[ $logged_in != no || $(recorded sshd) == *'permitrootlogin no'* ]] || key_problems "$settings"
+}
+
+doors() {
+  # An older version recorded one.
+  recorded door | grep . || printf '%s %s %s %s\n' "$(recorded port)" "$(recorded address)" "$(recorded login)" "$(recorded firewall)"
+}
+
+# Usage: door_problems PORT ADDRESS LOGIN OUTSIDE, all but the first as it was
+door_problems() {
+  local port=$1 outside=$4 now line key keys
+  now=$(from_outside "$port")
+  if [[ $outside == login && $now == open || $now != login && $3 == yes && $(log_in "$2" "$port") == no ]]; then
+    echo "root can no longer log in with the machine's key on port $port"
   fi
-  if [[ $(recorded login) == yes ]]; then
-    [[ $(log_in "$address" "$port") == yes ]] || echo "root can no longer log in with the machine's key"
-  elif [[ $(recorded sshd) != *'permitrootlogin no'* ]]; then
-    # Nobody here has the key of a deployment, so what decides on it must stay as it was. Where root could not log in at
-    # all, there is nothing to lose.
-    while read -r line; do
-      grep -qxF -e "$line" <<<"$settings" || echo "the SSH server's settings for root differ: \"$line\" is gone"
-    done < <(recorded sshd)
-    while read -r line; do
-      [[ $'\n'$(root_keys "$settings")$'\n' == *$'\n'"$line"$'\n'* ]] || echo "root's authorized key ${line:0:32}… is gone"
-    done < <(recorded key)
-  fi
-  case $(recorded firewall) in
-  open) [[ $(from_outside "$port") == open ]] || echo "the firewall shuts port $port" ;;
+  case $outside in
+  login | open) [[ $now != closed ]] || echo "the firewall shuts port $port, or the SSH server listens elsewhere" ;;
   *)
     # Shut on purpose, or for some only: what let somebody in must still do so.
     while read -r line; do
-      [[ $'\n'$(rules_for "$port")$'\n' == *$'\n'"$line"$'\n'* ]] || echo "the firewall no longer has the rule \"$line\""
+      [[ $line != *"dport $port"* || $'\n'$(rules_for "$port")$'\n' == *$'\n'"$line"$'\n'* ]] ||
+        echo "the firewall no longer has the rule \"$line\""
     done < <(recorded rule)
     [[ $(recorded filter) == yes || $(filters) == no || -n $(rules_for "$port") ]] ||
       echo "a firewall came that does not open port $port"
     ;;
   esac
+  # Deployments have pinned it.
+  keys=$(host_keys "$settings" "$port")
+  while read -r key; do
+    [[ $'\n'$keys$'\n' == *$'\n'"$key"$'\n'* ]] || echo "the SSH server on port $port no longer has the host key ${key:0:36}…"
+  done < <(recorded "hostkey $port")
+}
+
+# What decides on a login that nobody here can try must stay as it was. Usage: settings_problems SETTINGS
+settings_problems() {
+  local line
+  while read -r line; do
+    # A list, which an older version recorded as it was.
+    [[ $line == allow* || $line == deny* ]] || grep -qxF -e "$line" <<<"$1" ||
+      echo "the SSH server's settings for root differ: \"$line\" is gone"
+  done < <(recorded sshd)
+  while read -r line; do
+    [[ $'\n'$(recorded against)$'\n' == *$'\n'"$line"$'\n'* ]] ||
+      echo "the SSH server's settings for root differ: \"$line\" is new"
+  done < <(against_root "$1")
+}
+
+# Usage: key_problems SETTINGS
+key_problems() {
+  local line
+  while read -r line; do
+    [[ $'\n'$(root_keys "$1")$'\n' == *$'\n'"$line"$'\n'* ]] || echo "root's authorized key \"${line:0:60}…\" is gone, or may do less"
+  done < <(recorded key)
+  [[ $(recorded shell) != yes || $(shell_works) == yes ]] || echo "root's shell runs no command any more"
 }
 
 recorded() { # FACT, of `record`
@@ -83,6 +141,35 @@ recorded() { # FACT, of `record`
 # What the SSH server would do with root from somewhere in the internet.
 sshd_settings() {
   "$(command -v sshd)" -T -C user=root,host=deployment.invalid,addr=192.0.2.1,laddr=192.0.2.2,lport=22 2>/dev/null || true
+}
+
+# Usage: ports SETTINGS
+ports() {
+  sed -n 's/^port //p' <<<"$1" | sort -nu
+}
+
+# Its lists that keep root out, or let it in from some places only: names of root that are refused, and those that are
+# accepted where root as such is not. Usage: against_root SETTINGS
+against_root() {
+  local list value name names accepted
+  for list in users groups; do
+    names=root
+    [[ $list == users ]] || names=$(id -Gn root)
+    accepted=
+    while read -r value; do
+      for name in $names; do
+        # shellcheck disable=SC2053 # the server's patterns are those of the shell
+        [[ $name != ${value%%@*} ]] || printf 'deny%s %s\n' "$list" "$value"
+      done
+    done < <(sed -n "s/^deny$list //p" <<<"$1")
+    while read -r value; do
+      for name in $names; do
+        # shellcheck disable=SC2053
+        [[ $name != ${value%@\*} ]] || accepted=true
+      done
+    done < <(sed -n "s/^allow$list //p" <<<"$1")
+    [[ -n $accepted ]] || grep "^allow$list " <<<"$1" || true
+  done
 }
 
 # An address at which the machine itself reaches the server. Usage: listen_address SETTINGS PORT
@@ -105,37 +192,55 @@ banner() {
     "$address" "$port" 2>/dev/null || true
 }
 
-# Logs in as a deployment would, which shows nothing where the machine has another key than it. Usage: log_in ADDRESS PORT
+# Logs in as a deployment would, which shows nothing where the machine has another key than it.
+# Usage: log_in ADDRESS PORT [COMMAND that it runs in…]
 log_in() {
-  if timeout 20 ssh -F none -i "$UPGRADE_MACHINE_KEY" -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+  local address=$1 port=$2 answer
+  shift 2
+  # A command that is forced on the key runs in place of this one.
+  answer=$("$@" timeout 20 ssh -F none -i "$UPGRADE_MACHINE_KEY" -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
     -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=none -o LogLevel=ERROR \
-    -o ConnectTimeout=5 -p "$2" "root@$1" true </dev/null >/dev/null 2>&1; then
-    echo yes
-  else
-    echo no
-  fi
+    -o ConnectTimeout=5 -p "$port" "root@$address" echo nixos-upgrade </dev/null 2>/dev/null | tr -d '\0') || true
+  if grep -qx nixos-upgrade <<<"$answer"; then echo yes; else echo no; fi
 }
 
-# Whether the port answers to somebody who is not this machine: its own addresses go over loopback, past the firewall. So
-# it is asked from a network namespace behind a virtual cable: open, closed, or unknown where there can be none.
+# The keys by which the server shows who it is: the one that machines of this project are made with, or all of an adopted
+# one. Usage: host_keys SETTINGS PORT
+host_keys() {
+  local address
+  address=$(listen_address "$1" "$2")
+  {
+    ssh-keyscan -T 5 -t ed25519 -p "$2" "$address" | grep -v '^#' || ssh-keyscan -T 5 -p "$2" "$address"
+  } 2>/dev/null | sed -nE 's/^[^#][^ ]* ([^ ]+ [^ ]+)$/\1/p' | sort -u || true
+}
+
+# What the port says to somebody who is not this machine, whose own addresses go over loopback, past the firewall, and are
+# trusted more by some. So it is asked from a network namespace behind a virtual cable: login (with the machine's key),
+# open, closed, or unknown where there can be none.
 from_outside() { # PORT
-  local space=nixos-upgrade-$$ cable=nixup$$ net answer=unknown
+  local space=nixos-upgrade-$$ cable=nixup$$ net address answer=unknown left
+  # What one that was killed has left, and with it its cable.
+  for left in /run/netns/nixos-upgrade-*; do ip netns delete "${left##*/}" 2>/dev/null || true; done
   # Reserved for tests of networks. Two addresses of it for each process.
   net=198.18.$(($$ / 64 % 256)).$(($$ % 64 * 4))
+  address=${net%.*}.$((${net##*.} + 1))
   if {
     ip netns add "$space" &&
       ip link add "$cable" type veth peer name outside netns "$space" &&
-      ip address add "${net%.*}.$((${net##*.} + 1))/30" dev "$cable" && ip link set "$cable" up &&
+      ip address add "$address/30" dev "$cable" && ip link set "$cable" up &&
       ip -n "$space" address add "${net%.*}.$((${net##*.} + 2))/30" dev outside && ip -n "$space" link set outside up
   } 2>/dev/null; then
     answer=closed
-    [[ -z $(banner "${net%.*}.$((${net##*.} + 1))" "$1" ip netns exec "$space") ]] || answer=open
+    if [[ -n $(banner "$address" "$1" ip netns exec "$space") ]]; then
+      answer=open
+      [[ $(log_in "$address" "$1" ip netns exec "$space") == no ]] || answer=login
+    fi
   fi
   { ip link delete "$cable" && ip netns delete "$space"; } >/dev/null 2>&1 || ip netns delete "$space" >/dev/null 2>&1 || true
   echo "$answer"
 }
 
-# Root's keys, type and key without options and comment. Usage: root_keys SETTINGS
+# Root's keys, with what each may do and without comments. Usage: root_keys SETTINGS
 root_keys() {
   local home file
   home=$(getent passwd root | cut -d : -f 6)
@@ -143,8 +248,17 @@ root_keys() {
   for file in $(sed -n 's/^authorizedkeysfile //p' <<<"$1"); do
     file=${file//%h/$home} file=${file//%u/root}
     [[ $file == /* ]] || file=$home/$file
-    grep -oE '(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*' "$file" 2>/dev/null || true
+    # What others may write it does not read.
+    [[ -z $(find -L "$file" -maxdepth 0 -perm /022 2>/dev/null) ]] || continue
+    sed -nE '/^[[:space:]]*#/d; s/^[[:space:]]*((.* )?(ssh|ecdsa|sk)-[a-z0-9@.-]+ +[A-Za-z0-9+/]+=*).*/\1/p' "$file" 2>/dev/null || true
   done | sort -u
+}
+
+# Whether root's shell runs what a deployment sends.
+shell_works() {
+  local shell
+  shell=$(getent passwd root | cut -d : -f 7)
+  if [[ $(timeout 10 "${shell:-/bin/sh}" -c 'echo works' </dev/null 2>/dev/null | tail -n 1) == works ]]; then echo yes; else echo no; fi
 }
 
 # All that filters packets here, of either kind.

@@ -35,9 +35,13 @@ status=$(jq -nc \
   --argjson held "$held" --arg next "$next" \
   --argjson free "$(df --output=avail --block-size=1 /nix/store | tail -n 1)" \
   --argjson size "$(df --output=size --block-size=1 /nix/store | tail -n 1)" \
-  --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson reboot "$reboot" --argjson writable "$writable" '
+  --argjson fresh "$UPGRADE_FRESH_SECONDS" --argjson retry "$UPGRADE_RETRY_SECONDS" --argjson reboot "$reboot" --argjson writable "$writable" '
   def time: if . then (floor | todate) else null end;
+  # A time ahead was written while the clock was wrong, and would hide what the probe finds until then.
+  def past: if . == null or . > $now then null else . end;
+  def within($seconds): if . == null or . > $now + $seconds then 0 else . end;
   ($state.running // {}) as $running
+  | ($state.check | past) as $check
   # The record is of the running system only if that is still the one that was installed.
   | (if $running.system == $system then $running.revision else null end) as $revision
   | (if $writable then [] else [{
@@ -45,7 +49,7 @@ status=$(jq -nc \
         message: "Nothing can be written to /var/lib/nixos-upgrade. Is the disk full?"
       }] end
       # What the upgrade has found since is newer than what the probe found.
-      + [$probe.problems // [] | .[] | select(($state.check // 0) > ($probe.at // 0) and (
+      + [$probe.problems // [] | .[] | select(($check // 0) > ($probe.at // 0) and (
           .kind == "contact" or .kind == "looking"
           or (.kind == "branch" and ($state.waiting | not))
           or (.kind == "token" and $state.tokenExpires != $probe.tokenExpires)
@@ -59,7 +63,7 @@ status=$(jq -nc \
      elif $state.waiting then "waiting"
      elif $state.phase then "upgrading"
      elif $revision and $revision == $state.wanted.revision then "current"
-     elif $state.check == null then "starting"
+     elif $check == null then "starting"
      else "upgrading" end) as $name
   | {
       state: $name,
@@ -80,13 +84,13 @@ status=$(jq -nc \
       wanted: ($state.wanted.revision // null),
       wantedSince: ($state.wanted.since | time),
       phase: ($state.phase // null),
-      lastCheck: ($state.check | time),
-      lastSuccess: ($state.success | time),
+      lastCheck: ($check | time),
+      lastSuccess: ($state.success | past | time),
       lastError: (if $error then
           {kind: $error.kind, since: ($error.since | time), at: ($error.at | time)}
           + (if $details == "true" then {message: $error.message} else {} end)
         else null end),
-      nextTry: ([($state.notBefore // 0), (if $error then $state.failed.retryAt // 0 else 0 end), ($next | tonumber? // 0)] | max | if . > 0 then time else null end),
+      nextTry: ([($state.notBefore | within(3600)), (if $error then $state.failed.retryAt | within($retry) else 0 end), ($next | tonumber? // 0)] | max | if . > 0 then time else null end),
       tokenExpires: ($state.tokenExpires | time),
       # What goes on working, and should be seen to.
       warnings: (if $state.moved then [

@@ -67,23 +67,26 @@ git_trouble() { # STATUS FILE
     unreachable) trouble unreachable server "The repository's server cannot be reached: $words" ;;
     tls) trouble tls machine "No trusted connection to the server: $words" ;;
     server) trouble server server "The repository's server broke off: $words" ;;
+    error) trouble error machine "git failed (exit code $status): $words" ;;
     esac
     return
   done <<'RULES'
 disk No space left on device|Disk quota exceeded|file write error
-ownership dubious ownership
+ownership dubious ownership|unsafe repository
+error cannot fork|unable to create thread|Out of memory|Cannot allocate memory
 host-key Host key for [^ ]+ has changed|Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type|No [^ ]+ host key is known
-identity Identity file .* not accessible|Load key |error in libcrypto|UNPROTECTED PRIVATE KEY FILE
+identity Identity file .* not accessible|no such identity|Load key |UNPROTECTED PRIVATE KEY FILE
 rate-limit rate limit|Too many requests|returned error: 429
 sso SAML SSO|single sign-on
 ip-list IP allow ?list
-blocked access to this repository has been (disabled|blocked)|Repository access blocked|account (is|was) suspended|DMCA
+blocked access to this repository has been (disabled|blocked)|Repository access blocked|Repository '[^']*' is disabled|account (is|was) (suspended|disabled)|DMCA|returned error: 451
 not-found Repository not found|repository '[^']*' not found|does not appear to be a git repository|returned error: 404
-denied Permission denied \(|Too many authentication failures|Authentication failed|could not read Username|returned error: 40[13]
+denied sign_and_send_pubkey|SSH key audit|RSA key with SHA-1|Permission to [^ ]* denied|Permission denied \(|Too many authentication failures|Authentication failed|could not read Username|returned error: 40[13]
 noise bad line length character|protocol mismatch|protocol error: unexpected
-unreachable Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Empty reply
-tls SSL certificate|certificate verif|TLS (alert|connect)|gnutls_handshake
-server kex_exchange_identification|Connection (closed|reset)|Broken pipe|closed by remote host|hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client
+unreachable Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Error in the pull function|SSL_ERROR_SYSCALL|unexpected eof while|Connection was reset|Empty reply|proxy after CONNECT|CONNECT tunnel failed|CONNECT aborted|Operation too slow|stdio forwarding failed|channel [0-9]+: open failed
+tls certificate|trust anchors|SSL CA cert|TLS (alert|connect)|gnutls_handshake
+server kex_exchange_identification|ssh_dispatch_run_fatal|Corrupted MAC|Bad packet length|Received disconnect|Connection (closed|reset)|Broken pipe|closed by remote host|hung up|early EOF|unexpected disconnect|expected flush|transfer closed|not closed cleanly|HTTP2 framing|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|no healthy upstream|Service Unavailable|Bad Gateway|Gateway Time-?out|on the remote side|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client
+unreachable connect to host
 RULES
   trouble error machine "git failed (exit code $status): $(cause "$file")"
 }
@@ -105,14 +108,16 @@ github_trouble() { # STATUS HEADERS BODY
     if grep -qiE 'secondary rate limit|abuse detection|too quickly' <<<"$said"; then
       trouble rate-limit server "GitHub asks for fewer requests$quote" "$wait"
     elif [[ $code == 429 || $(response_header "$2" x-ratelimit-remaining) == 0 || -n $(response_header "$2" retry-after) ]] ||
-      grep -qiE 'rate limit' <<<"$said"; then
+      grep -qiE 'rate limit|throttled' <<<"$said"; then
       trouble rate-limit server "GitHub's limit of requests is used up$quote" "$wait"
     elif [[ -n $(response_header "$2" x-github-sso) ]] || grep -qiE 'SAML|single sign-on' <<<"$said"; then
       trouble sso machine "The organization asks for single sign-on: authorize the token at https://github.com/settings/tokens, Configure SSO$quote"
     elif grep -qiE 'IP allow ?list' <<<"$said"; then
       trouble ip-list machine "The organization's IP allow list keeps this machine out: add the machine's address to it$quote"
-    elif grep -qiE 'forbids access via|lifetime|has enabled or enforced' <<<"$said"; then
+    elif grep -qiE 'forbids access via|lifetime|has enabled or enforced|access restrictions' <<<"$said"; then
       trouble policy machine "The organization does not take tokens of this kind: make one that its policy allows$quote"
+    elif grep -qiE 'login attempts' <<<"$said"; then
+      trouble token machine "GitHub refuses the token, and so often that it no longer looks: it has expired or was revoked$quote"
     elif grep -qiE 'access blocked|suspended|disabled' <<<"$said"; then
       trouble blocked server "GitHub has closed the repository or the account$quote"
     else
@@ -152,7 +157,7 @@ curl_trouble() { # STATUS FILE
   28) trouble timeout server "GitHub did not answer in time." ;;
   35)
     # The handshake broke off: by the network, unless a certificate or a version is named.
-    if grep -qiE 'reset|closed|timed out|unexpected eof|SSL_ERROR_SYSCALL' "$2"; then
+    if grep -qiE 'reset|closed|timed out|unexpected eof|non-properly|pull function|SSL_ERROR_SYSCALL' "$2"; then
       trouble unreachable server "GitHub cannot be reached: $(cause "$2")"
     else
       trouble tls machine "No trusted connection to GitHub: $(cause "$2")"

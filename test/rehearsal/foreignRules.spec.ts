@@ -38,11 +38,15 @@ describe("a firewall with rules that somebody added by hand", function () {
 
   /** One update of a machine with these arguments; without any there is no machine. */
   function update(args?: object): Promise<Run> {
+    return driver.update(program(args));
+  }
+
+  function program(args?: object) {
     const given = JSON.stringify({ keyName: undefined, identityKey: key, hostKey: key, ...args });
     const components = JSON.stringify(path.join(ROOT, "components/index"));
-    const program = `import { NixosInstance } from ${components};\nnew NixosInstance("web", ${given} as never);\n`;
-    writeFileSync(path.join(folder, "index.ts"), args === undefined ? "export {};\n" : program);
-    return driver.update({ config: {} });
+    const text = `import { NixosInstance } from ${components};\nnew NixosInstance("web", ${given} as never);\n`;
+    writeFileSync(path.join(folder, "index.ts"), args === undefined ? "export {};\n" : text);
+    return { config: {} };
   }
   const group = () => [...ec2.groups.values()][0]!;
   const openings = () =>
@@ -53,14 +57,9 @@ describe("a firewall with rules that somebody added by hand", function () {
           `${String(rule["ipProtocol"])} ${String(rule["fromPort"])} ${String(rule["cidrIpv4"] ?? rule["cidrIpv6"])}`,
       )
       .sort();
-  const byHand = () =>
-    ec2.addRuleByHand(group().id, {
-      direction: "ingress",
-      ipProtocol: "tcp",
-      fromPort: 8080,
-      toPort: 8080,
-      cidrIpv4: "0.0.0.0/0",
-    });
+  const everyone = { cidrIpv4: "0.0.0.0/0" };
+  const byHand = (port = 8080, peer: object = everyone) =>
+    ec2.addRuleByHand(group().id, { direction: "ingress", ipProtocol: "tcp", fromPort: port, toPort: port, ...peer });
   const changes = ({ operations }: Run) =>
     Object.fromEntries(
       operations
@@ -77,6 +76,45 @@ describe("a firewall with rules that somebody added by hand", function () {
     assert.match(run.log, new RegExp(`rules that are not of this stack:\\n +${id}: tcp 8080 from 0\\.0\\.0\\.0/0`));
     assert.deepEqual(changes(run), {});
     assert.ok(openings().includes("tcp 8080 0.0.0.0/0"));
+  });
+
+  for (const [what, port, peer, more, name] of [
+    ["a port of the web server", 443, everyone, { httpPorts: [80, 443] }, "web-http-443-0.0.0.0_0"],
+    ["IPv6", 80, { cidrIpv6: "::/0" }, { httpIpv6CidrBlocks: ["::/0"] }, "web-http---_0"],
+    ["SSH", 22, { cidrIpv4: "198.51.100.0/24" }, { sshCidrBlocks: ["198.51.100.0/24"] }, "web-ssh-198.51.100.0_24"],
+    ["extraRules", 9000, everyone, { extraRules: ["tcp/9000 0.0.0.0/0"] }, "web-http-9000-0.0.0.0_0"],
+  ] as const) {
+    // Fault 114
+    it(`of the same content as a new one are named before EC2 refuses it: ${what}`, async () => {
+      await update(narrow);
+      const id = byHand(port, peer);
+      const wanted = { ...narrow, ...more };
+      const count = group().rules.size;
+      await assert.rejects(driver.preview(program(wanted)), (error: Error) => {
+        assert.match(
+          error.message,
+          new RegExp(`rule of the same content as ${name.replaceAll(".", "\\.")} already, ${id}`),
+        );
+        assert.ok(error.message.includes(`npm run adopt -- ${name}=${id}`), error.message);
+        return true;
+      });
+      assert.equal(group().rules.size, count);
+      await assert.rejects(update(wanted), /InvalidPermission\.Duplicate/);
+      group().rules.delete(id);
+      await driver.preview(program(wanted));
+      assert.equal(changes(await update(wanted))[name], "create");
+      await driver.preview(program(wanted));
+    });
+  }
+
+  it("are named before they are in the way of one that was revoked by hand", async () => {
+    const { resources } = await update({ ...narrow, httpPorts: [80, 443] });
+    const { urn, id } = resources.find((one) => one.urn.endsWith("::web-http-443-0.0.0.0_0"))!;
+    group().rules.delete(id!);
+    byHand(443);
+    // As after a refresh, which does not find it any more.
+    driver["known"].delete(urn);
+    await assert.rejects(driver.preview(program({ ...narrow, httpPorts: [80, 443] })), /of the same content as/);
   });
 
   it("are named by the run that revokes them, when the list becomes exclusive, and gone after it", async () => {

@@ -80,7 +80,7 @@ creation_rules:
   });
 
   for (const [what, text, message] of [
-    ["it is not YAML", "creation_rules: [", /^\.sops\.yaml is not YAML: /],
+    ["it is not YAML", "creation_rules: [", /^\.sops\.yaml: is not YAML: /],
     [
       "it has several key groups",
       `creation_rules:\n  - key_groups:\n      - age: [${ALICE}]\n      - age: [${BOB}]\n`,
@@ -93,7 +93,7 @@ creation_rules:
     ],
   ] as const) {
     it(`is not touched when ${what}`, () => {
-      assert.throws(() => withRecipients(text, [machine]), { name: "Refusal", message });
+      assert.throws(() => withRecipients(text, [machine]), { name: "UserError", message });
     });
   }
 });

@@ -95,7 +95,7 @@ exports[former === undefined ? "machineKey" : "identityKey"] = pulumi.secret("th
   it("says what to do when no stack is selected", async () => {
     pulumi("stack", "unselect");
     await assert.rejects(pulumiStack(around).keys(), {
-      name: "Refusal",
+      name: "UserError",
       message: /Select it with `npx pulumi stack select`/,
     });
   });

@@ -33,6 +33,7 @@ describe("what the machine says after an outage", () => {
       ...{ UPGRADE_ENABLED: "true", UPGRADE_DETAILS: "true", UPGRADE_COMMIT_URL: "", UPGRADE_DATES: "minutely" },
       ...{ NIXOS_DEPLOY_RUN_FOLDER: place.root, UPGRADE_FRESH_SECONDS: "1800" },
       UPGRADE_TOKEN_WARNING_SECONDS: "604800",
+      UPGRADE_RETRY_SECONDS: "3600",
     });
   });
   afterEach(() => place?.remove());
@@ -47,6 +48,7 @@ describe("what the machine says after an outage", () => {
     state: string;
     healthy: boolean;
     problems: string[];
+    nextTry: string | null;
   }
   async function page(): Promise<Page> {
     const { code, stderr } = await place.script("nixos-upgrade-status");
@@ -79,6 +81,18 @@ describe("what the machine says after an outage", () => {
         record("state", { ...installing, running: running() });
         const { state, problems } = await page();
         assert.deepEqual({ state, problems }, { state: "stale", problems: [`message of ${kind}`] });
+      });
+    }
+
+    for (const kind of ["contact", "looking", "behind", "branch", "token"]) {
+      // Fault 116
+      it(`shows it too where the record was written while the clock was years ahead (${kind})`, async () => {
+        record("probe", { at: now - 5, tokenExpires: now + HOUR, problems: [problem(kind)] });
+        const ahead = { check: now + 50_000 * HOUR, success: now + 50_000 * HOUR, notBefore: now + 50_000 * HOUR };
+        record("state", { ...installing, ...ahead, phase: null, running: { ...running(), revision: "1".repeat(40) } });
+        const { state, problems, nextTry } = await page();
+        assert.deepEqual({ state, problems }, { state: "stale", problems: [`message of ${kind}`] });
+        assert.ok(Date.parse(nextTry ?? "") < Date.now() + 2 * 60_000, nextTry ?? "no next try");
       });
     }
 

@@ -18,6 +18,7 @@ export const healthCases: HealthCase[] = [
   { what: "a unit that dies and waits to be started again", behaviour: "dies", blamed: "bench-dies.service" },
   { what: "a unit that is started again all the time", behaviour: "diesSoon", blamed: "bench-dies.service" },
   { what: "a unit that dies before its program starts", behaviour: "diesBefore", blamed: "bench-dies.service" },
+  { what: "a unit that died and has not ended yet", behaviour: "diesSlowly", blamed: "bench-dies.service" },
   { what: "a unit that died once and has run since", behaviour: "diesOnce" },
   {
     what: "a unit that failed before, too",

@@ -2,8 +2,8 @@
 # Are a machine's units well? The one rule of the automatic upgrade and of deployments.
 
 # Units in trouble, one a line: "UNIT WHAT". A unit is in trouble when it has failed, when it died and waits to be
-# started again (systemd does not call that failed), or when it was started again within the last SECONDS or is not
-# up since. One that crashed once while its database started, and has run since, is well.
+# started again or to end (systemd does not call that failed), or when it was started again within the last SECONDS or is
+# not up since. One that crashed once while its database started, and has run since, is well.
 # Usage: units_in_trouble SECONDS
 units_in_trouble() {
   local seconds=$1 now line name value
@@ -26,7 +26,7 @@ units_in_trouble() {
 }
 
 show_units() {
-  systemctl show --property=Id,ActiveState,SubState,NRestarts,ExecMainStartTimestampMonotonic '*' 2>/dev/null
+  systemctl show --property=Id,ActiveState,SubState,Result,NRestarts,ExecMainStartTimestampMonotonic '*' 2>/dev/null
 }
 
 # Usage: describe_trouble SINCE, with the properties of one unit in `unit`
@@ -43,6 +43,9 @@ describe_trouble() {
     printf '%s does not answer\n' "$id"
   elif [[ ${unit[SubState]-} == auto-restart* ]]; then
     printf '%s dies and is started again\n' "$id"
+  elif [[ ${unit[ActiveState]-} == deactivating && ${unit[Result]-success} != success ]]; then
+    # It counts as failed only when what runs after its death has ended.
+    printf '%s has died\n' "$id"
   elif ((restarts > 0)) && [[ ${unit[ActiveState]-} == activating || $started -gt $1 ]]; then
     printf '%s was started again just now\n' "$id"
   fi

@@ -50,6 +50,7 @@ diesBefore)
   printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStartPre=/bin/false\nExecStart=/bin/sleep 1d\nRestart=on-failure\nRestartSec=2\n' |
     unit dies
   ;;
+diesSlowly) printf '[Service]\nExecStart=/bin/false\nExecStopPost=/bin/sleep 20\nRestart=always\n' | unit dies ;;
 brokenScript | sameBrokenScript)
   printf '#!/bin/sh\nexit 1\n' >"$out/bin/fails"
   printf '[Service]\nType=oneshot\nExecStart=/bin/sh %s\n' "$out/bin/fails" | unit broken

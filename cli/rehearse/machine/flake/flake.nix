@@ -62,6 +62,7 @@
         dies = toplevel: toplevel;
         diesSoon = toplevel: toplevel;
         diesBefore = toplevel: toplevel;
+        diesSlowly = toplevel: toplevel;
         diesOnce = toplevel: toplevel;
 
         # What the repository answers to it: see build-system.sh.
