@@ -4,7 +4,7 @@ const { TEST_MILLISECONDS } = require("./cli/rehearse/limits.cjs");
 const FOLDER = "test/system";
 
 /** Those that take longest begin first, or one of them would still run when everything else is done. */
-const LONGEST = /^(?:upgrade|rehearsal|deploy-interrupted|deploy-switch|deploy|npmPackage)\.spec/;
+const LONGEST = /^(?:rehearsal(?:-faults)?|upgrade(?:-\w+)?|deploy(?:-interrupted|-switch)?|npmPackage)\.spec/;
 
 const specs = readdirSync(FOLDER).filter((name) => name.endsWith(".spec.ts"));
 const first = specs.filter((name) => LONGEST.test(name));
@@ -15,7 +15,7 @@ module.exports = {
   spec: [...first, ...others].map((name) => `${FOLDER}/${name}`),
   parallel: true,
   // More than there are processors: most of the time they wait, for connections, units and times.
-  jobs: 3,
+  jobs: 5,
   timeout: TEST_MILLISECONDS,
   forbidOnly: true,
   reporter: "./test/support/reporter.cjs",

@@ -1,8 +1,5 @@
 import path from "node:path";
+import { start } from "./common/command";
 import { makeOrUpdate } from "./new/run";
 
-process.exitCode = makeOrUpdate(
-  process.argv.slice(2),
-  path.resolve(__dirname, ".."),
-  (text) => void process.stdout.write(`${text}\n`),
-);
+void start(makeOrUpdate(path.resolve(__dirname, "..")));

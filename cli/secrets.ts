@@ -1,3 +1,4 @@
-import { main } from "./secrets/main";
+import { start } from "./common/command";
+import { secrets } from "./secrets/main";
 
-void main(process.argv.slice(2)).then((code) => (process.exitCode = code));
+void start(secrets);

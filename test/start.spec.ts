@@ -1,7 +1,7 @@
 /**
  * How `nodeargs` in Pulumi.yaml starts the program: each test starts a Node of its own in a small project.
  * Cannot prove: that an engine starts it so, which the engine's suite does with every update; or how long a start takes,
- * which `npm run bench` measures.
+ * which `npm run speed` measures.
  */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

@@ -1,20 +1,20 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { command, start } from "../cli/common/command";
 import * as path from "node:path";
 import { componentPages } from "./docs/pages";
 
-/** Writes docs/components/ anew from the descriptions in the components' sources. */
-async function main(): Promise<void> {
-  const root = path.resolve(__dirname, "..");
-  const folder = path.join(root, "docs/components");
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder);
-  for (const [file, text] of await componentPages(root)) {
-    writeFileSync(path.join(folder, file), text);
-    console.log(path.relative(root, path.join(folder, file)));
-  }
-}
+const HELP = "Writes docs/components/ anew from the descriptions in the components' sources: npm run docs";
 
-main().catch((error: Error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});
+void start(
+  command({ call: "npm run docs --", help: HELP, options: {} }, async (_line, _around, ui) => {
+    const root = path.resolve(__dirname, "..");
+    const folder = path.join(root, "docs/components");
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    for (const [file, text] of await componentPages(root)) {
+      writeFileSync(path.join(folder, file), text);
+      ui.say(path.relative(root, path.join(folder, file)));
+    }
+    return 0;
+  }),
+);

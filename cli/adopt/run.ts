@@ -1,12 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { ADOPTING } from "../../components/signals";
-import { findPulumi, PULUMI_SECONDS } from "../common/pulumi";
+import { findPulumi, NO_PULUMI } from "../common/pulumi";
 import type { Ran, Surroundings } from "../common/context";
+import { command, refuse, UsageError } from "../common/command";
+import { problem, shown } from "../../components/values/errors";
 import { readPreview } from "../preview/read";
 import { type Change, typeName } from "../render/change";
+import { UserError } from "../common/userError";
 import { filledIn, type ImportFile, nameOf } from "./importFile";
 
 const HELP = `Imports what is there already into the places that this program has for it. Nothing in the cloud changes.
@@ -19,25 +21,22 @@ The names are those of \`npx pulumi preview\`; docs/life-cycle.md lists them wit
 Exit code: 0 imported, and the next update keeps all of it; 1 not so; 2 wrong arguments.
 `;
 
-/** Imports, then tells what the next update would do to what was imported. Returns the exit code. */
-export async function adopt(argv: string[], around: Surroundings, say: (text: string) => void): Promise<number> {
-  let wanted: ReturnType<typeof readArguments>;
-  try {
-    wanted = readArguments(argv);
-  } catch (error) {
-    say(`${(error as Error).message}\n\n${HELP}`);
-    return 2;
-  }
-  if (wanted.help) {
-    say(HELP);
-    return 0;
-  }
+const ABOUT = {
+  call: "npm run adopt --",
+  help: HELP,
+  options: { stack: { type: "string" } },
+  positionals: true,
+} as const;
+
+/** Imports, then tells what the next update would do to what was imported. */
+export const adopt = command(ABOUT, async ({ values, positionals }, around, { say }) => {
+  const ids = idsIn(positionals);
   const folder = mkdtempSync(path.join(tmpdir(), "adopt-"));
   try {
-    const pulumi = engine(around, wanted.stack);
+    const pulumi = engine(around, values.stack);
     const file = path.join(folder, "import.json");
     succeeded(await pulumi("preview", "--import-file", file));
-    const filled = filledIn(JSON.parse(readFileSync(file, "utf8")) as ImportFile, wanted.ids);
+    const filled = filledIn(JSON.parse(readFileSync(file, "utf8")) as ImportFile, ids);
     writeFileSync(file, JSON.stringify(filled));
     // Whether they are protected is the program's to say, at the next update.
     const plainly = ["--yes", "--skip-preview", "--protect=false", "--generate-code=false"];
@@ -56,7 +55,7 @@ export async function adopt(argv: string[], around: Surroundings, say: (text: st
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
+});
 
 /** Values are left out: the user data of an imported machine may hold a key in plain text. */
 function report(changes: (Change | undefined)[], say: (text: string) => void): number {
@@ -79,34 +78,25 @@ function report(changes: (Change | undefined)[], say: (text: string) => void): n
 }
 
 function engine(around: Surroundings, stack: string | undefined) {
-  const program = findPulumi(around);
-  if (program === undefined) throw new Error("The Pulumi CLI was not found. Run `npm ci`, which brings it.");
+  const pulumi = findPulumi(around);
+  if (pulumi === undefined) throw new UserError(NO_PULUMI);
   const selected = stack === undefined ? [] : ["--stack", stack];
   // What is to be imported is there, which is no mistake.
-  const options = { timeoutSeconds: PULUMI_SECONDS, env: { [ADOPTING]: "true" } };
-  return (...args: string[]): Promise<Ran> =>
-    around.run(
-      program,
-      ["--cwd", around.folder, ...args, "--non-interactive", "--color", "never", ...selected],
-      options,
-    );
+  const env = { [ADOPTING]: "true" };
+  return (...args: string[]): Promise<Ran> => pulumi.run([...args, "--color", "never", ...selected], env);
 }
 
 function succeeded({ code, stdout, stderr }: Ran): void {
-  if (code !== 0) throw new Error(`Pulumi could not do it:\n${stdout}${stderr}`.trimEnd());
+  if (code !== 0) throw new UserError(`Pulumi could not do it:\n${stdout}${stderr}`.trimEnd());
 }
 
-function readArguments(argv: string[]) {
-  const { values, positionals } = parseArgs({
-    args: argv,
-    allowPositionals: true,
-    options: { stack: { type: "string" }, help: { type: "boolean", default: false } },
-  });
-  const pairs = positionals.map((text) => /^([^=]+)=(.+)$/.exec(text) ?? refuse(text));
-  if (pairs.length === 0 && !values.help) throw new Error("Nothing is named that should be imported.");
-  return { ...values, ids: Object.fromEntries(pairs.map(([, name, id]) => [name!, id!])) };
-}
-
-function refuse(text: string): never {
-  throw new Error(`${JSON.stringify(text)} is not NAME=ID, such as nixos=i-0123456789abcdef0.`);
+function idsIn(positionals: string[]): Record<string, string> {
+  if (positionals.length === 0) throw new UsageError("Nothing is named that should be imported.");
+  const pairs = positionals.map((text) => /^([^=]+)=(.+)$/.exec(text));
+  refuse(
+    positionals
+      .filter((_, index) => pairs[index] === null)
+      .map((text) => problem("argument", shown(text), "NAME=ID, such as nixos=i-0123456789abcdef0")),
+  );
+  return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { command } from "../common/command";
 import { failureOf, type Surroundings } from "../common/context";
 import { configurationProblems, type Project, readProjectFiles } from "../common/project";
 import { counted, failed, hasFailed, note, ok, printed, type Result, skipped } from "../common/result";
@@ -13,7 +14,7 @@ import { closedEnvironment } from "../rehearse/surroundings";
 import { createWorld } from "../rehearse/world";
 import { Pack } from "./pack";
 
-export const HELP = `Checks a server's repository in seconds, without any account: npm test
+const HELP = `Checks a server's repository in seconds, without any account: npm test
 
   configuration  each Pulumi.<stack>.yaml, by the program's own rules
   secrets        that none lies open in nix/
@@ -28,12 +29,8 @@ const OWNER = "example";
 /** What only an account has: the emulated one has neither a network nor an image nor a repository of that name. */
 const OF_THE_ACCOUNT = { amiId: "", subnetId: "", createRepository: "true" };
 
-/** Checks the project and returns the exit code. */
-export async function check(argv: string[], around: Surroundings, say: (text: string) => void): Promise<number> {
-  if (argv.length > 0) {
-    say(HELP);
-    return argv[0] === "--help" && argv.length === 1 ? 0 : 2;
-  }
+/** Checks the project. */
+export const check = command({ call: "npm test --", help: HELP, options: {} }, async (_, around, { say }) => {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "check-")));
   const results: Result[] = [];
   const show = (found: Result[]) => {
@@ -58,7 +55,7 @@ export async function check(argv: string[], around: Surroundings, say: (text: st
   }
   say(`\n${counted(results)}`);
   return hasFailed(results) ? 1 : 0;
-}
+});
 
 function readStacks(folder: string): { projects: Project[]; found: Result[] } {
   const stacks = readdirSync(folder).flatMap((file) => /^Pulumi\.([\w.-]+)\.yaml$/.exec(file)?.[1] ?? []);

@@ -4,7 +4,8 @@ import path from "node:path";
 import { AwsClient } from "aws4fetch";
 import { ask, textField } from "../common/http";
 import { failed, ok, type Result, skipped } from "../common/result";
-import { failureOf, findProgram, type Surroundings } from "../common/context";
+import { findProgram } from "../../components/deploy/path.mjs";
+import { failureOf, type Surroundings } from "../common/context";
 
 /**
  * Asks AWS whose credentials these are, of those that the provider will use: a profile of the stack's configuration goes

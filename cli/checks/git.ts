@@ -101,6 +101,6 @@ export async function checkOrigin(around: Surroundings, owner: string, name: str
 }
 
 /** An https address may hold a token. */
-function withoutPassword(url: string): string {
+export function withoutPassword(url: string): string {
   return url.replace(/^(https?:\/\/)[^@/]*@/, "$1");
 }

@@ -1,14 +1,24 @@
-import { note, ok, type Result } from "../common/result";
+import { ok, note, type Result } from "../common/result";
 import { firstLine, type Surroundings } from "../common/context";
+import { UserError } from "../common/userError";
+import { findSops, isRecent, sopsVersion } from "../secrets/sops";
 
-/** Only `npm run secrets` needs it, and that can also take it from Nix. */
+/** Only `npm run secrets` needs it: what that takes is what counts. */
 export async function checkSops(around: Surroundings): Promise<Result> {
-  const version = await around.run("sops", ["--version", "--disable-version-check"]);
-  return version.code === 0
-    ? ok("sops", firstLine(version.stdout))
-    : note(
-        "sops",
-        version.found ? "does not answer to --version" : "not on PATH",
-        "Only secrets need it: `npm run secrets` takes it from Nix, or install it from https://getsops.io.",
-      );
+  const version = await sopsVersion(around);
+  if (isRecent(version)) return ok("sops", firstLine(version.stdout));
+  const found = version.found
+    ? `${firstLine(version.stdout) || "does not answer to --version"}, too old`
+    : "not on PATH";
+  try {
+    await findSops(around);
+    return ok("sops", `${found}; \`npm run secrets\` takes it from Nix`);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return note(
+      "sops",
+      error.message.split("\n")[0]!,
+      "Only secrets need it. Install it from https://getsops.io, or install Nix.",
+    );
+  }
 }

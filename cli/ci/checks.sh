@@ -53,6 +53,12 @@ check() {
   fi
 }
 
+case ${1:-} in --help | -h)
+  sed -n '2,10s/^# \{0,1\}//p' "$0"
+  exit
+  ;;
+esac
+
 command -v nix >/dev/null || {
   echo "checks: nix is missing. Install it: https://nixos.org/download" >&2
   exit 1

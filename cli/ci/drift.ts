@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { command, refuse, start, wrong } from "../common/command";
+import { EXIT_CODE } from "../preview/options";
 import { Github, githubApi, IN_A_JOB } from "../common/github";
 import { hiddenMark, keepMarked } from "../common/marked";
 import { readPreview } from "../preview/read";
@@ -21,7 +22,6 @@ Options:
   --stack PROJECT/STACK which stack it is: there is one issue for each
   --url URL             address of the machine, the stack's output "url"; empty: it is not asked
   --revision SHA        newest revision of main
-  --help                this text
 
 Keeps one issue in GITHUB_REPOSITORY with GITHUB_TOKEN; without them only prints. GITHUB_API_URL names another server.
 Exit code: 0 when everything was compared and said, 1 when not, 2 for wrong options.
@@ -30,57 +30,38 @@ Exit code: 0 when everything was compared and said, 1 when not, 2 for wrong opti
 /** A push that is minutes old may still be on its way to the machine. */
 const LOOKS = { times: 4, seconds: 60 };
 
-async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const options = readOptions(argv);
-  if (typeof options === "string") {
-    const help = options === HELP;
-    (help ? process.stdout : process.stderr).write(options);
-    return help ? 0 : 2;
-  }
-  const preview = readPreview(readFileSync(options.preview, "utf8"), {
-    exitCode: options.exitCode,
-    log: options.log === undefined ? undefined : readFileSync(options.log, "utf8"),
+const text = { type: "string" } as const;
+const ABOUT = {
+  call: "npx tsx cli/ci/drift.ts",
+  help: HELP,
+  options: { preview: text, log: text, "exit-code": text, stack: text, url: text, revision: text },
+} as const;
+
+const drift = command(ABOUT, async ({ values }, { env }, ui) => {
+  const { preview: file = "", stack = "", url = "", revision = "", log } = values;
+  refuse([
+    ...Object.entries({ preview: file, stack, revision }).flatMap(([name, value]) =>
+      value ? [] : [`--${name} is missing.`],
+    ),
+    ...wrong("--exit-code", values["exit-code"], ...EXIT_CODE),
+  ]);
+  const preview = readPreview(readFileSync(file, "utf8"), {
+    exitCode: values["exit-code"] === undefined ? undefined : Number(values["exit-code"]),
+    log: log === undefined ? undefined : readFileSync(log, "utf8"),
   });
-  const machine = await machineProblem(options.url, options.revision, askMachine, LOOKS);
+  const machine = await machineProblem(url, revision, askMachine, LOOKS);
   const report = driftReport(preview, machine);
-  process.stdout.write(toTerminal(report.report, { colours: process.stdout.isTTY === true }));
+  ui.say(toTerminal(report.report, { colours: process.stdout.isTTY === true }).trimEnd());
 
   const { GITHUB_TOKEN: token, GITHUB_REPOSITORY: repository } = env;
   if (!token || !repository) return preview.failed ? 1 : 0;
   const github = new Github(githubApi(env), token, IN_A_JOB);
-  const mark = hiddenMark("drift", options.stack);
+  const mark = hiddenMark("drift", stack);
   const body = toMarkdown(report.report, GITHUB_LIMIT - mark.length - 1);
-  const text = report.clean ? undefined : { title: `Drift in ${options.stack}`, body };
-  const { done, message } = await keepMarked(github, issuesOf(github, repository), mark, text);
-  console.error(done ? message : `The issue could not be kept: ${message}`);
+  const said = report.clean ? undefined : { title: `Drift in ${stack}`, body };
+  const { done, message } = await keepMarked(github, issuesOf(github, repository), mark, said);
+  ui.complain(done ? message : `The issue could not be kept: ${message}`);
   return done && !preview.failed ? 0 : 1;
-}
+});
 
-function readOptions(argv: string[]) {
-  const text = { type: "string" } as const;
-  const options = { preview: text, log: text, "exit-code": text, stack: text, url: text, revision: text };
-  let values;
-  try {
-    values = parseArgs({ args: argv, options: { ...options, help: { type: "boolean" } } }).values;
-  } catch (error) {
-    return `${(error as Error).message}\nSee --help.\n`;
-  }
-  if (values.help === true) return HELP;
-  const { preview, stack, url = "", revision } = values;
-  const missing = Object.entries({ preview, stack, revision }).filter(([, value]) => !value);
-  if (!preview || !stack || !revision)
-    return `Missing: ${missing.map(([key]) => `--${key}`).join(", ")}. See --help.\n`;
-  const exitCode = values["exit-code"] === undefined ? undefined : Number(values["exit-code"]);
-  if (exitCode !== undefined && !Number.isInteger(exitCode)) {
-    return `--exit-code must be a number, but is ${JSON.stringify(values["exit-code"])}.\n`;
-  }
-  return { preview, stack, url, revision, exitCode, log: values.log };
-}
-
-main(process.argv.slice(2), process.env).then(
-  (code) => (process.exitCode = code),
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  },
-);
+void start(drift);

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
 import { stringify } from "yaml";
+import { command, start, UsageError } from "../common/command";
 import { readStackFile } from "../common/stackFile";
 
-/**
- * Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
- * stack's secrets runs with the rest, and with keys that it makes for itself.
- *
- *   npx tsx cli/ci/plainConfig.ts Pulumi.dev.yaml
- */
+const HELP = `Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
+stack's secrets runs with the rest, and with keys that it makes for itself.
+
+  npx tsx cli/ci/plainConfig.ts Pulumi.dev.yaml
+`;
+
 function plainConfig(file: string): string {
   const plain = Object.entries(readStackFile(readFileSync(file, "utf8"), file)).filter(([, value]) => !isSecure(value));
   return stringify({ config: Object.fromEntries(plain) });
@@ -19,4 +20,12 @@ function isSecure(value: unknown): boolean {
   return "secure" in value || Object.values(value).some(isSecure);
 }
 
-process.stdout.write(plainConfig(process.argv[2]!));
+const ABOUT = { call: "npx tsx cli/ci/plainConfig.ts", help: HELP, options: {}, positionals: true };
+
+void start(
+  command(ABOUT, ({ positionals }, _, { say }) => {
+    if (positionals.length !== 1) throw new UsageError("Name one file.");
+    say(plainConfig(positionals[0]!).trimEnd());
+    return 0;
+  }),
+);

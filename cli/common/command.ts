@@ -1,11 +1,110 @@
 import { constants } from "node:os";
-import type { Surroundings } from "./context";
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { closest } from "fastest-levenshtein";
+import { problem, problemList, shown } from "../../components/values/errors";
+import { realSurroundings, type Surroundings } from "./context";
+import { isFarewell, type Prompts, terminal } from "./prompts";
+import { UserError } from "./userError";
+
+/** Where a command speaks, and asks. */
+export interface Ui {
+  /** What it is run for: standard output. */
+  say: (text: string) => void;
+  /** Why it did not do it: standard error. */
+  complain: (text: string) => void;
+  /** Undefined: there is no terminal to ask at. */
+  prompts?: Prompts;
+}
+
+type Options = NonNullable<ParseArgsConfig["options"]>;
+type Line<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allowPositionals: true }>>;
+/** What a command line makes possible: `values` of the options, and what is no option. */
+export type { Line };
+
+export interface About<T extends Options> {
+  /** How a person calls it, in front of its options: `npm run doctor --`. */
+  call: string;
+  help: string;
+  options: T;
+  /** Whether there is something beside options; the command itself says what. */
+  positionals?: boolean;
+  /** The exit code where it could not do its work; 1 unless that has another meaning. */
+  refused?: number;
+  /** What is said after a reason why it could not. */
+  undone?: string;
+}
+
+/** A command, which returns its exit code. */
+export type Command = (argv: string[], around: Surroundings, ui: Ui) => Promise<number>;
+
+/** A command line that means nothing: nothing was done, and the exit code is 2. */
+export class UsageError extends UserError {}
+
+/** Throws what is wrong with a command line, if anything is. */
+export function refuse(problems: string[]): void {
+  if (problems.length === 1) throw new UsageError(problems);
+  if (problems.length > 1) throw new UsageError(problemList("The command line", problems));
+}
+
+/** What is wrong with the value of an option. */
+export function wrong(option: string, value: string | undefined, pattern: RegExp, allowed: string): string[] {
+  return value === undefined || pattern.test(value) ? [] : [problem(option, shown(value), allowed)];
+}
+
+/** Gives a command what all have: `--help`, which does nothing else, and the way in which it is said what went wrong. */
+export function command<T extends Options>(
+  about: About<T>,
+  run: (line: Line<T>, around: Surroundings, ui: Ui) => number | Promise<number>,
+): Command {
+  const options = { ...about.options, help: { type: "boolean", short: "h" } } as T;
+  return async (argv, around, ui) => {
+    const asked = parseArgs({ args: argv, options, strict: false, tokens: true });
+    if (asked.values["help"] === true) {
+      ui.say(about.help.trimEnd());
+      return 0;
+    }
+    try {
+      refuse(asked.tokens.flatMap((token) => problemOf(token, options, about.positionals === true)));
+      return await run(parseArgs({ args: argv, options, allowPositionals: true }), around, ui);
+    } catch (error) {
+      const usage = error instanceof UsageError;
+      const said = isFarewell(error) ? "Stopped. What was written before stays." : (error as Error).message;
+      const after = [
+        ...(error instanceof UserError && !usage && about.undone !== undefined ? [about.undone] : []),
+        ...(usage ? [`All options: ${about.call} --help`] : []),
+      ];
+      ui.complain([said, ...after].join("\n"));
+      return usage ? 2 : (about.refused ?? 1);
+    }
+  };
+}
+
+type Token = ReturnType<typeof parseArgs<{ strict: false; tokens: true; options: Options }>>["tokens"][number];
+
+function problemOf(token: Token, options: Options, positionals: boolean): string[] {
+  if (token.kind === "positional") {
+    return positionals ? [] : [`got ${shown(token.value)}; allowed: options alone.`];
+  }
+  if (token.kind !== "option") return [];
+  const { name, rawName, value, inlineValue } = token;
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  if (option === undefined) {
+    return [`${rawName}: there is no such option. Did you mean --${closest(name, Object.keys(options))}?`];
+  }
+  if (option.type === "boolean")
+    return value === undefined ? [] : [`${rawName}: got ${shown(value)}; allowed: no value.`];
+  if (value === undefined) return [`${rawName}: got nothing; allowed: a value.`];
+  // Far more often the value was forgotten.
+  const isOption = !inlineValue && value.length > 1 && value.startsWith("-");
+  return isOption ? [`${rawName}: got the option ${value}; allowed: a value, or ${rawName}=${value}.`] : [];
+}
 
 /**
- * Runs a command to its exit code. A signal ends the programs that it has started, and lets it remove its temporary
- * files; an error is printed without a stack.
+ * Runs a command to the end of this process. A signal ends the programs that it has started, and lets it remove its
+ * temporary files.
  */
-export async function runCli(around: Surroundings, command: (around: Surroundings) => Promise<number>): Promise<void> {
+export async function start(run: Command): Promise<void> {
+  const around = realSurroundings();
   let signalled: NodeJS.Signals | undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
@@ -13,11 +112,11 @@ export async function runCli(around: Surroundings, command: (around: Surrounding
       void around.stop();
     });
   }
-  try {
-    process.exitCode = await command(around);
-  } catch (error) {
-    if (signalled === undefined) process.stderr.write(`${(error as Error).message}\n`);
-    process.exitCode = 1;
-  }
-  if (signalled !== undefined) process.exitCode = 128 + constants.signals[signalled];
+  const code = await run(process.argv.slice(2), around, {
+    // Not the console, which is caught where the program runs in this process.
+    say: (text) => void process.stdout.write(`${text}\n`),
+    complain: (text) => void (signalled ?? process.stderr.write(`${text}\n`)),
+    prompts: process.stdin.isTTY && process.stderr.isTTY ? terminal : undefined,
+  });
+  process.exitCode = signalled === undefined ? code : 128 + constants.signals[signalled];
 }

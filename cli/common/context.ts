@@ -1,5 +1,3 @@
-import { accessSync, constants } from "node:fs";
-import path from "node:path";
 import { OutputTooLong, ProgramMissing } from "../../components/deploy/errors.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { endedBy } from "../../components/deploy/trouble.mjs";
@@ -82,28 +80,6 @@ export function realSurroundings(overrides: Partial<Surroundings> = {}): Surroun
     stop: () => processes.stop(new Error("stopped")),
     ...overrides,
   };
-}
-
-/** The first executable file of this name in the folders of PATH; `skip` leaves folders out. */
-export function findProgram(
-  env: NodeJS.ProcessEnv,
-  name: string,
-  skip: (folder: string) => boolean = () => false,
-): string | undefined {
-  return (env["PATH"] ?? "")
-    .split(path.delimiter)
-    .filter((folder) => path.isAbsolute(folder) && !skip(folder))
-    .map((folder) => path.join(folder, name))
-    .find(isExecutable);
-}
-
-export function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Why a program did not do what it was asked, in one line. */

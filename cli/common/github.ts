@@ -186,9 +186,8 @@ async function answerOf(request: () => Response | Promise<Response>, patience: P
     response = refused;
   }
   const { status, data } = response;
-  const headers = new Headers(
-    Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)])),
-  );
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(response.headers)) headers.set(name, String(value));
   const text = typeof data === "string" ? data : "";
   // It has read what is called JSON. A proxy may call it something else.
   const body = typeof data === "object" ? data : json(text);

@@ -6,7 +6,7 @@ export interface Choice {
   name: string;
 }
 
-/** How setup asks; tests answer in its place. */
+/** How a person is asked; tests answer in its place. */
 export interface Prompts {
   /** `check` returns what is wrong with an answer; it is asked again. */
   text(question: string, usual: string | undefined, check: (answer: string) => string[]): Promise<string>;
@@ -14,22 +14,36 @@ export interface Prompts {
   confirm(question: string, usual: boolean): Promise<boolean>;
 }
 
-/** At the terminal. Ctrl-C throws. */
-export const terminal: Prompts = {
+/** Standard output may be redirected. */
+const screen = { output: process.stderr };
+
+/** At the terminal, where a secret is typed without being shown. Ctrl-C throws. */
+export const terminal: Prompts & { secret(question: string): Promise<string> } = {
   text: (message, usual, check) =>
     inquirer
-      .input({
-        message,
-        default: usual,
-        prefill: "editable",
-        validate: (answer) => check(answer.trim()).join("\n") || true,
-      })
+      .input(
+        {
+          message,
+          default: usual,
+          prefill: "editable",
+          validate: (answer) => check(answer.trim()).join("\n") || true,
+        },
+        screen,
+      )
       .then((answer) => answer.trim()),
-  choose: (message, choices, usual) => inquirer.select({ message, choices, default: usual }),
-  confirm: (message, usual) => inquirer.confirm({ message, default: usual }),
+  choose: (message, choices, usual) => inquirer.select({ message, choices, default: usual }, screen),
+  confirm: (message, usual) => inquirer.confirm({ message, default: usual }, screen),
+  secret: (message) => inquirer.password({ message, mask: true }, screen),
 };
 
 /** Whether an error means that the person left. */
 export function isFarewell(error: unknown): boolean {
   return error instanceof Error && error.name === "ExitPromptError";
+}
+
+/** All of standard input. */
+export async function standardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
 }

@@ -1,38 +1,65 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { failed, ok, type Result } from "./result";
-import { failureOf, findProgram, type Surroundings } from "./context";
-
-/**
- * The Pulumi CLI: an installed one, or that of the project's own package `pulumi`, which downloads it on first use.
- * `npm run` puts the package's before all others on PATH.
- */
-export function findPulumi({ env, folder }: Surroundings): string | undefined {
-  const ownPackage = path.join(folder, "node_modules", ".bin", "pulumi");
-  const installed = findProgram(env, "pulumi", (place) => place.endsWith(path.join("node_modules", ".bin")));
-  return installed ?? (existsSync(ownPackage) ? ownPackage : undefined);
-}
+import { findProgram } from "../../components/deploy/path.mjs";
+import { failureOf, type Ran, type Surroundings } from "./context";
 
 /** How long any command of it may take: the first one downloads about 100 MB where the project's own package is used. */
-export const PULUMI_SECONDS = 600;
+const PULUMI_SECONDS = 600;
+
+/** The Pulumi CLI, on the project in the folder. */
+export interface Pulumi {
+  /** Where it is. */
+  program: string;
+  /** Runs it without questions, and says what came of it; `env` is more than the usual environment. */
+  run(args: string[], env?: NodeJS.ProcessEnv): Promise<Ran>;
+}
+
+/**
+ * An installed one, or that of the project's own package `pulumi`, which downloads it on first use. `npm run` puts the
+ * package's before all others on PATH.
+ */
+export function findPulumi(around: Surroundings): Pulumi | undefined {
+  const { env, folder } = around;
+  const ownPackage = path.join(folder, "node_modules", ".bin", "pulumi");
+  const installed = findProgram(env, "pulumi", (place) => place.endsWith(path.join("node_modules", ".bin")));
+  const program = installed ?? (existsSync(ownPackage) ? ownPackage : undefined);
+  if (program === undefined) return undefined;
+  return {
+    program,
+    async run(args, more) {
+      const options = { timeoutSeconds: PULUMI_SECONDS, env: more };
+      const ran = await around.run(program, [...args, "--non-interactive", "--cwd", folder], options);
+      // What the package says of its download is nobody's answer, and no cause.
+      return { ...ran, stderr: ran.stderr.replace(/^Downloading pulumi v.*\n/gm, "") };
+    },
+  };
+}
+
+export const NO_PULUMI = "The Pulumi CLI was not found. Run `npm ci`, which brings it.";
+
+/** Why it did not do what it was asked, in one line. */
+export function pulumiFailure(ran: Ran): string {
+  return failureOf("pulumi", ran).replace(/^error: /, "");
+}
 
 /** The CLI, who is logged in, and where the state is kept. */
 export async function checkPulumi(around: Surroundings): Promise<Result[]> {
-  const program = findPulumi(around);
-  if (program === undefined) return [failed("Pulumi", "not found", "Run `npm ci`, which brings it.")];
-  const version = await around.run(program, ["version"], { timeoutSeconds: PULUMI_SECONDS });
+  const pulumi = findPulumi(around);
+  if (pulumi === undefined) return [failed("Pulumi", "not found", "Run `npm ci`, which brings it.")];
+  const version = await pulumi.run(["version"]);
   if (version.code !== 0) {
-    return [failed("Pulumi", failureOf("pulumi", version), "Install it from https://www.pulumi.com/docs/install/.")];
+    return [failed("Pulumi", pulumiFailure(version), "Install it from https://www.pulumi.com/docs/install/.")];
   }
-  return [ok("Pulumi", version.stdout.trim() || program), await checkLogin(around, program)];
+  return [ok("Pulumi", version.stdout.trim() || pulumi.program), await checkLogin(pulumi)];
 }
 
-async function checkLogin(around: Surroundings, program: string): Promise<Result> {
-  const ran = await around.run(program, ["whoami", "--verbose", "--json", "--non-interactive"]);
+async function checkLogin(pulumi: Pulumi): Promise<Result> {
+  const ran = await pulumi.run(["whoami", "--verbose", "--json"]);
   if (ran.code !== 0) {
     return failed(
       "Pulumi state",
-      `not logged in (${failureOf("pulumi", ran).replace(/^error: /, "")})`,
+      `not logged in (${pulumiFailure(ran)})`,
       "`npx pulumi login` keeps the state in Pulumi Cloud, `npx pulumi login s3://<bucket>` in a bucket of yours, `npx pulumi login --local` on this computer (back up ~/.pulumi).",
     );
   }

@@ -1,24 +1,28 @@
-import { failureOf, firstLine, type Ran, type Surroundings } from "./context";
-import { findPulumi, PULUMI_SECONDS } from "./pulumi";
+import { firstLine, type Ran, type Surroundings } from "./context";
+import { field, json, textField } from "./http";
+import { findPulumi, pulumiFailure } from "./pulumi";
+import { UserError } from "./userError";
 
-/** What the checks of a machine need of a stack's outputs. */
+/** What a stack says of its machine and its keys, once it has them. */
 export interface StackOutputs {
   publicIp: string;
   hostPublicKey: string;
-  /** Several during a rotation of the key. */
+  /** Address of the machine's page. */
+  url: string;
+  /** The key in use first; several during a rotation. */
+  keyGenerations: number[];
+  /** age recipients of the machine's key, in the same order. */
   ageRecipients: string[];
   /** Public halves of the login key, in the same order. */
   loginPublicKeys: string[];
 }
 
 export interface Stack {
-  /** Undefined: there is no machine, or none is known of, and `reason` says why, in words for people. */
-  outputs?: StackOutputs;
-  reason: string;
-  /** Whether `npx pulumi up` would make the machine: false too where the stack could not be asked. */
-  lacksMachine: boolean;
-  /** The private key that logs in; asked for only when it is needed. */
-  privateKey(): Promise<string>;
+  outputs: Partial<StackOutputs>;
+  /** Why they could not be asked for, in words for people; empty: they could. */
+  trouble: string;
+  /** False: there is no stack of the name. */
+  isThere: boolean;
 }
 
 const USUAL_STACK = "dev";
@@ -35,13 +39,10 @@ const NONE_SELECTED = /no stack selected|PULUMI_ACCESS_TOKEN must be set|not log
 
 /** The stack that is selected in this checkout, or, where none is, the one that the project comes with. */
 export async function selectedStack(around: Surroundings): Promise<Selection> {
-  const program = findPulumi(around);
-  if (program === undefined) return { name: USUAL_STACK, doubt: "" };
-  const args = ["stack", "--show-name", "--non-interactive", "--cwd", around.folder];
-  const ran = await around.run(program, args, { timeoutSeconds: PULUMI_SECONDS });
+  const ran = await findPulumi(around)?.run(["stack", "--show-name"]);
+  if (ran === undefined) return { name: USUAL_STACK, doubt: "" };
   if (ran.code === 0) return { name: firstLine(ran.stdout) || USUAL_STACK, doubt: "" };
-  const doubt = NONE_SELECTED.test(ran.stderr) ? "" : failureOf("pulumi", ran).replace(/^error: /, "");
-  return { name: USUAL_STACK, doubt };
+  return { name: USUAL_STACK, doubt: NONE_SELECTED.test(ran.stderr) ? "" : pulumiFailure(ran) };
 }
 
 /** The name in the name of a stack's file: `owner/project/dev` has its settings in Pulumi.dev.yaml. */
@@ -49,63 +50,45 @@ export function shortStackName(stack: string): string {
   return stack.split("/").at(-1)!;
 }
 
-/** Reads what the last update left; secrets stay encrypted. */
-export async function readStack(around: Surroundings, stack: string): Promise<Stack> {
-  const program = findPulumi(around);
-  const output = (...args: string[]): Promise<Ran> =>
-    around.run(program!, ["stack", "output", ...args, "--stack", stack, "--non-interactive", "--cwd", around.folder], {
-      timeoutSeconds: PULUMI_SECONDS,
-    });
-  const privateKey = async () => {
-    const ran = await output("privateKey", "--show-secrets");
-    if (ran.code !== 0) throw new Error(failureOf("pulumi", ran));
-    // Exactly one newline at its end, as OpenSSH wants it.
-    return `${ran.stdout.trim()}\n`;
+/** Reads what the last update left; secrets stay encrypted. Without a name: the selected stack. */
+export async function readStack(around: Surroundings, stack?: string): Promise<Stack> {
+  const ran = await output(around, stack, "--json");
+  return {
+    outputs: ran.code === 0 ? (json(ran.stdout) ?? {}) : {},
+    trouble: ran.code === 0 ? "" : ran.found ? pulumiFailure(ran) : "there is no Pulumi CLI to ask",
+    isThere: !NO_STACK.test(ran.stderr),
   };
-  if (program === undefined) return { reason: "there is no Pulumi CLI to ask", lacksMachine: false, privateKey };
-  const ran = await output("--json");
-  if (ran.code !== 0) {
-    const reason = failureOf("pulumi", ran).replace(/^error: /, "");
-    return { reason, lacksMachine: /no stack named/.test(ran.stderr), privateKey };
-  }
-  const { publicIp, hostPublicKey, ageRecipients, loginPublicKeys } = parse(ran.stdout);
-  return publicIp && hostPublicKey && ageRecipients && loginPublicKeys
-    ? {
-        outputs: { publicIp, hostPublicKey, ageRecipients, loginPublicKeys },
-        reason: "",
-        lacksMachine: false,
-        privateKey,
-      }
-    : { reason: `the stack ${stack} has no machine yet`, lacksMachine: true, privateKey };
 }
+
+/** An output that is a secret, such as the private key that logs in. */
+export async function readSecret(around: Surroundings, name: string, stack?: string): Promise<string> {
+  const ran = await output(around, stack, name, "--show-secrets");
+  if (ran.code !== 0) throw new UserError(`The stack did not answer: ${pulumiFailure(ran)}`);
+  // Exactly one newline at its end, as OpenSSH wants it.
+  return `${ran.stdout.trim()}\n`;
+}
+
+async function output(around: Surroundings, stack: string | undefined, ...args: string[]): Promise<Ran> {
+  const selected = stack === undefined ? [] : ["--stack", stack];
+  return (await findPulumi(around)?.run(["stack", "output", ...args, ...selected])) ?? ABSENT;
+}
+
+const ABSENT: Ran = { found: false, code: null, stdout: "", stderr: "", timedOut: false };
+const NO_STACK = /no stack named/;
 
 /**
  * Types and names of the resources that a stack has, such as `github:index/repository:Repository server`, or undefined
  * where that could not be found out. A stack that is not there has none. Secrets in the state stay encrypted.
  */
 export async function stackResources(around: Surroundings, stack: string): Promise<string[] | undefined> {
-  const program = findPulumi(around);
-  if (program === undefined) return undefined;
-  const args = ["stack", "export", "--stack", stack, "--non-interactive", "--cwd", around.folder];
-  const ran = await around.run(program, args, { timeoutSeconds: 60 });
-  if (ran.code !== 0) return /no stack named/.test(ran.stderr) ? [] : undefined;
-  try {
-    const { deployment } = JSON.parse(ran.stdout) as {
-      deployment: { resources?: { type: string; outputs?: Record<string, unknown> }[] | null };
-    };
-    return (deployment.resources ?? []).map(({ type, outputs }) => {
-      const { name = "", pattern = name } = outputs ?? {};
-      return `${type} ${String(pattern)}`;
-    });
-  } catch {
-    return undefined;
-  }
-}
-
-function parse(text: string): Partial<StackOutputs> {
-  try {
-    return JSON.parse(text) as Partial<StackOutputs>;
-  } catch {
-    return {};
-  }
+  const ran = await findPulumi(around)?.run(["stack", "export", "--stack", stack]);
+  if (ran === undefined) return undefined;
+  if (ran.code !== 0) return NO_STACK.test(ran.stderr) ? [] : undefined;
+  const deployment = field(json(ran.stdout), "deployment");
+  const resources = field(deployment, "resources") ?? [];
+  if (typeof deployment !== "object" || !Array.isArray(resources)) return undefined;
+  return resources.map((one: unknown) => {
+    const [pattern, name] = ["pattern", "name"].map((key) => textField(one, "outputs", key));
+    return `${textField(one, "type")} ${pattern || name}`;
+  });
 }

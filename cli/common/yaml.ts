@@ -1,9 +1,9 @@
 import { type Document, parseDocument, type ParseOptions, type DocumentOptions, type SchemaOptions, visit } from "yaml";
 import { isDeepYaml, TOO_DEEP } from "../../components/values/nesting";
-import { Refusal } from "./refusal";
+import { UserError } from "./userError";
 
 /**
- * A YAML text of any origin, to read and to write again. Throws a Refusal unless it can be both: the parser reports no
+ * A YAML text of any origin, to read and to write again. Throws one for people unless it can be both: the parser reports no
  * error for an alias of nothing, or one that holds itself, and whoever prints or reads the document later meets it.
  *
  * @param file its name, for the message
@@ -13,10 +13,10 @@ export function readYaml(
   file: string,
   options: ParseOptions & DocumentOptions & SchemaOptions = {},
 ): Document {
-  if (isDeepYaml(text)) throw new Refusal(`${file}: ${TOO_DEEP}.`);
+  if (isDeepYaml(text)) throw new UserError(`${file}: ${TOO_DEEP}.`);
   const document: Document = parseDocument(text, options);
   const [error] = document.errors;
-  if (error !== undefined) throw new Refusal(`${file}: is not YAML: ${error.message}`);
+  if (error !== undefined) throw new UserError(`${file}: is not YAML: ${error.message}`);
   try {
     visit(document, {
       Alias: (_, alias) => {
@@ -26,7 +26,7 @@ export function readYaml(
     });
     JSON.stringify(document.toJS());
   } catch (trouble) {
-    throw new Refusal(`${file}: cannot be read: ${(trouble as Error).message}`);
+    throw new UserError(`${file}: cannot be read: ${(trouble as Error).message}`);
   }
   return document;
 }

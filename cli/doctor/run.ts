@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
+import { command, refuse, wrong } from "../common/command";
 import { checkDefaultVpc } from "../checks/aws";
 import { checkBranch, checkWorkflowBranches } from "../checks/branch";
 import { checkConfiguration } from "../checks/configuration";
@@ -16,11 +16,11 @@ import { checkLocal } from "../checks/local";
 import { checkMachine } from "../checks/machine";
 import { checkReports, checkWorkflows } from "../checks/requiredChecks";
 import { counted, failed, hasFailed, printed, type Result, skipped } from "../common/result";
-import { readStack, selectedStack, shortStackName, type Stack, stackResources } from "../common/stack";
+import { readSecret, readStack, selectedStack, shortStackName, type Stack, stackResources } from "../common/stack";
 import type { Surroundings } from "../common/context";
 import { secretsResults } from "../secrets/check";
-import { Refusal } from "../common/refusal";
 import { findSops } from "../secrets/sops";
+import { keysIn } from "../secrets/stack";
 import { type Project, readProjectFiles, setting } from "../common/project";
 
 const HELP = `Checks what pulumi-nixos needs, and the machine when there is one. Changes nothing.
@@ -32,20 +32,19 @@ const HELP = `Checks what pulumi-nixos needs, and the machine when there is one.
 Exit code: 0 nothing failed, 1 something did, 2 wrong arguments.
 `;
 
-/** Prints the checks and returns the exit code. */
-export async function doctor(argv: string[], around: Surroundings, say: (text: string) => void): Promise<number> {
-  let flags: ReturnType<typeof readFlags>;
-  try {
-    flags = readFlags(argv);
-  } catch (error) {
-    say(`${(error as Error).message}\n\n${HELP}`);
-    return 2;
-  }
-  if (flags.help) {
-    say(HELP);
-    return 0;
-  }
+const ABOUT = {
+  call: "npm run doctor --",
+  help: HELP,
+  options: {
+    stack: { type: "string" },
+    host: { type: "string" },
+    port: { type: "string", default: "22" },
+  },
+} as const;
 
+/** Prints the checks. */
+export const doctor = command(ABOUT, async ({ values: flags }, around, { say }) => {
+  refuse(wrong("--port", flags.port, /^\d{1,5}$/, "a TCP port"));
   const { name: stackName, doubt } =
     flags.stack === undefined ? await selectedStack(around) : { name: flags.stack, doubt: "" };
   const project = readProjectFiles(around.folder, shortStackName(stackName));
@@ -74,26 +73,11 @@ export async function doctor(argv: string[], around: Surroundings, say: (text: s
 
   const client = await githubClient(around);
   section("GitHub", await githubSection(around, client, project, stackName));
-  section("Machine", await machineSection(around, client, project, stack, flags));
+  section("Machine", await machineSection(around, client, project, stack, { ...flags, stack: stackName }));
 
   say(counted(results));
   return hasFailed(results) ? 1 : 0;
-}
-
-function readFlags(argv: string[]) {
-  const { values } = parseArgs({
-    args: argv,
-    options: {
-      stack: { type: "string" },
-      host: { type: "string" },
-      port: { type: "string", default: "22" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (!/^\d{1,5}$/.test(values.port))
-    throw new Error(`--port: got ${JSON.stringify(values.port)}; allowed: a TCP port.`);
-  return values;
-}
+});
 
 function selection(name: string, doubt: string): Result[] {
   if (doubt === "") return [];
@@ -120,12 +104,8 @@ async function awsSection(
   return known && text(setting(project, "subnetId")) === "" ? [await checkDefaultVpc(around, region, profile)] : [];
 }
 
-function secretsSection(around: Surroundings, { outputs, reason }: Stack): Promise<Result[]> {
-  const keys = () =>
-    outputs === undefined
-      ? Promise.reject(new Refusal(reason))
-      : Promise.resolve({ recipients: outputs.ageRecipients, loginPublicKeys: outputs.loginPublicKeys });
-  return secretsResults({ around, stack: { keys }, sops: () => findSops(around) });
+function secretsSection(around: Surroundings, stack: Stack): Promise<Result[]> {
+  return secretsResults({ around, stack: { keys: () => keysIn(stack) }, sops: () => findSops(around) });
 }
 
 async function githubSection(around: Surroundings, client: Github, project: Project, stack: string): Promise<Result[]> {
@@ -152,13 +132,17 @@ async function machineSection(
   client: Github,
   { repository }: Project,
   stack: Stack,
-  flags: { host?: string; port: string },
+  flags: { stack: string; host?: string; port: string },
 ): Promise<Result[]> {
-  if (stack.outputs === undefined)
-    return [skipped("machine", stack.lacksMachine ? `${stack.reason}. \`npx pulumi up\` makes it.` : stack.reason)];
+  const { publicIp, hostPublicKey, ageRecipients } = stack.outputs;
+  if (!publicIp || !hostPublicKey || !ageRecipients) {
+    const none = stack.trouble || "the stack has no machine yet";
+    const lacks = stack.trouble === "" || !stack.isThere;
+    return [skipped("machine", lacks ? `${none}. \`npx pulumi up\` makes it.` : none)];
+  }
   let privateKey: string;
   try {
-    privateKey = await stack.privateKey();
+    privateKey = await readSecret(around, "privateKey", flags.stack);
   } catch (error) {
     return [skipped("machine", `the stack's key could not be read: ${(error as Error).message}`)];
   }
@@ -167,13 +151,13 @@ async function machineSection(
   return checkMachine(
     around,
     {
-      host: flags.host ?? stack.outputs.publicIp,
+      host: flags.host ?? publicIp,
       port: Number(flags.port),
-      hostKey: stack.outputs.hostPublicKey,
+      hostKey: hostPublicKey,
       privateKey,
     },
     {
-      ageRecipients: stack.outputs.ageRecipients,
+      ageRecipients,
       access,
       branch,
       revision: "revision" in tip ? tip.revision : "",

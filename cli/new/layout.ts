@@ -1,4 +1,4 @@
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 
 /** The folder of a server's repository that holds our program, and that an update replaces whole. */
 export const FOLDER = ".pulumi-nixos";
@@ -68,7 +68,7 @@ function tsconfig(text: string): string {
 /** A name that Pulumi, GitHub and npm take; a folder may have others. */
 export function projectName(name: string): string {
   if (/^[a-z0-9][a-z0-9._-]{0,99}$/.test(name)) return name;
-  throw new Refusal(
+  throw new UserError(
     `The project's name is the folder's, or --name: got "${name}"; allowed: small letters, digits, ".", "_" and "-".`,
   );
 }

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { problemList } from "../../components/values/errors";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { type Given, hashOf } from "./given";
 import type { History } from "./history";
 import { FOLDER, GIVEN, placeOf, textAt } from "./layout";
@@ -33,7 +33,7 @@ export function planUpdate(folder: string, given: Given, newer: Tree, replace: b
     ...foreign.map((file) => `${file} is none of the program's; an update would lose it.`),
   ];
   if (problems.length > 0 && !replace)
-    throw new Refusal(
+    throw new UserError(
       `${problemList(`The folder ${FOLDER}`, problems)}\nPut it back (git log -p ${FOLDER} shows what changed), or give --replace.`,
     );
   return {
@@ -111,11 +111,11 @@ export function refuseUnsaved(folder: string): void {
   try {
     status = git(folder, "status", "--porcelain", "--untracked-files=normal").trimEnd();
   } catch {
-    throw new Refusal(`${folder} is no git repository: what an update changes could not be seen or had back.`);
+    throw new UserError(`${folder} is no git repository: what an update changes could not be seen or had back.`);
   }
   if (status !== "")
-    throw new Refusal(`${folder} has changes that are not committed. Commit or remove them:\n${status}`);
-  if (followed(folder).length === 0) throw new Refusal(`${folder} has no commit yet.`);
+    throw new UserError(`${folder} has changes that are not committed. Commit or remove them:\n${status}`);
+  if (followed(folder).length === 0) throw new UserError(`${folder} has no commit yet.`);
 }
 
 function hashAt(folder: string, place: string): string | undefined {
@@ -126,6 +126,6 @@ function hashAt(folder: string, place: string): string | undefined {
 function textOf(folder: string, place: string): string | undefined {
   const file = path.join(folder, place);
   if (!existsSync(file)) return undefined;
-  if (!lstatSync(file).isFile()) throw new Refusal(`${file} is no file.`);
+  if (!lstatSync(file).isFile()) throw new UserError(`${file} is no file.`);
   return readFileSync(file, "utf8");
 }

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { parse } from "yaml";
-import { Refusal } from "../common/refusal";
+import { type Command, command, refuse, UsageError } from "../common/command";
+import { UserError } from "../common/userError";
 import { readGiven } from "./given";
 import { History } from "./history";
 import { FOLDER, projectName } from "./layout";
@@ -10,7 +10,7 @@ import type { Outcome } from "./merge";
 import { type Plan, planMove, planUpdate, refuseUnsaved } from "./plan";
 import { git, serverOf, type Tree, whyInUse } from "./source";
 
-export const HELP = `Makes the repository of a server of your own, or brings one to the version of this checkout.
+const HELP = `Makes the repository of a server of your own, or brings one to the version of this checkout.
 
   npm run new -- ../my-server             a new folder; its name becomes the project's
   npm run new -- --update ../my-server    a repository that exists: one that was made so, or a copy of this whole one
@@ -19,60 +19,48 @@ export const HELP = `Makes the repository of a server of your own, or brings one
   --name NAME   the project's name, where the folder's is not to be it
   --markers     writes conflicts into the files, with git's markers, instead of changing nothing
   --replace     takes ${FOLDER}/ anew although something in it was changed
-  --help        shows this
 
 An update keeps what you changed and merges what both sides changed. It needs everything committed, commits nothing
 itself, and changes either all that it names or nothing. The exit code is 0 when done, 1 for conflicts, 2 when nothing
 was done.`;
 
-/** Runs the command on a checkout of ours, and returns the exit code. */
-export function makeOrUpdate(argv: string[], source: string, say: (text: string) => void): number {
-  try {
-    return run(argv, source, say);
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    say(`${error.message}\nNothing was changed.`);
-    return 2;
-  }
-}
+const ABOUT = {
+  call: "npm run new --",
+  help: HELP,
+  options: {
+    update: { type: "boolean" },
+    name: { type: "string" },
+    markers: { type: "boolean" },
+    replace: { type: "boolean" },
+  },
+  positionals: true,
+  refused: 2,
+  undone: "Nothing was changed.",
+} as const;
 
-function run(argv: string[], source: string, say: (text: string) => void): number {
-  const { values, positionals } = understood(argv);
-  if (values.help) {
-    say(HELP);
-    return 0;
-  }
-  if (positionals.length !== 1) throw new Refusal(`Name one folder.\n\n${HELP}`);
-  if (!existsSync(path.join(source, "template"))) throw new Refusal("Run this in a clone of the program itself.");
-  const folder = path.resolve(source, positionals[0]!);
-  if (values.update !== true) {
+/** The command on a checkout of ours. */
+export function makeOrUpdate(source: string): Command {
+  return command(ABOUT, ({ values, positionals }, _, { say }) => {
+    if (positionals.length !== 1) throw new UsageError("Name one folder.");
+    if (!existsSync(path.join(source, "template"))) throw new UserError("Run this in a clone of the program itself.");
+    const folder = path.resolve(source, positionals[0]!);
+    if (values.update === true) {
+      if (values.name !== undefined)
+        throw new UsageError("--name is for a new repository; one that exists keeps its name.");
+      return update(folder, source, { markers: values.markers === true, replace: values.replace === true }, say);
+    }
+    refuse(
+      (["markers", "replace"] as const)
+        .filter((name) => values[name])
+        .map((name) => `--${name} is for a repository that exists: with --update.`),
+    );
     if (existsSync(folder) && readdirSync(folder).some((name) => name !== ".git"))
-      throw new Refusal(`${folder} is not empty. To bring a server's repository to this version: --update.`);
+      throw new UserError(`${folder} is not empty. To bring a server's repository to this version: --update.`);
     const tree = serverOf(source, projectName(values.name ?? path.basename(folder)));
     for (const [place, { text, executable }] of tree) write(folder, place, text, executable);
     say(made(folder, tree));
     return 0;
-  }
-  if (values.name !== undefined) throw new Refusal("--name is for a new repository; one that exists keeps its name.");
-  return update(folder, source, { markers: values.markers === true, replace: values.replace === true }, say);
-}
-
-function understood(argv: string[]) {
-  try {
-    return parseArgs({
-      args: argv,
-      allowPositionals: true,
-      options: {
-        update: { type: "boolean" },
-        name: { type: "string" },
-        markers: { type: "boolean" },
-        replace: { type: "boolean" },
-        help: { type: "boolean" },
-      },
-    });
-  } catch (error) {
-    throw new Refusal(`${(error as Error).message}\n\n${HELP}`);
-  }
+  });
 }
 
 function update(
@@ -110,18 +98,20 @@ function refuseUsed(source: string): void {
   const why = whyInUse(source);
   if (why === undefined) return;
   const command = `npm run new -- --update ../${path.basename(source)}`;
-  throw new Refusal(`This copy is in use already: ${why}. Clone the program beside it, and there: ${command}`);
+  throw new UserError(`This copy is in use already: ${why}. Clone the program beside it, and there: ${command}`);
 }
 
 /** Without our older versions, files that somebody began with would look like their own. */
 function refuseShallow(source: string): void {
   if (git(source, "rev-parse", "--is-shallow-repository").trim() === "true")
-    throw new Refusal("This clone has not the whole history, which tells your files from ours: git fetch --unshallow");
+    throw new UserError(
+      "This clone has not the whole history, which tells your files from ours: git fetch --unshallow",
+    );
 }
 
 function nameIn(folder: string): string {
   const file = path.join(folder, "Pulumi.yaml");
-  if (!existsSync(file)) throw new Refusal(`${folder} has no Pulumi.yaml: it is no repository of a server.`);
+  if (!existsSync(file)) throw new UserError(`${folder} has no Pulumi.yaml: it is no repository of a server.`);
   return (parse(readFileSync(file, "utf8")) as { name: string }).name;
 }
 

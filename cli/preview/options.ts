@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { type Line, refuse, wrong } from "../common/command";
 import { object, string } from "./json";
 import type { Target } from "./comment";
 import type { RunInfo } from "./report";
@@ -21,7 +21,6 @@ Options:
   --pull-request N      its number                           (default: from GITHUB_EVENT_PATH)
   --run-url URL         page of this run, to link to         (default: from GITHUB_RUN_ID)
   --commit SHA          commit that was previewed            (default: from GITHUB_EVENT_PATH)
-  --help                this text
 
 The token comes from the environment: GITHUB_TOKEN. GITHUB_API_URL names another server than github.com.
 The exit code is the preview's, or 1 when it failed and --exit-code is not given; a comment that could not be written
@@ -42,13 +41,27 @@ export interface Options {
   target: Target | { missing: string[] };
 }
 
-/** Options that nobody can work with, one problem a line. */
-export class UsageError extends Error {}
+const text = { type: "string" } as const;
+const flag = { type: "boolean" } as const;
 
-/** Reads the command line and what a CI system says about itself in the environment. Undefined: help was asked for. */
-export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options | undefined {
-  const { values } = parsed(args);
-  if (values.help === true) return undefined;
+export const OPTIONS = {
+  preview: text,
+  "exit-code": text,
+  log: text,
+  summary: text,
+  print: flag,
+  terminal: flag,
+  stack: text,
+  repository: text,
+  "pull-request": text,
+  "run-url": text,
+  commit: text,
+} as const;
+
+export const EXIT_CODE = [/^\d{1,3}$/, "a number from 0 to 255"] as const;
+
+/** What the command line and what a CI system says about itself in the environment mean together. */
+export function readOptions({ values }: Line<typeof OPTIONS>, env: NodeJS.ProcessEnv): Options {
   const event = readEvent(env["GITHUB_EVENT_PATH"]);
   const pull = object(event["pull_request"]);
   const number = values["pull-request"] ?? (typeof pull["number"] === "number" ? String(pull["number"]) : undefined);
@@ -57,19 +70,18 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options | u
   const url = values["run-url"] ?? runUrl(env);
   const [project = "", stack = ""] = values.stack?.split(/\/(.*)/) ?? [];
 
-  const problems = [
+  refuse([
     ...(values.preview === undefined
       ? ["--preview is missing: name the file that the preview was written to, or -"]
       : []),
-    ...wrong("--exit-code", values["exit-code"], /^\d{1,3}$/, "a number from 0 to 255"),
+    ...wrong("--exit-code", values["exit-code"], ...EXIT_CODE),
     ...wrong("--pull-request", number, /^[1-9]\d*$/, "a number from 1 on"),
     ...wrong("--repository", repository, /^[\w.-]+\/[\w.-]+$/, "owner/name"),
     ...wrong("--run-url", url, /^https?:\/\/\S+$/, "a web address"),
     ...wrong("--commit", commit, /^[0-9a-f]{7,64}$/, "a commit's hash"),
     ...wrong("--stack", values.stack, /^[^/\s]+\/\S+$/, "PROJECT/STACK"),
     ...(values.print === true && values.terminal === true ? ["--print and --terminal exclude each other"] : []),
-  ];
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  ]);
 
   return {
     preview: values.preview!,
@@ -82,35 +94,6 @@ export function readOptions(args: string[], env: NodeJS.ProcessEnv): Options | u
     run: { url, commit },
     target: targetOf(env, repository, number),
   };
-}
-
-function parsed(args: string[]) {
-  const text = { type: "string" } as const;
-  const flag = { type: "boolean" } as const;
-  const options = {
-    preview: text,
-    "exit-code": text,
-    log: text,
-    summary: text,
-    print: flag,
-    terminal: flag,
-    stack: text,
-    repository: text,
-    "pull-request": text,
-    "run-url": text,
-    commit: text,
-    help: flag,
-  };
-  try {
-    return parseArgs({ args, options, allowPositionals: false });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function wrong(option: string, value: string | undefined, pattern: RegExp, allowed: string): string[] {
-  if (value === undefined || pattern.test(value)) return [];
-  return [`${option} must be ${allowed}, but is ${JSON.stringify(value)}`];
 }
 
 function targetOf(

@@ -1,14 +1,6 @@
-import { accessSync, constants } from "node:fs";
-import * as path from "node:path";
+import { findProgram } from "../../components/deploy/path.mjs";
 
 /** Whether a command is on PATH. */
 export function hasCommand(name: string): boolean {
-  return (process.env["PATH"] ?? "").split(path.delimiter).some((folder) => {
-    try {
-      accessSync(path.join(folder, name), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return findProgram(process.env, name) !== undefined;
 }

@@ -1,8 +1,7 @@
-import type { Person } from "../common/person";
+import type { Person } from "../secrets/workplace";
 
 /** A person who agrees to everything, types what is prepared, and remembers what was said. */
 export class PreparedPerson implements Person {
-  readonly atTerminal = false;
   readonly told: string[] = [];
   readonly asked: string[] = [];
   /** What is typed at questions for a secret, in order. */

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
 import type { Surroundings } from "../common/context";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { makePrivateFile } from "../common/write";
 
 /** An age key of the person at this computer. */
@@ -37,7 +37,7 @@ export function adminKeys(around: Pick<Surroundings, "env" | "platform">): Admin
 export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "folder">): AdminKey {
   const file = keyFile(around);
   if (!path.relative(around.folder, path.resolve(file)).startsWith("..")) {
-    throw new Refusal(
+    throw new UserError(
       `${file} is inside the project's folder, where a private key must not be. Change SOPS_AGE_KEY_FILE.`,
     );
   }
@@ -46,7 +46,7 @@ export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "fo
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   const text = `# created: ${new Date().toISOString()}\n# public key: ${recipient}\n${identity}\n`;
   if (makePrivateFile(file, text)) return { recipient, place: file };
-  throw new Refusal(
+  throw new UserError(
     `${file} is there, but holds no age key that this program knows. Put a key in it: age-keygen >> ${file}`,
   );
 }
@@ -79,6 +79,8 @@ function recipientOf(identity: string, place: string): string {
   try {
     return recipientOfIdentity(identity);
   } catch {
-    throw new Refusal(`${place}: a line that begins "AGE-SECRET-KEY-1" is not an age key; sops would refuse the file.`);
+    throw new UserError(
+      `${place}: a line that begins "AGE-SECRET-KEY-1" is not an age key; sops would refuse the file.`,
+    );
   }
 }

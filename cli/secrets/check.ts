@@ -7,7 +7,7 @@ import { parseRepositoryFile } from "../../program/repositoryFile";
 import { failed, note, ok, type Result, skipped } from "../common/result";
 import { adminKeys, keyFileProblems } from "./ageKeys";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { accessIn, readableRule, recipientsIn } from "./sopsConfig";
 import { hasSeparateLogin, type StackKeys } from "./stack";
 import { TOKEN_NAME, tokenLineProblems } from "./token";
@@ -17,7 +17,7 @@ const INIT = "Run `npm run secrets -- init`.";
 
 /** What is looked at. */
 export interface Place extends Pick<Workplace, "around" | "sops"> {
-  stack: { keys(): Promise<MachineKeys | undefined> };
+  stack: { keys(): MachineKeys | undefined | Promise<MachineKeys | undefined> };
 }
 
 type MachineKeys = Pick<StackKeys, "recipients" | "loginPublicKeys">;
@@ -64,7 +64,7 @@ async function machineKeys({ stack }: Place): Promise<{ keys?: MachineKeys; resu
     if (keys === undefined) return unknown("the stack has no key yet");
     return { keys, results: [ok("machine's key", keys.recipients[0]!)] };
   } catch (error) {
-    if (error instanceof Refusal) return unknown(error.message.split("\n")[0]!);
+    if (error instanceof UserError) return unknown(error.message.split("\n")[0]!);
     throw error;
   }
 }
@@ -199,7 +199,7 @@ async function contentResults(place: Place): Promise<Result[]> {
       ...problems.map((problem) => failed(TOKEN_NAME, problem, "Make a new one if this one was shown to anybody.")),
     ];
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof UserError)) throw error;
     return [failed("content", error.message.replaceAll("\n", " "), "See docs/secrets.md.")];
   }
 }

@@ -1,4 +1,4 @@
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { requireOwnKey } from "./set";
 import { SECRETS_FILE } from "./names";
 import { readSecretsFile, type Workplace } from "./workplace";
@@ -7,7 +7,7 @@ import { readSecretsFile, type Workplace } from "./workplace";
 export async function edit(place: Workplace): Promise<void> {
   requireOwnKey(place);
   if (readSecretsFile(place) === "") {
-    throw new Refusal(`There is no ${SECRETS_FILE} yet. Store a first secret with \`npm run secrets -- set NAME\`.`);
+    throw new UserError(`There is no ${SECRETS_FILE} yet. Store a first secret with \`npm run secrets -- set NAME\`.`);
   }
   const changed = await (await place.sops()).edit();
   place.person.tell(changed ? `Commit ${SECRETS_FILE}; the machine has it after the merge.` : "Nothing was changed.");

@@ -2,10 +2,10 @@ import os from "node:os";
 import { ageIdentity, x25519Recipient } from "../../components/keys/age";
 import { accessOf, opens, sameAccess } from "../../components/deploy/sopsFile.mjs";
 import { type AdminKey, adminKeys, makeAdminKey } from "./ageKeys";
-import { changedLines } from "../common/changes";
-import { standardInput } from "../common/person";
+import { changedLines } from "../common/difference";
+import { standardInput } from "../common/prompts";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { accessIn, type Recipient, readableRule, recipientsIn, withRecipients } from "./sopsConfig";
 import { readSecretsFile, readSopsConfig, type Workplace, writeSopsConfig } from "./workplace";
 
@@ -45,12 +45,12 @@ async function machineRecipients({ stack }: Workplace, { recipient: given }: Ini
     }
     const problems = texts.flatMap((text) => x25519Recipient("recipient", text));
     if (texts.length === 0) problems.push("No recipient came from standard input.");
-    if (problems.length > 0) throw new Refusal(problems);
+    if (problems.length > 0) throw new UserError(problems);
     return texts.map((recipient) => ({ recipient, whose: "the machine" }));
   }
   const keys = await stack.keys();
   if (keys === undefined) {
-    throw new Refusal([
+    throw new UserError([
       "The machine's key is not there yet: the stack has no output ageRecipients.",
       "Run `npx pulumi up` first, or give the recipient yourself: npm run secrets -- init --recipient age1…",
     ]);
@@ -65,7 +65,7 @@ async function machineRecipients({ stack }: Workplace, { recipient: given }: Ini
 function refuseUnopened(place: Workplace, machine: Recipient[]): void {
   const access = accessIn(readSopsConfig(place));
   if (access.groups.length < 2 || machine.every(({ recipient }) => opens(access, [recipient]).enough)) return;
-  throw new Refusal([
+  throw new UserError([
     `${SOPS_CONFIG} has ${access.groups.length} key groups for ${SECRETS_FILE}, of which ${access.needed} are needed together, and the machine is not in as many:`,
     `it could not open the file. Put all recipients into one group, or ${machine.map(({ recipient }) => recipient).join(", ")} into each, and run this again.`,
   ]);
@@ -87,7 +87,7 @@ async function nameRecipients(place: Workplace, recipients: Recipient[]): Promis
   const after = withRecipients(before, recipients);
   if (after === before) return;
   place.person.tell(`${SOPS_CONFIG}:\n${changedLines(before, after)}`);
-  if (!(await place.person.agree(`Write ${SOPS_CONFIG}?`))) throw new Refusal("Nothing was written.");
+  if (!(await place.person.agree(`Write ${SOPS_CONFIG}?`))) throw new UserError("Nothing was written.");
   writeSopsConfig(place, after);
 }
 
@@ -98,7 +98,7 @@ function isPlain(place: Workplace): boolean {
 
 async function encryptPlain(place: Workplace): Promise<void> {
   if (!(await place.person.agree(`${SECRETS_FILE} is in plain text. Encrypt it?`))) {
-    throw new Refusal("It stays as it is, and no deployment will take it.");
+    throw new UserError("It stays as it is, and no deployment will take it.");
   }
   await (await place.sops()).encryptInPlace();
   place.person.tell(
@@ -115,7 +115,7 @@ export async function encryptFor(place: Workplace): Promise<void> {
   const [named, has] = [wanted, access].map(({ groups }) => [...new Set(groups.flat())]) as [string[], string[]];
   const changes = changedLines([...has].sort().join("\n"), [...named].sort().join("\n"));
   place.person.tell(`${SECRETS_FILE} will be encrypted for:\n${changes}`);
-  if (!(await place.person.agree(`Change who can open ${SECRETS_FILE}?`))) throw new Refusal("It stays as it is.");
+  if (!(await place.person.agree(`Change who can open ${SECRETS_FILE}?`))) throw new UserError("It stays as it is.");
 
   const sops = await place.sops();
   const own = adminKeys(place.around).map(({ recipient }) => recipient);
@@ -135,6 +135,6 @@ export async function encryptFor(place: Workplace): Promise<void> {
 /** A new laptop, or a new colleague: the machine's own key, which the stack holds, opens the file once. */
 async function borrowedIdentity({ person, stack }: Workplace): Promise<string> {
   const question = `This computer's key cannot open ${SECRETS_FILE} yet. Open it once with the machine's key from the stack?`;
-  if (!(await person.agree(question))) throw new Refusal("It stays as it is.");
+  if (!(await person.agree(question))) throw new UserError("It stays as it is.");
   return ageIdentity(await stack.identityKey());
 }

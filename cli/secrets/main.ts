@@ -1,15 +1,16 @@
-import { parseArgs } from "node:util";
+import { problem, shown } from "../../components/values/errors";
+import { type Command, command, type Line, refuse, type Ui, UsageError } from "../common/command";
 import { counted, hasFailed, printed } from "../common/result";
-import { realSurroundings } from "../common/context";
+import type { Surroundings } from "../common/context";
+import { standardInput, terminal } from "../common/prompts";
 import { secretsResults } from "./check";
 import { edit } from "./edit";
 import { init } from "./init";
-import { type Person, personAtTerminal } from "../common/person";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { rotate } from "./rotate";
 import { set } from "./set";
 import { token } from "./token";
-import { type Workplace, workplace } from "./workplace";
+import { type Person, type Workplace, workplace } from "./workplace";
 
 const USAGE = `Secrets of the machine: encrypted in nix/secrets.yaml, opened by the machine's own key.
 
@@ -28,14 +29,13 @@ const USAGE = `Secrets of the machine: encrypted in nix/secrets.yaml, opened by 
 See docs/secrets.md.`;
 
 const OPTIONS = {
-  help: { type: "boolean", short: "h" },
   yes: { type: "boolean" },
   recipient: { type: "string", multiple: true },
   name: { type: "string" },
   installed: { type: "boolean" },
 } as const;
 
-type Values = ReturnType<typeof parsed>["values"];
+type Values = Line<typeof OPTIONS>["values"];
 
 const COMMANDS: Record<string, (place: Workplace, name: string | undefined, values: Values) => Promise<void | number>> =
   {
@@ -47,55 +47,47 @@ const COMMANDS: Record<string, (place: Workplace, name: string | undefined, valu
     rotate: (place, _, values) => rotate(place, values),
   };
 
-/** Runs one subcommand and returns the exit code. */
-export async function main(
-  args: string[],
-  place: (person: Person) => Workplace = (person) => workplace(realSurroundings(), person),
-  personOf: (yes: boolean) => Person = personAtTerminal,
-): Promise<number> {
-  try {
-    const { values, positionals } = parsed(args);
-    const [name, ...rest] = positionals;
-    if (values.help === true || name === undefined) {
-      personOf(false).tell(USAGE);
-      return values.help === true ? 0 : 2;
+/** Which options are not everybody's. */
+const OPTIONS_OF: Record<string, string[]> = { init: ["recipient", "name"], rotate: ["installed"] };
+
+const ABOUT = { call: "npm run secrets --", help: USAGE, options: OPTIONS, positionals: true } as const;
+
+/** The command with its subcommands. Tests work in a place of theirs. */
+export function secretsIn(placeOf: (around: Surroundings, person: Person) => Workplace): Command {
+  return command(ABOUT, async ({ values, positionals: [name = "", ...rest] }, around, ui) => {
+    const subcommand = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (subcommand === undefined)
+      throw new UsageError(problem("subcommand", shown(name), Object.keys(COMMANDS).join(", ")));
+    // Perhaps a secret: it is not repeated, and by now it is in the shell's history.
+    if (rest.length > (name === "set" ? 1 : 0)) {
+      throw new UsageError(
+        `${name} takes ${name === "set" ? "one NAME" : "no argument"}. A value is never an argument: it would be visible to others.`,
+      );
     }
-    return (await run(name, rest, values, place(personOf(values.yes ?? false)))) ?? 0;
-  } catch (error) {
-    if (!(error instanceof Error) || !isForPeople(error)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    return 1;
-  }
+    const foreign = Object.keys(values).filter((key) => key !== "yes" && OPTIONS_OF[name]?.includes(key) !== true);
+    refuse(foreign.map((key) => `--${key} is not an option of ${name}.`));
+    return (await subcommand(placeOf(around, personAt(ui, values.yes === true)), rest[0], values)) ?? 0;
+  });
 }
 
-function parsed(args: string[]) {
-  return parseArgs({ args, options: OPTIONS, allowPositionals: true });
-}
+export const secrets = secretsIn(workplace);
 
-async function run(name: string, rest: string[], values: Values, place: Workplace): Promise<void | number> {
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) {
-    throw new Refusal(
-      `got ${JSON.stringify(name)}; allowed: ${Object.keys(COMMANDS).join(", ")}. --help says what they do.`,
-    );
-  }
-  // Perhaps a secret: it is not repeated, and by now it is in the shell's history.
-  if (rest.length > (name === "set" ? 1 : 0)) {
-    throw new Refusal(
-      `${name} takes ${name === "set" ? "one NAME" : "no argument"}. A value is never an argument: it would be visible to others.`,
-    );
-  }
-  return command(place, rest[0], values);
+/** Who is at this computer; with `--yes` one who agrees to everything. */
+function personAt({ say, prompts }: Ui, yes: boolean): Person {
+  return {
+    tell: say,
+    async agree(question) {
+      if (yes) return true;
+      if (prompts === undefined)
+        throw new UserError(`"${question}" cannot be asked here. Give --yes to agree beforehand.`);
+      return prompts.confirm(question, false);
+    },
+    secret: (question) => (process.stdin.isTTY ? terminal.secret(question) : standardInput()),
+  };
 }
 
 async function check(place: Workplace): Promise<number> {
   const results = await secretsResults(place);
   place.person.tell(`${printed(results)}\n${counted(results)}`);
   return hasFailed(results) ? 1 : 0;
-}
-
-/** Wrong options, Ctrl-C at a question, and what a person can put right. */
-function isForPeople(error: Error): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return error instanceof Refusal || error.name === "ExitPromptError" || code?.startsWith("ERR_PARSE_ARGS_") === true;
 }

@@ -1,5 +1,5 @@
 import { nameIn, sopsFacts } from "../../components/deploy/sopsFile.mjs";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { readableRule } from "./sopsConfig";
 
@@ -15,15 +15,15 @@ export function refuseReadable(text: string, before: string, config: string): vo
   const { encrypted, plain, cause, readable } = sopsFacts(text);
   const open = readable.find((name) => !sopsFacts(before).readable.includes(name));
   if (encrypted && plain === undefined && open === undefined) return;
-  if (!encrypted) throw new Refusal(`sops gave no encrypted ${SECRETS_FILE}. Nothing was changed.`);
+  if (!encrypted) throw new UserError(`sops gave no encrypted ${SECRETS_FILE}. Nothing was changed.`);
   if (plain === undefined) {
-    throw new Refusal([
+    throw new UserError([
       `${JSON.stringify(open)} would stand in ${SECRETS_FILE} in plain text: sops leaves what ends in "_unencrypted" as it is.`,
       "Nothing was changed. Choose another name.",
     ]);
   }
   const name = nameIn(plain);
-  throw new Refusal([
+  throw new UserError([
     `${name === undefined ? "A value" : JSON.stringify(name)} would stand in ${SECRETS_FILE} in plain text. Nothing was changed.`,
     ...whyReadable(cause, config),
   ]);

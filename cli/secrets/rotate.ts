@@ -3,9 +3,9 @@ import path from "node:path";
 import { recipientsOf } from "../../components/deploy/flakeSecrets.mjs";
 import { textField } from "../common/http";
 import { askMachine } from "../ci/machineStatus";
-import { changedLines } from "../common/changes";
+import { changedLines } from "../common/difference";
 import { encryptFor } from "./init";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { generationsAfter, nextStep, type RotationFacts, type Step, STEPS } from "./rotationPlan";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn, withoutRecipients, withRecipients } from "./sopsConfig";
@@ -42,7 +42,7 @@ export async function rotate(place: Workplace, options: RotateOptions): Promise<
     const keys = await stackKeys(place);
     const configured = await place.stack.configuredGenerations();
     const found = nextStep(factsOf(place, keys, configured));
-    if (typeof found === "object") throw new Refusal(found.trouble);
+    if (typeof found === "object") throw new UserError(found.trouble);
 
     const step = found === "install" && (await isInstalled(place, keys, options)) ? "swap" : found;
     if (WAITING.has(step)) {
@@ -58,7 +58,7 @@ export async function rotate(place: Workplace, options: RotateOptions): Promise<
 async function stackKeys({ stack }: Workplace): Promise<StackKeys> {
   const keys = await stack.keys();
   if (keys === undefined)
-    throw new Refusal("The stack has no key yet: there is nothing to rotate. Run `npx pulumi up`.");
+    throw new UserError("The stack has no key yet: there is nothing to rotate. Run `npx pulumi up`.");
   return keys;
 }
 
@@ -117,13 +117,13 @@ async function perform(place: Workplace, step: Step, keys: StackKeys, configured
     step === "start"
       ? `Nothing is under way. Start a rotation to generation ${generations[1]}?`
       : `Set keyGenerations to ${JSON.stringify(generations)}?`;
-  if (!(await place.person.agree(question))) throw new Refusal("Nothing was changed.");
+  if (!(await place.person.agree(question))) throw new UserError("Nothing was changed.");
   await place.stack.configureGenerations(generations);
 }
 
 async function encryptForBoth(place: Workplace, keys: StackKeys): Promise<void> {
   const before = readSopsConfig(place);
-  if (before === "") throw new Refusal(`There is no ${SOPS_CONFIG}. Run \`npm run secrets -- init\` first.`);
+  if (before === "") throw new UserError(`There is no ${SOPS_CONFIG}. Run \`npm run secrets -- init\` first.`);
   const machine = keys.recipients.map((recipient, index) => ({
     recipient,
     whose: `the machine, key ${keys.generations[index]}`,
@@ -137,7 +137,7 @@ async function removeOld(place: Workplace, keys: StackKeys): Promise<void> {
   const old = keys.recipients[1]!;
   if (recipientsOf(readSecretsFile(place)).includes(old)) {
     const question = `Take ${old} away from ${SECRETS_FILE}, and encrypt every value anew?`;
-    if (!(await place.person.agree(question))) throw new Refusal("It stays as it is.");
+    if (!(await place.person.agree(question))) throw new UserError("It stays as it is.");
     await (await place.sops()).replaceKey([old]);
   }
   const before = readSopsConfig(place);
@@ -147,7 +147,7 @@ async function removeOld(place: Workplace, keys: StackKeys): Promise<void> {
 async function writeAgreed(place: Workplace, before: string, after: string): Promise<void> {
   if (before === after) return;
   place.person.tell(`${SOPS_CONFIG}:\n${changedLines(before, after)}`);
-  if (!(await place.person.agree(`Write ${SOPS_CONFIG}?`))) throw new Refusal("It stays as it is.");
+  if (!(await place.person.agree(`Write ${SOPS_CONFIG}?`))) throw new UserError("It stays as it is.");
   writeSopsConfig(place, after);
 }
 
@@ -194,7 +194,7 @@ function loginFiles({ around }: Workplace, keys: StackKeys): string[] {
   const files = fs.readdirSync(path.join(around.folder, "nix")).filter((file) => file.endsWith(".nix"));
   const found = files.filter((file) => fs.readFileSync(path.join(around.folder, "nix", file), "utf8").includes(blob!));
   if (found.length > 0) return found.map((file) => `nix/${file}`);
-  throw new Refusal([
+  throw new UserError([
     "The machine would not let the new login key in. Put this line into nix/machine.nix, and run this again:",
     `  users.users.root.openssh.authorizedKeys.keys = [ ${JSON.stringify(keys.loginPublicKeys[1])} ];`,
   ]);

@@ -1,5 +1,5 @@
 import { adminKeys } from "./ageKeys";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn } from "./sopsConfig";
 import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
@@ -9,7 +9,7 @@ export async function set(place: Workplace, name: string | undefined): Promise<v
   const names = checkedName(name);
   requireOwnKey(place);
   const value = withoutLineEnd(await place.person.secret(`Value of ${name} (not shown):`));
-  if (value === "") throw new Refusal(`${name}: got an empty text. Nothing was changed.`);
+  if (value === "") throw new UserError(`${name}: got an empty text. Nothing was changed.`);
   if (await store(place, names, value)) {
     place.person.tell(
       `With sops.secrets.${JSON.stringify(name)} = { }; in nix/machine.nix it is /run/secrets/${name} there.`,
@@ -40,18 +40,18 @@ export async function store(place: Workplace, names: string[], value: string): P
 export function requireOwnKey(place: Workplace): void {
   const named = recipientsIn(readSopsConfig(place));
   if (adminKeys(place.around).some(({ recipient }) => named.includes(recipient))) return;
-  throw new Refusal(`${SOPS_CONFIG} does not name a key of this computer. Run \`npm run secrets -- init\` first.`);
+  throw new UserError(`${SOPS_CONFIG} does not name a key of this computer. Run \`npm run secrets -- init\` first.`);
 }
 
 function checkedName(name: string | undefined): string[] {
   const names = (name ?? "").split("/");
   if (names.some((part) => part.endsWith("_unencrypted"))) {
-    throw new Refusal(
+    throw new UserError(
       `NAME: got ${JSON.stringify(name)}; sops leaves what ends in "_unencrypted", and what is in such a group, in plain text. Choose another name.`,
     );
   }
   if (names.every((part) => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(part)) && names[0] !== "sops") return names;
-  throw new Refusal(
+  throw new UserError(
     `NAME: got ${JSON.stringify(name ?? "")}; allowed: letters, digits, "_", "-" and ".", in groups separated by "/", ` +
       `and not "sops". The value is no argument: it is asked for, or read from standard input.`,
   );

@@ -3,11 +3,12 @@ import fs from "node:fs";
 import path from "node:path";
 import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { environmentFor } from "../../components/deploy/process.mjs";
-import { failureOf, findProgram, type Ran, type Surroundings } from "../common/context";
+import { findProgram } from "../../components/deploy/path.mjs";
+import { failureOf, type Ran, type Surroundings } from "../common/context";
 import { readIfThere, replaceFile } from "../common/write";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { refuseReadable } from "./readable";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 
 /** The first version of sops that takes a value from standard input, so that it is never an argument. */
 const OLDEST = [3, 11];
@@ -102,7 +103,7 @@ export class Sops {
         spawn(program, args, { env, stdio: "inherit" }).once("error", reject).once("close", resolve);
       });
       if (code !== 0 && code !== UNCHANGED)
-        throw new Refusal(`sops ended with exit code ${code}; nothing was changed.`);
+        throw new UserError(`sops ended with exit code ${code}; nothing was changed.`);
     });
     return code === 0;
   }
@@ -137,7 +138,7 @@ export class Sops {
     if (this.text === before) return replaceFile(this.file, text);
     const beside = SECRETS_FILE.replace(/\.yaml$/, `.${process.pid}.yaml`);
     replaceFile(path.join(this.around.folder, beside), text);
-    throw new Refusal([
+    throw new UserError([
       `${SECRETS_FILE} was changed by something else meanwhile, and stays so. What this command made of the file before is in`,
       `${beside}, encrypted: run the command again, or take over what you changed (sops decrypt), and remove that file.`,
     ]);
@@ -178,7 +179,7 @@ export class Sops {
     const [program, rest] = this.line(...args);
     const options = { input, env: this.identityEnvironment, starts: "sops", timeoutSeconds: TIMEOUT_SECONDS };
     const ran = await this.around.run(program, rest, options);
-    if (ran.code !== 0) throw new Refusal(explained(ran));
+    if (ran.code !== 0) throw new UserError(explained(ran));
     return ran;
   }
 }
@@ -188,7 +189,7 @@ export async function findSops(around: Surroundings): Promise<Sops> {
   const version = await sopsVersion(around);
   if (isRecent(version)) return new Sops(around, ["sops"]);
   if (findProgram(around.env, "nix") !== undefined) return new Sops(around, fromNix(around.folder));
-  throw new Refusal([
+  throw new UserError([
     version.found
       ? `sops: got ${JSON.stringify(version.stdout.trim().split("\n")[0])}; allowed: ${OLDEST.join(".")} or newer.`
       : "sops was not found on PATH, and neither was nix, which could bring it.",
@@ -235,7 +236,7 @@ function pinnedNixpkgs(folder: string): string {
   } catch {
     // Said below.
   }
-  throw new Refusal([
+  throw new UserError([
     `sops was not found on PATH, and ${file} names no nixpkgs that it could be taken from.`,
     "Install it from https://getsops.io, and run this again.",
   ]);

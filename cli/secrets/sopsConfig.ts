@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, type Document, Scalar, type YAMLMap, YAMLSeq } from "yaml";
 import { type Access, accessFor } from "../../components/deploy/sopsFile.mjs";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { readYaml } from "../common/yaml";
 
 /** Someone who can open the secrets. */
@@ -105,7 +105,7 @@ export function readableRule(text: string): { number: number; key: string; value
 function parsed(text: string): Document {
   const document = readYaml(text, SOPS_CONFIG);
   if (document.contents !== null && !isMap(document.contents)) {
-    throw new Refusal(`${SOPS_CONFIG} is of another form than sops reads: its top must be "creation_rules:".`);
+    throw new UserError(`${SOPS_CONFIG} is of another form than sops reads: its top must be "creation_rules:".`);
   }
   return document;
 }
@@ -130,7 +130,7 @@ function expression(pattern: string): RegExp {
   try {
     return new RegExp(pattern);
   } catch {
-    throw new Refusal(
+    throw new UserError(
       `${SOPS_CONFIG}: path_regex ${JSON.stringify(pattern)} is not understood here. Write it more simply.`,
     );
   }
@@ -152,7 +152,7 @@ function newRule(document: Document): YAMLMap {
 function ageOf(document: Document, rule: YAMLMap): { seq?: YAMLSeq; scalar?: Scalar } {
   const groups = rule.get("key_groups");
   if (isSeq(groups) && groups.items.length > 1) {
-    throw new Refusal(
+    throw new UserError(
       `${SOPS_CONFIG} has several key groups for ${SECRETS_FILE}. Change it by hand: see docs/secrets.md.`,
     );
   }

@@ -1,7 +1,8 @@
 import { ageRecipient } from "../../components/keys/age";
-import { findPulumi, PULUMI_SECONDS } from "../common/pulumi";
-import { failureOf, type Surroundings } from "../common/context";
-import { Refusal } from "../common/refusal";
+import type { Surroundings } from "../common/context";
+import { findPulumi, NO_PULUMI, pulumiFailure } from "../common/pulumi";
+import { readSecret, readStack, type Stack as StackRead } from "../common/stack";
+import { UserError } from "../common/userError";
 
 /** What the stack says of its keys. */
 export interface StackKeys {
@@ -31,47 +32,39 @@ export interface Stack {
   configureGenerations(generations: number[]): Promise<void>;
 }
 
+/** The keys of a stack that was read; undefined where it has none yet. */
+export function keysIn({ outputs, trouble }: StackRead): StackKeys | undefined {
+  if (trouble !== "")
+    throw new UserError([`The stack did not answer: ${trouble}`, "Select it with `npx pulumi stack select`."]);
+  const { keyGenerations = [], ageRecipients, loginPublicKeys, url = "" } = outputs;
+  if (!ageRecipients || !loginPublicKeys) return undefined;
+  return { generations: keyGenerations, recipients: ageRecipients, loginPublicKeys, url };
+}
+
 /** The stack that is selected in the project's folder. */
 export function pulumiStack(around: Surroundings): Stack {
-  async function pulumi(...args: string[]) {
-    const program = findPulumi(around);
-    if (program === undefined) throw new Refusal("The Pulumi CLI was not found. Run `npm ci`, which brings it.");
-    const options = { timeoutSeconds: PULUMI_SECONDS };
-    return around.run(program, ["--cwd", around.folder, "--non-interactive", ...args], options);
-  }
-
-  async function succeed(...args: string[]): Promise<string> {
-    const ran = await pulumi(...args);
+  async function config(...args: string[]): Promise<string> {
+    const pulumi = findPulumi(around);
+    if (pulumi === undefined) throw new UserError(NO_PULUMI);
+    const ran = await pulumi.run(["config", ...args]);
     if (ran.code === 0) return ran.stdout;
-    throw new Refusal([
-      `The stack did not answer: ${failureOf("pulumi", ran).replace(/^error: /, "")}`,
-      "Select it with `npx pulumi stack select`.",
-    ]);
+    throw new UserError(`The stack's configuration could not be had: ${pulumiFailure(ran)}`);
   }
 
   return {
-    async keys() {
-      const outputs = JSON.parse(await succeed("stack", "output", "--json")) as Record<string, unknown>;
-      if (outputs["ageRecipients"] === undefined) return undefined;
-      return {
-        generations: outputs["keyGenerations"] as number[],
-        recipients: outputs["ageRecipients"] as string[],
-        loginPublicKeys: outputs["loginPublicKeys"] as string[],
-        url: outputs["url"] as string,
-      };
-    },
-    identityKey: () => succeed("stack", "output", "identityKey", "--show-secrets"),
+    keys: async () => keysIn(await readStack(around)),
+    identityKey: () => readSecret(around, "identityKey"),
     async configuredGenerations() {
-      return JSON.parse(await succeed("config", "get", "keyGenerations")) as number[];
+      return JSON.parse(await config("get", "keyGenerations")) as number[];
     },
     async configureGenerations(generations) {
       const before = (await this.configuredGenerations()).length;
       for (const [place, generation] of generations.entries()) {
         // Only with a path is a number kept as one.
-        await succeed("config", "set", "--path", `keyGenerations[${place}]`, String(generation));
+        await config("set", "--path", `keyGenerations[${place}]`, String(generation));
       }
       for (let place = before - 1; place >= generations.length; place--) {
-        await succeed("config", "rm", "--path", `keyGenerations[${place}]`);
+        await config("rm", "--path", `keyGenerations[${place}]`);
       }
     },
   };

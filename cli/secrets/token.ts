@@ -1,5 +1,5 @@
 import { githubToken } from "../../components/values/githubToken";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 import { requireOwnKey, store } from "./set";
 import type { Workplace } from "./workplace";
 
@@ -11,7 +11,7 @@ export async function token(place: Workplace): Promise<void> {
   requireOwnKey(place);
   const value = (await place.person.secret("GitHub token (not shown):")).trim();
   const problems = githubToken("token", value);
-  if (problems.length > 0) throw new Refusal(problems);
+  if (problems.length > 0) throw new UserError(problems);
   await store(place, [TOKEN_NAME], tokenLine(value));
 }
 

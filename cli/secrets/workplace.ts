@@ -2,9 +2,18 @@ import path from "node:path";
 import type { Surroundings } from "../common/context";
 import { readIfThere, replaceFile } from "../common/write";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
-import type { Person } from "../common/person";
 import { findSops, type Sops } from "./sops";
 import { pulumiStack, type Stack } from "./stack";
+
+/** Who is asked and told. Tests give another one. */
+export interface Person {
+  /** Tells something, in one or more lines. Never a secret. */
+  tell(text: string): void;
+  /** Asks yes or no; `--yes` answers for everybody. */
+  agree(question: string): Promise<boolean>;
+  /** A secret from standard input when it is redirected, else typed without being shown. */
+  secret(question: string): Promise<string>;
+}
 
 /** What every subcommand works with. */
 export interface Workplace {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { githubRepository } from "../../components/deploy/revision.mjs";
-import { findPulumi, PULUMI_SECONDS } from "../common/pulumi";
+import { withoutPassword } from "../checks/git";
+import { findPulumi, NO_PULUMI, pulumiFailure } from "../common/pulumi";
 import { failureOf, type Ran, type Surroundings } from "../common/context";
 import type { Answers } from "./answers";
 
@@ -11,26 +12,25 @@ export interface Action {
   run(): Promise<string | undefined>;
 }
 
+/** What cannot be offered, and why; undefined: there is nothing to do. */
+export type Offer = Action | { impossible: string } | undefined;
+
 const git = (around: Surroundings, ...args: string[]) => around.run("git", ["-C", around.folder, ...args]);
 
-/** Creates and selects the stack; undefined when it is selected already or nobody is logged in. */
-export async function stackAction(around: Surroundings, stack: string): Promise<Action | undefined> {
-  const program = findPulumi(around);
-  if (program === undefined) return undefined;
-  const options = { timeoutSeconds: PULUMI_SECONDS };
-  const pulumi = (...args: string[]) =>
-    around.run(program, [...args, "--non-interactive", "--cwd", around.folder], options);
-  if ((await pulumi("whoami")).code !== 0) return undefined;
-  const selected = await pulumi("stack", "--show-name");
+/** Creates and selects the stack, unless it is selected already. */
+export async function stackAction(around: Surroundings, stack: string): Promise<Offer> {
+  const pulumi = findPulumi(around);
+  if (pulumi === undefined) return { impossible: NO_PULUMI };
+  const login = await pulumi.run(["whoami"]);
+  if (login.code !== 0) return { impossible: `Pulumi is not logged in: ${pulumiFailure(login)}` };
+  const selected = await pulumi.run(["stack", "--show-name"]);
   if (selected.code === 0 && selected.stdout.trim().split("/").at(-1) === stack.split("/").at(-1)) return undefined;
   return {
     question: `Select the Pulumi stack ${stack}, and create it if it is not there?`,
     run: () => {
       // With the terminal: a state of one's own asks for the passphrase of its secrets.
-      const { status, error } = spawnSync(program, ["stack", "select", "--create", stack, "--cwd", around.folder], {
-        stdio: "inherit",
-        env: around.env,
-      });
+      const args = ["stack", "select", "--create", stack, "--cwd", around.folder];
+      const { status, error } = spawnSync(pulumi.program, args, { stdio: "inherit", env: around.env });
       const why = error?.message ?? `pulumi stack select ended with exit code ${status}`;
       return Promise.resolve(status === 0 ? undefined : why);
     },
@@ -38,15 +38,20 @@ export async function stackAction(around: Surroundings, stack: string): Promise<
 }
 
 /** Makes the repository git's remote `origin`, and keeps another one as `upstream`. */
-export async function remoteAction(around: Surroundings, answers: Answers): Promise<Action | undefined> {
+export async function remoteAction(around: Surroundings, answers: Answers): Promise<Offer> {
   const repository = `${answers.owner}/${answers.repository}`;
   const url = `git@github.com:${repository}.git`;
   const origin = await git(around, "remote", "get-url", "origin");
   const add = async () => outcome("git remote add", await git(around, "remote", "add", "origin", url));
-  if (!origin.found || (await git(around, "rev-parse", "--git-dir")).code !== 0) return undefined;
+  const inside = await git(around, "rev-parse", "--git-dir");
+  if (inside.code !== 0) return { impossible: failureOf("git", inside) };
   if (origin.code !== 0) return { question: `Add ${url} as git's remote origin?`, run: add };
   const current = githubRepository(origin.stdout.trim());
-  if (current === undefined || current.toLowerCase() === repository.toLowerCase()) return undefined;
+  if (current === undefined) {
+    const other = withoutPassword(origin.stdout.trim());
+    return { impossible: `git's remote origin is ${other}, which is not on github.com: rename or remove it first` };
+  }
+  if (current.toLowerCase() === repository.toLowerCase()) return undefined;
   return {
     question: `git's remote origin is ${current}. Keep that as upstream, and make ${url} origin?`,
     run: async () => outcome("git remote rename", await git(around, "remote", "rename", "origin", "upstream")) ?? add(),
@@ -54,9 +59,10 @@ export async function remoteAction(around: Surroundings, answers: Answers): Prom
 }
 
 /** Commits the given files and nothing else. */
-export async function commitAction(around: Surroundings, files: string[]): Promise<Action | undefined> {
+export async function commitAction(around: Surroundings, files: string[]): Promise<Offer> {
   const status = await git(around, "status", "--porcelain", "--", ...files);
-  if (status.code !== 0 || status.stdout.trim() === "") return undefined;
+  if (status.code !== 0) return { impossible: failureOf("git", status) };
+  if (status.stdout.trim() === "") return undefined;
   return {
     question: `Commit ${files.join(", ")}?`,
     run: async () =>

@@ -5,8 +5,8 @@ import type { Project } from "../common/project";
 import type { Prompts } from "../common/prompts";
 import { askRest } from "./questions";
 import { askWayOut, chooseAccess, protectionRefused, REFUSED_PROTECTION } from "./rules";
-import { Refusal } from "../common/refusal";
-import type { Ui } from "./ui";
+import type { Ui } from "../common/command";
+import { UserError } from "../common/userError";
 
 /** All answers: given ones first, then asked ones or what the files and GitHub say, within GitHub's rules. */
 export async function decide(
@@ -18,7 +18,7 @@ export async function decide(
 ): Promise<Answers> {
   const protection = given.protection ?? known.protection ?? "branch";
   const { access, reason, problem } = chooseAccess(github, known.access ?? "deploy-key", given.access);
-  if (problem !== "") throw new Refusal(problem);
+  if (problem !== "") throw new UserError(problem);
   if (reason !== "") ui.say(reason);
   const { owner, repository } = known;
   if (prompts) {
@@ -30,7 +30,7 @@ export async function decide(
   const visibility = all.visibility ?? (github.repository?.visibility || "private");
   const ci = all.ci ?? "github-actions";
   const answers = { ...all, create, visibility, protection, access, ci } as Answers;
-  if (protectionRefused(answers, github.plan)) throw new Refusal(REFUSED_PROTECTION);
+  if (protectionRefused(answers, github.plan)) throw new UserError(REFUSED_PROTECTION);
   return answers;
 }
 

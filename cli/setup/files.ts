@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Plan } from "../checks/githubUser";
 import { type Answers, newStackSettings, repositoryFields, stackChanges } from "./answers";
@@ -8,9 +7,9 @@ import { configurationProblems, type Project, REPOSITORY_FILE } from "../common/
 import type { Prompts } from "../common/prompts";
 import { changeRepositoryJson } from "./repositoryJson";
 import { changeStackFile } from "../common/stackFile";
-import { Refusal } from "../common/refusal";
-import type { Ui } from "./ui";
-import { writeFiles } from "../common/write";
+import type { Ui } from "../common/command";
+import { UserError } from "../common/userError";
+import { readIfThere, writeFiles } from "../common/write";
 
 interface Change {
   file: string;
@@ -36,13 +35,13 @@ function changes(project: Project, answers: Answers, plan: Plan, isNew: boolean)
   // Required checks that nobody reports are said at the end and do not stop setup; with protection off nothing is required.
   const unprotected = changeStackFile(stack.after, { [`${project.name}:protection`]: "off" });
   const problems = configurationProblems(project, unprotected, repository.after);
-  if (problems !== "") throw new Refusal(problems);
+  if (problems !== "") throw new UserError(problems);
   return [repository, stack, ...(answers.ci === "garnix" ? [garnix(project.folder)] : [])];
 }
 
 function garnix(folder: string): Change {
   const at = path.join(folder, GARNIX_FILE);
-  const before = existsSync(at) ? readFileSync(at, "utf8") : "";
+  const before = readIfThere(at);
   return { file: GARNIX_FILE, before, after: changeGarnixYaml(before) };
 }
 
@@ -63,7 +62,7 @@ export async function changeFiles(
     return names;
   }
   ui.say(`\n${changed.map(({ file, before, after }) => difference(file, before, after)).join("\n")}`);
-  if (prompts && !(await prompts.confirm("Write this?", true))) throw new Refusal("As you wish.");
+  if (prompts && !(await prompts.confirm("Write this?", true))) throw new UserError("As you wish.");
   writeFiles(new Map(changed.map(({ file, after }) => [path.join(project.folder, file), after])));
   ui.say(`Written: ${changed.map(({ file }) => file).join(", ")}`);
   return names;

@@ -1,5 +1,5 @@
-import { parseArgs } from "node:util";
 import { problem, shown } from "../../components/values/errors";
+import type { Line } from "../common/command";
 import { ANSWER_CHECKS, type Answers, parseNetworks } from "./answers";
 
 export const HELP = `Sets up a stack: asks, checks what it needs, shows the changes, and writes nix/repository.json and
@@ -28,7 +28,7 @@ With --yes these are done only when they are asked for:
 Exit code: 0 done and all checks passed, 1 written but a check failed, 2 nothing written.
 `;
 
-const OPTIONS = {
+export const OPTIONS = {
   owner: { type: "string" },
   repository: { type: "string" },
   create: { type: "boolean" },
@@ -45,7 +45,6 @@ const OPTIONS = {
   "init-stack": { type: "boolean", default: false },
   "add-remote": { type: "boolean", default: false },
   commit: { type: "boolean", default: false },
-  help: { type: "boolean", default: false },
 } as const;
 
 /** The command line, understood. */
@@ -56,14 +55,11 @@ export interface Flags {
   initStack: boolean;
   addRemote: boolean;
   commit: boolean;
-  help: boolean;
   /** What is wrong with them, all of it. */
   problems: string[];
 }
 
-/** Reads the flags; only a flag that does not exist throws. */
-export function readFlags(argv: string[]): Flags {
-  const { values } = parseArgs({ args: argv, options: OPTIONS });
+export function readFlags({ values }: Line<typeof OPTIONS>): Flags {
   const problems: string[] = [];
   if (values.create && values.adopt) problems.push("--create and --adopt: only one of them can be meant.");
 
@@ -94,7 +90,6 @@ export function readFlags(argv: string[]): Flags {
     initStack: values["init-stack"],
     addRemote: values["add-remote"],
     commit: values.commit,
-    help: values.help,
     problems,
   };
 }

@@ -1,6 +1,6 @@
 import { isMap, isSeq } from "yaml";
 import { readYaml } from "../common/yaml";
-import { Refusal } from "../common/refusal";
+import { UserError } from "../common/userError";
 
 export const GARNIX_FILE = "garnix.yaml";
 
@@ -24,7 +24,7 @@ export function changeGarnixYaml(text: string): string {
   const include = isMap(builds) ? builds.get("include") : undefined;
   if (!absentOr(isMap, builds) || !absentOr(isSeq, include)) {
     const remedy = `Give it "flakeDir: ${FLAKE}" and "${SYSTEM}" under builds.include, or remove it and run setup again.`;
-    throw new Refusal(`${GARNIX_FILE}: has another form than setup can change. ${remedy}`);
+    throw new UserError(`${GARNIX_FILE}: has another form than setup can change. ${remedy}`);
   }
 
   const hasSystem = isSeq(include) && include.toJSON().includes(SYSTEM);

@@ -1,53 +1,44 @@
-import { problemList } from "../../components/values/errors";
 import { checkWorkflowBranches, pushTo } from "../checks/branch";
 import { checkExisting, type Planned } from "../checks/existing";
 import { checkGithubOwner, type GithubOwner } from "../checks/githubOwner";
 import { checkGithubUser } from "../checks/githubUser";
 import { githubClient } from "../common/github";
+import { command, refuse, type Ui, UsageError } from "../common/command";
 import { checkLocal } from "../checks/local";
-import { counted, printed, type Result } from "../common/result";
+import { counted, failed, printed, type Result } from "../common/result";
 import { selectedStack, shortStackName, stackResources } from "../common/stack";
 import type { Surroundings } from "../common/context";
 import { offerOwnRepository } from "../new/offer";
-import { type Action, commitAction, remoteAction, stackAction } from "./actions";
+import { commitAction, type Offer, remoteAction, stackAction } from "./actions";
 import { type Answers, knownAnswers } from "./answers";
 import { unreported } from "./ci";
 import { decide, existenceProblems } from "./decide";
 import { changeFiles } from "./files";
-import { type Flags, flagFor, HELP, readFlags } from "./flags";
+import { type Flags, flagFor, HELP, OPTIONS, readFlags } from "./flags";
 import { type Project, readProjectFiles } from "../common/project";
-import { isFarewell, type Prompts } from "../common/prompts";
 import { askRepository } from "./questions";
-import { Refusal } from "../common/refusal";
-import type { Ui } from "./ui";
+import { UserError } from "../common/userError";
 
 const WRITTEN = 0;
 const CHECK_FAILED = 1;
 const NOTHING_WRITTEN = 2;
 
-/** Runs setup and returns the exit code. */
-export async function setup(argv: string[], around: Surroundings, ui: Ui): Promise<number> {
-  try {
-    return await run(argv, around, ui);
-  } catch (error) {
-    if (isFarewell(error)) ui.say("Stopped. What was written before stays; setup can be run again.");
-    else if (error instanceof Refusal) ui.say(`${error.message}\nNothing was written.`);
-    else throw error;
-    return NOTHING_WRITTEN;
-  }
-}
+const ABOUT = {
+  call: "npm run setup --",
+  help: HELP,
+  options: OPTIONS,
+  refused: NOTHING_WRITTEN,
+  undone: "Nothing was written.",
+};
 
-async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number> {
-  const flags = understood(argv);
-  if (flags.help) {
-    ui.say(HELP);
-    return WRITTEN;
-  }
+export const setup = command(ABOUT, async (line, around, ui) => {
+  const flags = readFlags(line);
+  if (!flags.yes) refuse(flags.problems);
   if (!flags.yes && ui.prompts === undefined) {
-    throw new Refusal("There is no terminal to ask at. Give the answers by flags, with --yes: npm run setup -- --help");
+    throw new UsageError("There is no terminal to ask at. Give the answers by flags, with --yes.");
   }
   const prompts = flags.yes ? undefined : ui.prompts;
-  const stripped = await offerOwnRepository(around.folder, prompts, (text) => ui.say(text));
+  const stripped = await offerOwnRepository(around, { ...ui, prompts });
   if (stripped !== undefined) return stripped;
   const stack = flags.stack ?? (await chosenStack(around));
   const project = read(around.folder, stack);
@@ -82,20 +73,21 @@ async function run(argv: string[], around: Surroundings, ui: Ui): Promise<number
   show(await checkExisting(client, planned(answers, github, project, stack, has)));
 
   const files = await changeFiles(project, answers, github.plan, isNew, prompts, ui);
-  await offer(await stackAction(around, stack), flags.initStack, prompts, ui);
-  await offer(await remoteAction(around, answers), flags.addRemote, prompts, ui);
-  await offer(await commitAction(around, files), flags.commit, prompts, ui);
+  const asked = { ...ui, prompts };
+  results.push(...(await offer("--init-stack", await stackAction(around, stack), flags.initStack, asked)));
+  results.push(...(await offer("--add-remote", await remoteAction(around, answers), flags.addRemote, asked)));
+  results.push(...(await offer("--commit", await commitAction(around, files), flags.commit, asked)));
 
   // With the closing lines and not here: they say what the first update needs.
   results.push(...unreported(project, answers));
   return farewell(results, answers, await pushTo(around, project.repository.branch), ui);
-}
+});
 
 /** The files of another stack than the one that is selected must not be written because the CLI could not tell. */
 async function chosenStack(around: Surroundings): Promise<string> {
   const { name, doubt } = await selectedStack(around);
   if (doubt === "") return name;
-  throw new Refusal(
+  throw new UserError(
     `Which stack is selected cannot be told: ${doubt}\nRun this again, or name the stack: npm run setup -- --stack ${name}`,
   );
 }
@@ -111,22 +103,11 @@ function planned(
   return { owner, name, branch, create, protection, exists: github.repository?.exists === true, stack, has };
 }
 
-function understood(argv: string[]): Flags {
-  let flags: Flags;
-  try {
-    flags = readFlags(argv);
-  } catch (error) {
-    throw new Refusal(`${(error as Error).message}\nAll flags: npm run setup -- --help`);
-  }
-  if (flags.problems.length > 0 && !flags.yes) throw new Refusal(problemList("The command line", flags.problems));
-  return flags;
-}
-
 function read(folder: string, stack: string): Project {
   try {
     return readProjectFiles(folder, shortStackName(stack));
   } catch (error) {
-    throw new Refusal((error as Error).message);
+    throw new UserError((error as Error).message);
   }
 }
 
@@ -142,8 +123,7 @@ function refuseMissing(flags: Flags, usual: Partial<Answers>): void {
     ...flags.problems,
     ...missing.map((name) => `${flagFor(name)} is missing, and the files do not say it either.`),
   ];
-  if (problems.length > 0)
-    throw new Refusal(`${problemList("The command line", problems)}\nAll flags: npm run setup -- --help`);
+  refuse(problems);
 }
 
 async function firstChecks(around: Surroundings, project: Project, flags: Flags, ui: Ui): Promise<Result[]> {
@@ -156,12 +136,16 @@ async function firstChecks(around: Surroundings, project: Project, flags: Flags,
   });
 }
 
-/** Asks at a terminal; without one the flag decides. */
-async function offer(action: Action | undefined, flag: boolean, prompts: Prompts | undefined, ui: Ui): Promise<void> {
-  if (action === undefined) return;
-  if (!(flag || (prompts !== undefined && (await prompts.confirm(action.question, true))))) return;
+/** Asks at a terminal; without one the flag decides. Returns what was wanted and could not be done. */
+async function offer(flag: string, action: Offer, isGiven: boolean, { say, prompts }: Ui): Promise<Result[]> {
+  if (action === undefined) return [];
+  const notDone = (why: string) => [failed(flag, `not done: ${why}`, "Put that right, and run setup again.")];
+  if ("impossible" in action) return isGiven ? notDone(action.impossible) : [];
+  if (!(isGiven || (prompts !== undefined && (await prompts.confirm(action.question, true))))) return [];
   const why = await action.run();
-  ui.say(why === undefined ? `Done: ${action.question.replace(/\?$/, "")}` : `Not done: ${why}`);
+  if (why !== undefined) return notDone(why);
+  say(`Done: ${action.question.replace(/\?$/, "")}`);
+  return [];
 }
 
 const TOKEN_STEPS = [

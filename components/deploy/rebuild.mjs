@@ -1,7 +1,6 @@
 // @ts-check
-import fs from "node:fs";
-import path from "node:path";
 import { DeploymentError } from "./errors.mjs";
+import { findProgram } from "./path.mjs";
 
 /** @typedef {import("./settings.mjs").Settings} Settings */
 /** @typedef {Pick<Settings, "flake" | "host" | "buildOn" | "substitute" | "extraArguments">} SwitchSettings */
@@ -70,7 +69,7 @@ export function buildOptions(extraArguments) {
  * @param {{ settings: SwitchSettings, processes: import("./process.mjs").Processes }} deployment
  */
 export async function findNixosRebuild({ settings, processes }) {
-  const onPath = findOnPath("nixos-rebuild", processes.env.PATH ?? "");
+  const onPath = findProgram(processes.env, "nixos-rebuild");
   const objection = onPath === undefined ? "not on PATH" : await objectionOf(onPath, settings, processes);
   if (onPath !== undefined && objection === "") return onPath;
   const attribute = `${settings.flake.flake}#nixos-rebuild`;
@@ -114,22 +113,4 @@ async function objectionOf(program, settings, processes) {
     stderr,
   )?.[1];
   return objection === undefined ? "" : `${program}: ${objection.trim()}`;
-}
-
-/**
- * @param {string} program
- * @param {string} searched
- */
-function findOnPath(program, searched) {
-  return searched
-    .split(path.delimiter)
-    .map((folder) => path.join(folder, program))
-    .find((file) => {
-      try {
-        fs.accessSync(file, fs.constants.X_OK);
-        return path.isAbsolute(file) && fs.statSync(file).isFile();
-      } catch {
-        return false;
-      }
-    });
 }

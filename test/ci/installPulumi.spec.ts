@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { findProgram } from "../../cli/common/context";
+import { findProgram } from "../../components/deploy/path.mjs";
 import { ROOT } from "../../cli/rehearse/project";
 
 const GO = `#!/bin/sh

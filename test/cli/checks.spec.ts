@@ -21,6 +21,14 @@ const one = (result: Result) => `${result.outcome} ${result.subject}: ${result.f
 const all = (results: Result[]) => results.map(one).join("\n");
 
 // GitHub and AWS are a local server, and the programs are scripts: that they still answer like this is not shown here.
+const LOCK = {
+  nodes: {
+    nixpkgs: { locked: { type: "github", owner: "NixOS", repo: "nixpkgs", rev: "a".repeat(40) } },
+    root: { inputs: { nixpkgs: "nixpkgs" } },
+  },
+  root: "root",
+};
+
 describe("checks", () => {
   before(function () {
     requireCommands(this, "git", "git");
@@ -61,12 +69,24 @@ describe("checks", () => {
         [
           "failed Nix: nix was not found on PATH",
           "failed ssh: ssh was not found on PATH",
-          "note sops: not on PATH",
+          "note sops: sops was not found on PATH, and neither was nix, which could bring it.",
           "failed Pulumi: not found",
           "failed git: git was not found on PATH",
         ].join("\n"),
       );
       assert.ok(results.every(({ remedy }) => remedy !== undefined));
+    });
+
+    it("takes no other sops than `npm run secrets` does", async () => {
+      const found = async () => one(await checkSops(world.surroundings()));
+      world.program("sops", "echo sops 3.11.0");
+      assert.equal(await found(), "ok sops: sops 3.11.0");
+      world.program("sops", "echo sops 3.10.2");
+      world.without("nix");
+      assert.equal(await found(), 'note sops: sops: got "sops 3.10.2"; allowed: 3.11 or newer.');
+      world.program("nix", "exit 0");
+      world.write("nix/flake.lock", JSON.stringify(LOCK));
+      assert.equal(await found(), "ok sops: sops 3.10.2, too old; `npm run secrets` takes it from Nix");
     });
 
     it("ends a program that hangs, with what it started", async () => {
@@ -513,6 +533,12 @@ describe("checks", () => {
   describe("Pulumi", () => {
     it("shows who is logged in where", async () => {
       assert.equal(all(await checkPulumi(world.surroundings())), "ok Pulumi: v3.200.0\nok Pulumi state: t at file://~");
+    });
+
+    it("does not take the download of the CLI for the reason of what came after it", async () => {
+      const words = "echo 'Downloading pulumi v3.259.0...' >&2; echo 'error: no space left on device' >&2; exit 1";
+      world.program("pulumi", words);
+      assert.equal(one((await checkPulumi(world.surroundings()))[0]!), "failed Pulumi: no space left on device");
     });
 
     it("asks for a login", async () => {

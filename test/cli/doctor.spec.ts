@@ -26,7 +26,7 @@ describe("doctor", () => {
   });
   afterEach(() => world.stop());
 
-  const run = (...argv: string[]) => doctor(argv, world.surroundings({ XDG_RUNTIME_DIR: world.folder }), world.say);
+  const run = (...argv: string[]) => doctor(argv, world.surroundings({ XDG_RUNTIME_DIR: world.folder }), world.ui());
 
   /** A stack with a machine. */
   function withMachine(): void {
@@ -47,13 +47,13 @@ describe("doctor", () => {
   });
 
   it("says so when it cannot be told which stack is selected, and goes on with the project's own", async () => {
-    assert.equal(await doctor([], world.withHanging("--show-name"), world.say), 1);
+    assert.equal(await doctor([], world.withHanging("--show-name"), world.ui()), 1);
     assert.match(world.said, /FAIL {2}stack +which one is selected cannot be told: pulumi did not answer in time/);
     assert.match(world.said, /no stack named dev found/);
   });
 
   it("does not say that an update makes the machine of a stack that did not answer", async () => {
-    await doctor([], world.withHanging("output"), world.say);
+    await doctor([], world.withHanging("output"), world.ui());
     assert.match(world.said, /skip {2}machine {2}pulumi did not answer in time$/m);
   });
 
@@ -103,7 +103,7 @@ describe("doctor", () => {
   it("does not ask for a token before there is a key to encrypt it for", async () => {
     world.write("nix/repository.json", '{"owner":"octo","name":"server","branch":"main","access":"token"}');
     await run();
-    assert.match(world.said, /skip {2}machine's key +no stack named dev found/);
+    assert.match(world.said, /skip {2}machine's key +The stack did not answer: no stack named dev found/);
     assert.doesNotMatch(world.said, /github-access-token/);
   });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { Surroundings } from "../../cli/common/context";
 import { setup } from "../../cli/setup/run";
@@ -21,7 +21,7 @@ describe("setup", () => {
   afterEach(() => world.stop());
 
   const run = (argv: string[], prompts?: Prompts, env: NodeJS.ProcessEnv = {}, overrides: Partial<Surroundings> = {}) =>
-    setup(argv, world.surroundings(env, overrides), { say: world.say, prompts });
+    setup(argv, world.surroundings(env, overrides), world.ui(prompts));
   const YES = ["--yes", "--owner", "octo", "--repository", "server", "--visibility", "public", "--ssh", "everyone"];
   const repository = () => JSON.parse(world.read("nix/repository.json")) as Record<string, unknown>;
   const filesBefore = () => [world.read("nix/repository.json"), world.read("Pulumi.dev.yaml")];
@@ -96,7 +96,7 @@ describe("setup", () => {
 
     it("does not take a CLI that is too slow to answer for one without a stack", async () => {
       const files = filesBefore();
-      assert.equal(await setup(YES, world.withHanging("--show-name"), { say: world.say, prompts: undefined }), 2);
+      assert.equal(await setup(YES, world.withHanging("--show-name"), world.ui()), 2);
       assert.match(world.said, /cannot be told: pulumi did not answer in time/);
       assert.deepEqual(filesBefore(), files);
     });
@@ -173,7 +173,7 @@ config:
         assert.ok(world.said.includes(part), `${part} in:\n${world.said}`);
       }
       assert.match(world.said, /^The command line has 6 problems:/);
-      assert.match(world.said, /Nothing was written\.\n$/);
+      assert.match(world.said, /\nAll options: npm run setup -- --help\n$/);
       assert.deepEqual(filesBefore(), files);
       assert.equal(world.requests.length, 0);
     });
@@ -514,6 +514,33 @@ config:
       assert.equal(world.git("remote", "get-url", "upstream"), "https://github.com/somebody/template.git");
       assert.equal(world.git("remote", "get-url", "origin"), "git@github.com:octo/server.git");
     });
+
+    for (const [flag, why, prepare] of [
+      [
+        "--add-remote",
+        /git's remote origin is https:\/\/git\.example\.com\/us\/server\.git, which is not on github\.com/,
+        () => void world.git("remote", "add", "origin", "https://me:word@git.example.com/us/server.git"),
+      ],
+      ["--init-stack", /The Pulumi CLI was not found/, () => world.without("pulumi")],
+      [
+        "--init-stack",
+        /Pulumi is not logged in: PULUMI_ACCESS_TOKEN must be set/,
+        () =>
+          world.program(
+            "pulumi",
+            "echo 'Downloading pulumi v3.259.0...' >&2; echo 'error: PULUMI_ACCESS_TOKEN must be set' >&2; exit 1",
+          ),
+      ],
+      ["--commit", /not a git repository/, () => rmSync(path.join(world.project, ".git"), { recursive: true })],
+      ["--add-remote", /not a git repository/, () => rmSync(path.join(world.project, ".git"), { recursive: true })],
+    ] as const) {
+      it(`says that it cannot do ${flag}, and fails: ${why.source}`, async () => {
+        prepare();
+        assert.equal(await run([...YES, flag]), 1, world.said);
+        assert.match(world.said, new RegExp(`FAIL +${flag} +not done: .*${why.source}`));
+        assert.equal(repository()["owner"], "octo");
+      });
+    }
 
     it("creates and selects another stack", async () => {
       assert.equal(await run([...YES, "--stack", "live", "--region", "us-east-1", "--init-stack"]), 0, world.said);

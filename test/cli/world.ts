@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import type { Ui } from "../../cli/common/command";
 import type { Prompts } from "../../cli/common/prompts";
 
 /** A token in GitHub's form that nothing may print. */
@@ -70,9 +71,11 @@ export class World {
     });
   }
 
-  readonly say = (text: string): void => {
-    this.said += `${text}\n`;
-  };
+  /** Takes what a command says, and what it complains of. */
+  ui(prompts?: Prompts): Ui {
+    const say = (text: string) => void (this.said += `${text}\n`);
+    return { say, complain: say, prompts };
+  }
 
   /** The same, but a program's calls with this argument hang, and are ended. */
   withHanging(argument: string): Surroundings {
@@ -119,7 +122,7 @@ export class World {
     });
     this.program("nix", 'case $1 in --version) echo "nix (Nix) 2.28.3" ;; *) echo true ;; esac');
     this.program("ssh", "echo OpenSSH_9.9p1 >&2");
-    this.program("sops", "echo sops 3.10.2");
+    this.program("sops", "echo sops 3.11.0");
     this.program("pulumi", this.pulumiScript('{"user":"t","url":"file://~"}'));
     return this;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { adopt } from "../../cli/adopt/run";
+import { heard } from "../support/heard";
 import { realSurroundings } from "../../cli/common/context";
 import { EngineStack } from "./stack";
 
@@ -32,7 +33,7 @@ describe("the engine: adoption", function () {
   it("an import takes it back, and the next up has nothing to do", async () => {
     const around = realSurroundings({ folder: stack.project, env: stack.environment });
     const said: string[] = [];
-    const code = await adopt(["nixos-repository=pulumi-nixos", "--stack", "suite"], around, (text) => said.push(text));
+    const code = await adopt(["nixos-repository=pulumi-nixos", "--stack", "suite"], around, heard(said));
     assert.deepEqual([code, said[0]], [0, "imported nixos-repository (github.Repository) pulumi-nixos"]);
     await stack.up();
     await stack.succeed("preview", "--expect-no-changes");

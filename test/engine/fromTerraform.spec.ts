@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { adopt } from "../../cli/adopt/run";
+import { heard } from "../support/heard";
 import { realSurroundings } from "../../cli/common/context";
 import { type ImportRow, importTable } from "../life/tables";
 import type { Properties } from "../../cli/rehearse/emulators/values";
@@ -37,7 +38,7 @@ describe("the engine: a machine that the book's Terraform made", function () {
     await stack.succeed("config");
     const before = world();
     const around = realSurroundings({ folder: stack.project, env: stack.environment });
-    const code = await adopt([...wanted, "--stack", "suite"], around, (text) => said.push(text));
+    const code = await adopt([...wanted, "--stack", "suite"], around, heard(said));
     assert.equal(code, 0, said.join("\n"));
     assert.deepEqual(world(), before);
   };

@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { isExecutable } from "../../cli/common/context";
+import { isExecutable } from "../../components/deploy/path.mjs";
 
 /** The emulators that the suite can do without, because it asserts nothing about what they hold. */
 const REPLACEABLE = ["command", "tls"];

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { recipientsIn, withRecipients } from "../../cli/secrets/sopsConfig";
-import { Refusal } from "../../cli/common/refusal";
+import { UserError } from "../../cli/common/userError";
 import { readPreview } from "../../cli/preview/read";
 import { previewReport } from "../../cli/preview/report";
 import { toMarkdown } from "../../cli/render/markdown";
@@ -55,7 +55,7 @@ describe("fuzz: texts of files and programs", () => {
         const added = withRecipients(text, [{ recipient: RECIPIENT, whose: "the machine" }]);
         assert.ok(recipientsIn(added).includes(RECIPIENT), "somebody who was added is not there");
       } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
+        if (!(error instanceof UserError)) throw error;
         assert.ok(error.message.length > 10);
       }
     });

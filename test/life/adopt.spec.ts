@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { adopt } from "../../cli/adopt/run";
+import { heard } from "../support/heard";
 import { filledIn, type ImportFile } from "../../cli/adopt/importFile";
 import { realSurroundings } from "../../cli/common/context";
 
@@ -64,15 +65,15 @@ describe("adopt", () => {
 
   for (const [args, message] of [
     [[], "Nothing is named that should be imported."],
-    [["web"], '"web" is not NAME=ID, such as nixos=i-0123456789abcdef0.'],
-    [["--stacks", "live"], "Unknown option '--stacks'"],
+    [["web"], 'argument: got "web"; allowed: NAME=ID, such as nixos=i-0123456789abcdef0.'],
+    [["--stacks", "live"], "--stacks: there is no such option. Did you mean --stack?"],
   ] as const) {
-    it(`answers \`${["adopt", ...args].join(" ")}\` with what is wrong and its help`, async () => {
+    it(`answers \`${["adopt", ...args].join(" ")}\` with what is wrong`, async () => {
       const said: string[] = [];
       const around = realSurroundings({ env: { PATH: "" }, run: () => assert.fail("a program was started") });
-      assert.equal(await adopt([...args], around, (text) => said.push(text)), 2);
+      assert.equal(await adopt([...args], around, heard(said)), 2);
       assert.ok(said[0]!.startsWith(message), said[0]);
-      assert.match(said[0]!, /npm run adopt -- NAME=ID/);
+      assert.match(said[0]!, /\nAll options: npm run adopt -- --help$/);
     });
   }
 });

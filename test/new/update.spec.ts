@@ -8,6 +8,8 @@ import * as path from "node:path";
 import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
 import { createWorld } from "../../cli/rehearse/world";
 import type { Prompts } from "../../cli/common/prompts";
+import { realSurroundings } from "../../cli/common/context";
+import { heard } from "../support/heard";
 import { offerOwnRepository } from "../../cli/new/offer";
 import { requireCommands } from "../require";
 import { Workshop } from "./workshop";
@@ -107,7 +109,7 @@ describe("an update of a server's own repository", () => {
     writeFileSync(path.join(server, "nix/mine.nix"), "{ }\n");
     const unsaved = await workshop.new("--update", server);
     assert.equal(unsaved.code, 2);
-    assert.match(unsaved.stdout, /not committed[^]*nix\/mine\.nix[^]*Nothing was changed/);
+    assert.match(unsaved.stderr, /not committed[^]*nix\/mine\.nix[^]*Nothing was changed/);
     appendFileSync(path.join(server, ".pulumi-nixos/components/README.md"), "Mine.\n");
     writeFileSync(path.join(server, ".pulumi-nixos/mine.ts"), "");
     workshop.commit(server, "Mine");
@@ -115,8 +117,8 @@ describe("an update of a server's own repository", () => {
     workshop.commit(workshop.clone, "Next version");
     const inside = await workshop.new("--update", server);
     assert.equal(inside.code, 2);
-    assert.match(inside.stdout, /components\/README\.md is not what it was given as/);
-    assert.match(inside.stdout, /mine\.ts is none of the program's/);
+    assert.match(inside.stderr, /components\/README\.md is not what it was given as/);
+    assert.match(inside.stderr, /mine\.ts is none of the program's/);
     const replaced = await workshop.new("--update", server, "--replace");
     assert.equal(replaced.code, 0, replaced.stdout);
     assert.doesNotMatch(read(".pulumi-nixos/components/README.md"), /Mine/);
@@ -127,10 +129,10 @@ describe("an update of a server's own repository", () => {
   it("refuses a folder that has files, without --update, and names that a project cannot have", async () => {
     const named = await workshop.new("../My Server");
     assert.equal(named.code, 2);
-    assert.match(named.stdout, /got "My Server"; allowed: small letters/);
-    const { code, stdout } = await workshop.new("../my-server");
+    assert.match(named.stderr, /got "My Server"; allowed: small letters/);
+    const { code, stderr } = await workshop.new("../my-server");
     assert.equal(code, 2);
-    assert.match(stdout, /is not empty/);
+    assert.match(stderr, /is not empty/);
   });
 });
 
@@ -217,9 +219,9 @@ describe("a copy of the whole repository", () => {
     workshop.commit(clone, "Next version", "--allow-empty");
     workshop.git(root, "clone", "--quiet", "--depth", "1", `file://${clone}`, shallow);
     workshop.link(shallow);
-    const { code, stdout } = await workshop.script(shallow, "new", "--update", old);
-    assert.equal(code, 2, stdout);
-    assert.match(stdout, /git fetch --unshallow\nNothing was changed/);
+    const { code, stderr } = await workshop.script(shallow, "new", "--update", old);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /git fetch --unshallow\nNothing was changed/);
   });
 
   it("becomes it in place as long as nobody has worked in it", async () => {
@@ -244,7 +246,8 @@ describe("a copy of the whole repository", () => {
         return Promise.resolve(answer);
       },
     });
-    const offer = (prompts?: Prompts) => offerOwnRepository(clone, prompts, (text) => void said.push(text));
+    const around = realSurroundings({ folder: clone });
+    const offer = (prompts?: Prompts) => offerOwnRepository(around, { ...heard(said), prompts });
     assert.equal(await offer(), undefined);
     assert.match(said.join("\n"), /npm run new -- --update \./);
     assert.equal(await offer(answering(false)), undefined);
@@ -259,8 +262,8 @@ describe("a copy of the whole repository", () => {
   it("refuses that in place where somebody has", async () => {
     edit(workshop.clone, "index.ts", "/** DNS name of the machine. */", "/** My DNS name. */");
     workshop.commit(workshop.clone, "Mine");
-    const { code, stdout } = await workshop.new("--update", ".");
+    const { code, stderr } = await workshop.new("--update", ".");
     assert.equal(code, 2);
-    assert.match(stdout, /it has commits of its own/);
+    assert.match(stderr, /it has commits of its own/);
   });
 });

@@ -36,7 +36,7 @@ describe("YAML that parses and cannot be read", () => {
         assert.throws(
           () => read(text),
           (error: Error) => {
-            assert.equal(error.name, "Refusal");
+            assert.equal(error.name, "UserError");
             assert.match(error.message.split("\n")[0]!, message);
             return true;
           },

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { findProgram } from "../../cli/common/context";
+import { findProgram } from "../../components/deploy/path.mjs";
 import { requireOrSkip } from "../require";
 import { ProviderClient } from "../../cli/rehearse/client";
 import { commandProvider, type CommandOptions } from "../../cli/rehearse/emulators/command";

@@ -16,7 +16,7 @@ import { AnalyzerClient } from "@pulumi/pulumi/proto/analyzer_grpc_pb";
 import { type AnalyzerInfo, AnalyzerStackConfigureRequest } from "@pulumi/pulumi/proto/analyzer_pb";
 import { LanguageRuntimeClient } from "@pulumi/pulumi/proto/language_grpc_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
-import { findProgram } from "../../cli/common/context";
+import { findProgram } from "../../components/deploy/path.mjs";
 import { requireOrSkip } from "../require";
 import { languageHostOf } from "../../cli/rehearse/drivers/languageHost";
 import recorded from "./languageHost/conversation.json";

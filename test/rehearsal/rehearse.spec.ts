@@ -17,7 +17,7 @@ import { finished } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
 import type { Rehearsal } from "../../cli/rehearse/rehearse";
 
-// With an engine and with machines, and on programs with faults: test/system/rehearsal.spec.ts.
+// With an engine and with machines, and on programs with faults: test/system/rehearsal*.spec.ts.
 
 /** What the report says of some steps: in the words of the comment on a pull request. */
 const REPORTED = [

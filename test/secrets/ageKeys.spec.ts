@@ -55,13 +55,13 @@ describe("a person's age key", () => {
 
   it("is never written over", () => {
     put("# a key on paper\n");
-    assert.throws(() => makeAdminKey(around), { name: "Refusal", message: /is there, but holds no age key/ });
+    assert.throws(() => makeAdminKey(around), { name: "UserError", message: /is there, but holds no age key/ });
     assert.equal(fs.readFileSync(file(), "utf8"), "# a key on paper\n");
   });
 
   it("is not made inside the project", () => {
     around.env["SOPS_AGE_KEY_FILE"] = path.join(around.folder, "nix", "key");
-    assert.throws(() => makeAdminKey(around), { name: "Refusal", message: /inside the project's folder/ });
+    assert.throws(() => makeAdminKey(around), { name: "UserError", message: /inside the project's folder/ });
     assert.ok(!fs.existsSync(file()));
   });
 
@@ -87,7 +87,7 @@ describe("a person's age key", () => {
   it("is refused when it is mistyped, without showing it", () => {
     put(`${newAgeIdentity().slice(0, -3)}QQQ\n`);
     assert.throws(() => adminKeys(around), {
-      name: "Refusal",
+      name: "UserError",
       message: `${file()}: a line that begins "AGE-SECRET-KEY-1" is not an age key; sops would refuse the file.`,
     });
   });

@@ -93,7 +93,7 @@ creation_rules:
     ],
   ] as const) {
     it(`is not touched when ${what}`, () => {
-      assert.throws(() => withRecipients(text, [machine]), { name: "Refusal", message });
+      assert.throws(() => withRecipients(text, [machine]), { name: "UserError", message });
     });
   }
 });

@@ -1,6 +1,7 @@
 import { appendFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
-import { parseArgs } from "node:util";
+import { command, refuse, start as startCommand, wrong } from "../../cli/common/command";
+import { problem, shown } from "../../components/values/errors";
 import { tableOf } from "./figures";
 import { engine } from "./engine";
 import { growth, start } from "./growth";
@@ -9,48 +10,35 @@ import { rendering } from "./rendering";
 
 const PARTS = { start, growth, loopback, rendering, engine };
 
-const HELP = `Measures what people wait for: npm run bench -- [options]
+const HELP = `Measures what people wait for: npm run speed -- [options]
 
   --runs N         runs of each figure, 5 at least (default 5); the median counts
   --only PARTS     measures only these parts: ${Object.keys(PARTS).join(",")}
   --json FILE      writes every run to FILE
   --history FILE   adds the medians to FILE, one line of JSON
-  --help           shows this
 
 Ratios are of runs made in turn. What this computer lacks is left out, and named.`;
 
-async function main(): Promise<number> {
-  let options;
-  try {
-    ({ values: options } = parseArgs({
-      options: {
-        runs: { type: "string", default: "5" },
-        only: { type: "string", default: Object.keys(PARTS).join(",") },
-        json: { type: "string" },
-        history: { type: "string" },
-        help: { type: "boolean", default: false },
-      },
-    }));
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${HELP}`);
-    return 2;
-  }
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
-  const runs = Number(options.runs);
-  if (!Number.isInteger(runs) || runs < 5) {
-    console.error(`--runs: got ${JSON.stringify(options.runs)}; allowed: a whole number, 5 at least.`);
-    return 2;
-  }
+const ABOUT = {
+  call: "npm run speed --",
+  help: HELP,
+  options: {
+    runs: { type: "string", default: "5" },
+    only: { type: "string", default: Object.keys(PARTS).join(",") },
+    json: { type: "string" },
+    history: { type: "string" },
+  },
+} as const;
 
+const bench = command(ABOUT, async ({ values: options }) => {
   const wanted = options.only.split(",");
   const unknown = wanted.filter((part) => !Object.hasOwn(PARTS, part));
-  if (unknown.length > 0) {
-    console.error(`--only: got ${unknown.join(",")}; allowed: ${Object.keys(PARTS).join(",")}.`);
-    return 2;
-  }
+  const parts = Object.keys(PARTS).join(",");
+  refuse([
+    ...wrong("--runs", options.runs, /^([5-9]|[1-9]\d+)$/, "a whole number, 5 at least"),
+    ...unknown.map((part) => problem("--only", shown(part), parts)),
+  ]);
+  const runs = Number(options.runs);
   const surroundings = {
     date: new Date().toISOString(),
     node: process.version,
@@ -81,6 +69,6 @@ async function main(): Promise<number> {
     appendFileSync(options.history, `${JSON.stringify({ ...surroundings, runs, medians })}\n`);
   }
   return 0;
-}
+});
 
-void main().then((code) => (process.exitCode = code));
+void startCommand(bench);

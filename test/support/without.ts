@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
-import { isExecutable } from "../../cli/common/context";
+import { isExecutable } from "../../components/deploy/path.mjs";
 
 /**
  * What PATH has, without some programs: a folder of links, because a folder of the system's cannot be left out without

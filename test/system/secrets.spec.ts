@@ -178,7 +178,7 @@ describe("secrets with the real sops", () => {
     assert.deepEqual(await onMachine(), { "github-access-token": "extra-access-tokens = github.com=ghp_abcDEF123" });
     const before = project.read(FILE);
     project.person.secrets = ["ghp_abc\npost-build-hook = /tmp/x"];
-    await assert.rejects(token(project.place), { name: "Refusal" });
+    await assert.rejects(token(project.place), { name: "UserError" });
     assert.equal(project.read(FILE), before);
   });
 
@@ -275,10 +275,10 @@ port_unencrypted: 80
     const before = project.read(FILE);
     project.at("mallory");
     project.person.refuses = /Open it once/;
-    await assert.rejects(init(project.place, { name: "mallory" }), { name: "Refusal" });
+    await assert.rejects(init(project.place, { name: "mallory" }), { name: "UserError" });
     assert.equal(project.read(FILE), before);
     await assert.rejects(store("more", "x"), {
-      name: "Refusal",
+      name: "UserError",
       message: /This computer's age key cannot open nix\/secrets\.yaml/,
     });
   });

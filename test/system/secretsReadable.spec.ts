@@ -84,7 +84,7 @@ describe("secrets that sops would leave readable", () => {
     it(`are refused in a new file under "${rule}", with the key that causes it`, async () => {
       rules(`- age: ${mine},${machine}`, `  ${rule}`);
       await assert.rejects(store(name), ({ name: kind, message }: Error) => {
-        assert.equal(kind, "Refusal");
+        assert.equal(kind, "UserError");
         assert.match(
           message,
           new RegExp(`"${name}" would stand in nix/secrets\\.yaml in plain text. Nothing was changed.`),
@@ -103,7 +103,7 @@ describe("secrets that sops would leave readable", () => {
       await store(encrypted, "first");
       const before = fs.readFileSync(path.join(project.folder, FILE));
       const seen = watchSops();
-      await assert.rejects(store(name), { name: "Refusal", message: new RegExp(`"${key}: `) });
+      await assert.rejects(store(name), { name: "UserError", message: new RegExp(`"${key}: `) });
       assert.deepEqual(fs.readFileSync(path.join(project.folder, FILE)), before);
       assert.match(fs.readFileSync(seen, "utf8"), /not a secret/);
       assert.ok(!everything().includes(WORD));
@@ -116,7 +116,7 @@ describe("secrets that sops would leave readable", () => {
   it("are refused as the GitHub token, too", async () => {
     rules(`- age: ${mine},${machine}`, "  encrypted_regex: ^data$");
     project.person.secrets = ["ghp_abcDEF123"];
-    await assert.rejects(token(project.place), { name: "Refusal", message: /"github-access-token" would stand/ });
+    await assert.rejects(token(project.place), { name: "UserError", message: /"github-access-token" would stand/ });
     assert.ok(!everything().includes("ghp_abcDEF123"));
   });
 
@@ -149,10 +149,10 @@ describe("secrets that sops would leave readable", () => {
 
   for (const name of ["wifi_unencrypted", "group_unencrypted/wifi", "group/wifi_unencrypted"]) {
     it(`are refused by the name ${name}`, async () => {
-      await assert.rejects(store(name), { name: "Refusal", message: /"_unencrypted".* in plain text/ });
+      await assert.rejects(store(name), { name: "UserError", message: /"_unencrypted".* in plain text/ });
       await store("a");
       const before = project.read(FILE);
-      await assert.rejects(store(name), { name: "Refusal" });
+      await assert.rejects(store(name), { name: "UserError" });
       assert.equal(project.read(FILE), before);
       assert.ok(!everything().includes(WORD));
     });
@@ -161,7 +161,7 @@ describe("secrets that sops would leave readable", () => {
   it("are refused when somebody encrypts a plain file with init", async () => {
     project.write(FILE, `wifi: ${WORD}\ndata: x\n`);
     rules(`- age: ${mine},${machine}`, "  encrypted_regex: ^data$");
-    await assert.rejects(init(project.place, {}), { name: "Refusal", message: /"wifi" would stand/ });
+    await assert.rejects(init(project.place, {}), { name: "UserError", message: /"wifi" would stand/ });
     assert.equal(project.read(FILE), `wifi: ${WORD}\ndata: x\n`);
     assert.deepEqual(fs.readdirSync(path.join(project.folder, "nix")), ["secrets.yaml"]);
   });
@@ -338,7 +338,7 @@ describe("secrets that sops would leave readable", () => {
       assert.match(text, /^failed flake's folder: .*the machine cannot open it/m);
       assert.match(text, /^failed \.sops\.yaml: names the machine/m);
       assert.match(text, /^skipped content: this computer's key does not open it in 2 key groups/m);
-      await assert.rejects(init(project.place, {}), { name: "Refusal", message: /has 2 key groups/ });
+      await assert.rejects(init(project.place, {}), { name: "UserError", message: /has 2 key groups/ });
     });
 
     it("that differ from the rule's are said, and put right by init", async () => {

@@ -132,7 +132,7 @@ describe("a rotation with the real sops", () => {
     assert.throws(() => onMachine(oldIdentity), /Failed to get the data key/);
 
     project.person.refuses = /Start a rotation to generation 3/;
-    await assert.rejects(rotate(project.place, {}), { name: "Refusal", message: "Nothing was changed." });
+    await assert.rejects(rotate(project.place, {}), { name: "UserError", message: "Nothing was changed." });
     assert.deepEqual(project.stack.configured, [2]);
   });
 
@@ -164,7 +164,7 @@ describe("a rotation with the real sops", () => {
     await up();
     // .sops.yaml is written, and the file of secrets is not.
     project.person.refuses = /Change who can open/;
-    await assert.rejects(rotate(project.place, {}), { name: "Refusal" });
+    await assert.rejects(rotate(project.place, {}), { name: "UserError" });
     assert.deepEqual([generationsIn(project.read(".sops.yaml")), generationsIn(project.read(FILE))], ["1,2", "1"]);
     project.person.refuses = undefined;
     assert.equal(await step(), 4);
@@ -173,7 +173,7 @@ describe("a rotation with the real sops", () => {
     await up();
     // The old key is taken away from the file of secrets, and still named.
     project.person.refuses = /Write \.sops\.yaml/;
-    await assert.rejects(rotate(project.place, {}), { name: "Refusal" });
+    await assert.rejects(rotate(project.place, {}), { name: "UserError" });
     assert.deepEqual([generationsIn(project.read(".sops.yaml")), generationsIn(project.read(FILE))], ["1,2", "2"]);
     project.person.refuses = undefined;
     assert.equal(await step(), 9);
@@ -225,7 +225,7 @@ describe("a rotation with the real sops", () => {
     await step();
     await up();
     project.stack.configured = [2];
-    await assert.rejects(rotate(project.place, {}), { name: "Refusal", message: /Set it back to \[1,2\]/ });
+    await assert.rejects(rotate(project.place, {}), { name: "UserError", message: /Set it back to \[1,2\]/ });
   });
 
   it("keeps the person among those who can open, all the way", async () => {
@@ -264,7 +264,7 @@ describe("a rotation with a separate machine key", () => {
     stack.up();
     project.write("nix/machine.nix", `{ }\n`);
     await assert.rejects(rotate(project.place, { installed: true }), {
-      name: "Refusal",
+      name: "UserError",
       message: `The machine would not let the new login key in. Put this line into nix/machine.nix, and run this again:\n  users.users.root.openssh.authorizedKeys.keys = [ "${logins[1]}" ];`,
     });
     assert.deepEqual(stack.configured, [1, 2]);

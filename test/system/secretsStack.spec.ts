@@ -80,7 +80,7 @@ exports.identityKey = pulumi.secret("the private key");
   it("says what to do when no stack is selected", async () => {
     pulumi("stack", "unselect");
     await assert.rejects(pulumiStack(around).keys(), {
-      name: "Refusal",
+      name: "UserError",
       message: /Select it with `npx pulumi stack select`/,
     });
   });

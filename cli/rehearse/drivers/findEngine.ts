@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import * as path from "node:path";
-import { findProgram, isExecutable } from "../../common/context";
+import { findProgram, isExecutable } from "../../../components/deploy/path.mjs";
 import { finished, type ProcessOptions } from "../processes";
 
 /** Where the npm package `pulumi` downloads the engine from; a computer without a network fails here at once. */

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
-import { findProgram } from "../../common/context";
+import { findProgram } from "../../../components/deploy/path.mjs";
 
 const NAME = "pulumi-language-nodejs";
 

@@ -1,9 +1,8 @@
 // @ts-check
 // The programs that the host runs for the engine.
 import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import path from "node:path";
 import process from "node:process";
+import { findProgram } from "../../../../components/deploy/path.mjs";
 
 /** @typedef {import("./commands.mjs").Command} Command */
 
@@ -17,15 +16,7 @@ const GRACE = 5000;
  * @param {string} name
  */
 export function located(name) {
-  const places = (process.env["PATH"] ?? "").split(path.delimiter).map((folder) => path.join(folder, name));
-  const found = places.find((place) => {
-    try {
-      accessSync(place, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const found = findProgram(process.env, name);
   if (found === undefined) throw new Error(`could not find ${name} on the $PATH`);
   return found;
 }

@@ -1,7 +1,0 @@
-/** Something that a person can put right: printed without a stack. */
-export class Refusal extends Error {
-  constructor(problems: string | string[]) {
-    super([problems].flat().join("\n"));
-    this.name = "Refusal";
-  }
-}
