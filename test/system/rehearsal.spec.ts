@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { canRunMachine } from "../../cli/rehearse/machine";
-import { Desk } from "../../cli/rehearse/desk";
+import { SecretsCommands } from "../../cli/rehearse/secretsCommands";
 import { ROOT } from "../../cli/rehearse/project";
 import { requireOrSkip } from "../require";
 import { requireEngine } from "../support/engine";
@@ -17,7 +17,7 @@ describe("rehearsal", () => {
     it("holds with machines on this computer", async function () {
       const reason = canRunMachine();
       requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
-      const missing = await Desk.whatIsMissing(process.env);
+      const missing = await SecretsCommands.whatIsMissing(process.env);
       requireOrSkip(this, "sops", missing === undefined, missing ?? "");
       const { code, text, rehearsal } = await rehearse(folder(), ROOT, {}, "--no-engine");
       assert.equal(code, 0, text);
