@@ -22,6 +22,8 @@ export type Requirement =
   | "ssh-to-age"
   | "git"
   | "curl"
+  | "filters"
+  | "gpg"
   | "root"
   | "history";
 

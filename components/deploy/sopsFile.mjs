@@ -134,6 +134,8 @@ export function accessOf(text, name = "yaml") {
  * @returns {Access}
  */
 export function accessFor(groups, threshold) {
+  // One group without age, as a rule may have it, is none.
+  if (groups.length === 1 && groups[0]?.length === 0) groups = [];
   return { groups, needed: groups.length < 2 || threshold < 1 ? groups.length : Math.min(threshold, groups.length) };
 }
 
@@ -168,6 +170,8 @@ function ofYaml(block) {
   /** @type {number | undefined} indentation of its items */
   let items;
   for (const line of block) {
+    // A PGP message has one, and it ends nothing.
+    if (line.trim() === "") continue;
     const indentation = line.length - line.trimStart().length;
     if (within !== undefined && indentation <= within && !/^\s*-/.test(line)) within = undefined;
     if (/^\s*key_groups:\s*$/.test(line)) within = indentation;
@@ -204,10 +208,10 @@ function ofFlat(block) {
   let threshold = 0;
   for (const line of block) {
     threshold = Number(/shamir_threshold\s*=\s*(\d+)/.exec(line)?.[1] ?? threshold);
-    const [, group = "0", recipient] =
-      /(?:key_groups__list_(\d+)__map_)?age__list_\d+__map_recipient\s*=\s*(\S+)/.exec(line) ?? [];
-    if (recipient === undefined) continue;
-    (groups[Number(group)] ??= []).push(recipient);
+    // A group without age counts as one.
+    const group = (groups[Number(/key_groups__list_(\d{1,4})__map_/.exec(line)?.[1] ?? 0)] ??= []);
+    const recipient = /age__list_\d+__map_recipient\s*=\s*(\S+)/.exec(line)?.[1];
+    if (recipient !== undefined) group.push(recipient);
   }
   return { groups: Array.from(groups, (group) => group ?? []), threshold };
 }

@@ -213,10 +213,12 @@ describe("GithubActionsAccess", () => {
   };
   const EC2 = "arn:aws:ec2:us-east-1:123456789012";
   const OURS = { "aws:ResourceTag/Name": "web" };
+  const ANOTHER = { "aws:ResourceTag/Name": "database" };
   const START = { "aws:RequestTag/Name": "web", "ec2:InstanceType": "t3.small" };
   const instance = `${EC2}:instance/i-0123456789abcdef0`;
   const volume = `${EC2}:volume/vol-0123456789abcdef0`;
   const image = "arn:aws:ec2:us-east-1::image/ami-0123456789abcdef0";
+  const snapshot = "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0";
 
   describe("the role of deployments", () => {
     // What AWS's provider calls for the resources of the stack, from its source and from CloudTrail's names.
@@ -275,7 +277,7 @@ describe("GithubActionsAccess", () => {
       "start one of another type": ["ec2:RunInstances", instance, { ...START, "ec2:InstanceType": "p5.48xlarge" }],
       "start one from a stranger's image": ["ec2:RunInstances", image, { "ec2:Owner": "999999999999" }],
       "start one from an image of the account": ["ec2:RunInstances", image, { "ec2:Owner": "123456789012" }],
-      "make a disk of a snapshot": ["ec2:RunInstances", "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0"],
+      "make a disk of a snapshot": ["ec2:RunInstances", snapshot],
       "make a disk of a snapshot by itself": ["ec2:CreateVolume", volume],
       "copy a disk": ["ec2:CreateSnapshot", volume, OURS],
       "attach a disk": ["ec2:AttachVolume", volume, OURS],
@@ -297,6 +299,57 @@ describe("GithubActionsAccess", () => {
       "write a policy": ["iam:PutRolePolicy", "arn:aws:iam::123456789012:role/ci-deploy"],
       "attach a policy": ["iam:AttachRolePolicy", "arn:aws:iam::123456789012:role/ci-deploy"],
       "write another bucket": ["s3:PutObject", "arn:aws:s3:::other/key"],
+      "start another machine": ["ec2:StartInstances", instance, ANOTHER],
+      "read less safely from another's metadata": ["ec2:ModifyInstanceMetadataOptions", instance, ANOTHER],
+      "give another machine a profile": ["ec2:AssociateIamInstanceProfile", instance, ANOTHER],
+      "take another's profile": ["ec2:DisassociateIamInstanceProfile", instance, ANOTHER],
+      "exchange another's profile": ["ec2:ReplaceIamInstanceProfileAssociation", instance, ANOTHER],
+      "name a new machine otherwise": [
+        "ec2:CreateTags",
+        instance,
+        { ...tagged("RunInstances"), "aws:RequestTag/Name": "database" },
+      ],
+      "name a new disk that no machine starts with": [
+        "ec2:CreateTags",
+        volume,
+        { ...tagged("CreateVolume"), "aws:RequestTag/Name": "web" },
+      ],
+      "name a snapshot ours": ["ec2:CreateTags", snapshot, { "aws:RequestTag/Name": "web" }],
+      "name an image ours": ["ec2:CreateTags", image, { "aws:RequestTag/Name": "web" }],
+      "name somebody's address ours": [
+        "ec2:CreateTags",
+        `${EC2}:elastic-ip/eipalloc-0123456789abcdef0`,
+        { "aws:RequestTag/Name": "web" },
+      ],
+      "name somebody's firewall ours": [
+        "ec2:CreateTags",
+        `${EC2}:security-group/sg-0123456789abcdef0`,
+        { "aws:RequestTag/Name": "web" },
+      ],
+      "start several at once": ["ec2:CreateFleet", `${EC2}:fleet/fleet-0123456789abcdef0`],
+      "start one by a request for a spare one": ["ec2:RequestSpotInstances", "*"],
+      "start one in a placement group": ["ec2:RunInstances", `${EC2}:placement-group/group`],
+      "make an image": ["ec2:CreateImage", instance, OURS],
+      "give a snapshot away": ["ec2:ModifySnapshotAttribute", snapshot],
+      "copy a snapshot": ["ec2:CopySnapshot", snapshot],
+      "read a disk through its snapshot": ["ebs:GetSnapshotBlock", snapshot],
+      "read what a machine printed": ["ec2:GetConsoleOutput", instance, OURS],
+      "push a key to a machine": ["ec2-instance-connect:SendSSHPublicKey", instance, OURS],
+      "begin a session on a machine": ["ssm:StartSession", instance, OURS],
+      "take another role": ["sts:AssumeRole", "arn:aws:iam::123456789012:role/admin"],
+      "let others take its role": ["iam:UpdateAssumeRolePolicy", "arn:aws:iam::123456789012:role/ci-deploy"],
+      "make a role": ["iam:CreateRole", "arn:aws:iam::123456789012:role/new"],
+      "make a key of a person": ["iam:CreateAccessKey", "arn:aws:iam::123456789012:user/alice"],
+      "give its role to nobody in particular": ["iam:PassRole", MACHINE.machineRoleArn],
+      "open another's secrets": [
+        "kms:Decrypt",
+        "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+      ],
+      "give the key away": ["kms:CreateGrant", STATE.stateKeyArn],
+      "end the key": ["kms:ScheduleKeyDeletion", STATE.stateKeyArn],
+      "open the state's bucket": ["s3:PutBucketPolicy", "arn:aws:s3:::state"],
+      "lose old states": ["s3:DeleteObjectVersion", "arn:aws:s3:::state/.pulumi/stacks/server/live.json"],
+      "keep no old states": ["s3:PutBucketVersioning", "arn:aws:s3:::state"],
     };
     let statements: Statement[];
     before(async () => {
@@ -321,6 +374,52 @@ describe("GithubActionsAccess", () => {
       const none = statementsOf((await build()).resources, "ci-deploy");
       const call: Call = ["iam:PassRole", MACHINE.machineRoleArn, { "iam:PassedToService": "ec2.amazonaws.com" }];
       assert.equal(await allows(none, call), false);
+    });
+  });
+
+  describe("the other roles", () => {
+    const file = "arn:aws:s3:::state/.pulumi/stacks/server/live.json";
+    // What no preview, no look for drift and no job that fills the cache may do.
+    const never: Record<string, Call> = {
+      "write the state": ["s3:PutObject", file],
+      "delete the state": ["s3:DeleteObject", file],
+      "delete from the cache": ["s3:DeleteObject", `${CACHE}/nar/x.nar`],
+      "close secrets": ["kms:Encrypt", STATE.stateKeyArn],
+      "open another's secrets": [
+        "kms:Decrypt",
+        "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+      ],
+      "read another bucket": ["s3:GetObject", "arn:aws:s3:::other/key"],
+      "open the cache's bucket": ["s3:PutBucketPolicy", CACHE],
+      "start a machine": ["ec2:RunInstances", instance, START],
+      "stop the machine": ["ec2:StopInstances", instance, OURS],
+      "change its user data": ["ec2:ModifyInstanceAttribute", instance, OURS],
+      "open a port": ["ec2:AuthorizeSecurityGroupIngress", `${EC2}:security-group/sg-0123456789abcdef0`],
+      "tag it": ["ec2:CreateTags", instance, { ...OURS, "aws:RequestTag/Name": "web" }],
+      "read what a machine printed": ["ec2:GetConsoleOutput", instance, OURS],
+      "read a disk through its snapshot": ["ebs:GetSnapshotBlock", snapshot],
+      "pass a role": ["iam:PassRole", MACHINE.machineRoleArn, { "iam:PassedToService": "ec2.amazonaws.com" }],
+      "write a policy": ["iam:PutRolePolicy", "arn:aws:iam::123456789012:role/ci-deploy"],
+      "take another role": ["sts:AssumeRole", "arn:aws:iam::123456789012:role/admin"],
+    };
+    for (const role of ["ci-preview", "ci-drift", "ci-cache"]) {
+      it(`${role} changes nothing and reads nothing of others`, async () => {
+        const statements = statementsOf((await build({ ...STATE, ...MACHINE, cacheBucketArn: CACHE })).resources, role);
+        for (const [what, call] of Object.entries(never)) {
+          assert.equal(await allows(statements, call), false, what);
+        }
+      });
+    }
+    it("ci-cache writes the cache, and reads no state", async () => {
+      const statements = statementsOf((await build({ ...STATE, cacheBucketArn: CACHE })).resources, "ci-cache");
+      assert.equal(await allows(statements, ["s3:PutObject", `${CACHE}/nar/x.nar`]), true);
+      for (const call of [
+        ["s3:GetObject", file],
+        ["kms:Decrypt", STATE.stateKeyArn],
+        ["ec2:DescribeInstanceAttribute", instance],
+      ] as Call[]) {
+        assert.equal(await allows(statements, call), false, call[0]);
+      }
     });
   });
 

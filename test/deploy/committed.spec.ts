@@ -12,6 +12,7 @@ import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision } from "../../components/deploy/sources.mjs";
 import { requireOrSkip } from "../require";
+import { hasCommand } from "../../cli/rehearse/commands";
 import { newKey } from "../../cli/rehearse/keys";
 
 const keys = { login: newKey(), host: newKey() };
@@ -318,6 +319,82 @@ describe("what is committed", function () {
         commit();
       },
     },
+    "a file that is to be added": {
+      prepare: () => {
+        write("nix/new", "x");
+        git("add", "--intent-to-add", "nix/new");
+      },
+      refused: /changed: nix\/new/,
+    },
+    "a file that was added and not committed": {
+      prepare: () => {
+        write("nix/new", "x");
+        git("add", "nix/new");
+      },
+      refused: /changed: nix\/new/,
+    },
+    "a file that Git ignores and was added all the same": {
+      prepare: () => {
+        write(".gitignore", "forced\n");
+        write("nix/forced", "x");
+        git("add", "--force", ".gitignore", "nix/forced");
+        commit();
+      },
+    },
+    "a merge that is not decided": {
+      prepare: () => {
+        git("checkout", "--quiet", "-b", "side");
+        write("nix/motd", "theirs\n");
+        commit();
+        git("checkout", "--quiet", "main");
+        write("nix/motd", "ours\n");
+        commit();
+        assert.throws(() => git("merge", "--quiet", "side"));
+      },
+      refused: /changed: nix\/motd/,
+    },
+    "a submodule with changes that its settings hide": {
+      prepare: () => {
+        git("submodule", "add", "--quiet", other(), "nix/site");
+        git("config", "--file", ".gitmodules", "submodule.nix/site.ignore", "all");
+        git("config", "diff.ignoreSubmodules", "all");
+        commit();
+        write("nix/site/file", "changed");
+      },
+      refused: /a repository of its own \(submodule, nested clone\): nix\/site/,
+    },
+    "untracked files that status.showUntrackedFiles hides": {
+      prepare: () => {
+        git("config", "status.showUntrackedFiles", "no");
+        write("nix/local.nix", "{ }");
+      },
+      refused: /untracked: nix\/local\.nix/,
+    },
+    "another work tree by core.worktree": {
+      prepare: () => {
+        fs.cpSync(nix, path.join(place, "elsewhere/nix"), { recursive: true, verbatimSymlinks: true });
+        fs.copyFileSync(path.join(folder, "README.md"), path.join(place, "elsewhere/README.md"));
+        git("config", "core.worktree", path.join(place, "elsewhere"));
+        write("nix/motd", "changed\n");
+      },
+      refused: /./,
+    },
+    "a link that was made a file with its target in it": {
+      prepare: () => {
+        fs.rmSync(path.join(nix, "link"));
+        fs.copyFileSync(path.join(nix, "motd"), path.join(nix, "link"));
+      },
+      refused: /changed: nix\/link/,
+    },
+    "a program that lost its bit": {
+      prepare: () => fs.chmodSync(path.join(nix, "run"), 0o644),
+      refused: /changed: nix\/run/,
+    },
+    "a mode that Git does not keep": { prepare: () => fs.chmodSync(path.join(nix, "motd"), 0o600) },
+    "another case of a folder's name": {
+      prepare: () => fs.renameSync(path.join(nix, "hosts"), path.join(nix, "Hosts")),
+      refused: /: nix\/Hosts\/web/,
+    },
     "a file that only this clone ignores": {
       prepare: () => {
         fs.mkdirSync(path.join(folder, ".git/info"), { recursive: true });
@@ -403,6 +480,44 @@ describe("what is committed", function () {
         const there = derivation(bin, `git+file://${place}/github.git?ref=main&dir=nix`);
         assert.equal(here === there, refused === undefined, `with ${bin}: ${here}, ${there}`);
       }
+    });
+  }
+
+  // The same as above with the real programs, in a clone of whoever has the key or the objects, and in one without.
+  const programs: Record<string, { prepare: () => void; without: NodeJS.ProcessEnv; refused: RegExp }> = {
+    "git-lfs": {
+      prepare: () => {
+        git("lfs", "install", "--local");
+        git("lfs", "track", "nix/motd");
+      },
+      without: { GIT_LFS_SKIP_SMUDGE: "1" },
+      refused: /by the attribute filter=lfs[^:]*: nix\/motd\n[^]*of LFS and git-crypt the pointer or the ciphertext/,
+    },
+    "git-crypt": {
+      prepare: () => {
+        git("crypt", "init");
+        write(".gitattributes", "nix/motd filter=git-crypt diff=git-crypt\n");
+      },
+      without: {},
+      refused: /by the attribute filter=git-crypt: nix\/motd/,
+    },
+  };
+  for (const [program, { prepare, without, refused }] of Object.entries(programs)) {
+    it(`is not what ${program} shows, and is what it keeps`, async function () {
+      requireOrSkip(
+        this,
+        "filters",
+        hasCommand(program),
+        `${program} is not there (Debian: apt-get install ${program})`,
+      );
+      prepare();
+      write("nix/motd", "from now on by the program\n");
+      commit();
+      assertVerdict(await verdict(), refused);
+      const at = path.join(place, "without");
+      execFileSync("git", ["clone", "--quiet", folder, at], { env: { ...environment(), ...without }, stdio: "pipe" });
+      assert.doesNotMatch(fs.readFileSync(path.join(at, "nix/motd"), "latin1"), /by the program/);
+      assertVerdict(await verdict(`path:${at}/nix#default`));
     });
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Check } from "../../components/values/errors";
+import type { ValueRule } from "../../components/values/errors";
 
 /** Cases of each test: 1,000, or what FUZZ_RUNS says; .ci/run says 10,000. */
 export const RUNS = Number(process.env["FUZZ_RUNS"] ?? 1_000);
@@ -58,7 +58,7 @@ export function assertMessages(property: string, problems: string[]): void {
 
 /** Asserts that a check never throws, has a message for what it refuses, and takes only what `safe` matches. */
 export function assertChecks<T>(
-  check: Check<T>,
+  check: ValueRule<T>,
   cases: fc.Arbitrary<unknown>,
   safe: (value: unknown) => boolean,
 ): void {

@@ -241,7 +241,7 @@ describe("a rotation with the real sops", () => {
 describe("a rotation without secrets", () => {
   it("needs no sops, and no word about what the machine runs", async () => {
     const project = new SecretsProject();
-    project.around.env["PATH"] = "";
+    project.context.env["PATH"] = "";
     project.stack.up();
     for (const configured of [[1, 2], [2, 1], [2]]) {
       await rotate(project.place, {});

@@ -287,7 +287,7 @@ describe("the issue about drift", () => {
     it("says which options are missing", async () => {
       const { code, stderr } = await run("page", []);
       assert.equal(code, 2);
-      assert.match(stderr, /Missing: --stack, --revision/);
+      assert.match(stderr, /--stack is missing\.\n.*--revision is missing\./);
     });
   });
 });

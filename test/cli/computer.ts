@@ -4,7 +4,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import { realContext, type Context } from "../../cli/common/context";
 import type { Ui } from "../../cli/common/command";
 import type { Prompts } from "../../cli/common/prompts";
 
@@ -18,7 +18,7 @@ export type Reply = { status?: number; body?: unknown; headers?: Record<string, 
  * A computer of its own for setup and doctor: a project folder, a PATH with nothing but what a test puts there (and the
  * real git), and a local server in place of GitHub and AWS. The rest is real.
  */
-export class World {
+export class Computer {
   readonly folder = mkdtempSync(path.join(tmpdir(), "setup-"));
   readonly bin = path.join(this.folder, "bin");
   readonly project = path.join(this.folder, "project");
@@ -29,11 +29,11 @@ export class World {
   said = "";
   private readonly server = http.createServer((request, response) => this.answer(request, response));
 
-  static async start(): Promise<World> {
-    const world = new World();
-    await new Promise<void>((resolve) => world.server.listen(0, "127.0.0.1", resolve));
-    world.makeProject();
-    return world;
+  static async start(): Promise<Computer> {
+    const computer = new Computer();
+    await new Promise<void>((resolve) => computer.server.listen(0, "127.0.0.1", resolve));
+    computer.makeProject();
+    return computer;
   }
 
   async stop(): Promise<void> {
@@ -46,8 +46,8 @@ export class World {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  surroundings(env: NodeJS.ProcessEnv = {}, overrides: Partial<Surroundings> = {}): Surroundings {
-    return realSurroundings({
+  surroundings(env: NodeJS.ProcessEnv = {}, overrides: Partial<Context> = {}): Context {
+    return realContext({
       folder: this.project,
       platform: "linux",
       arch: "x64",
@@ -78,12 +78,12 @@ export class World {
   }
 
   /** The same, but a program's calls with this argument hang, and are ended. */
-  withHanging(argument: string): Surroundings {
-    const around = this.surroundings();
+  withHanging(argument: string): Context {
+    const context = this.surroundings();
     const ended = { found: true, code: null, stdout: "", stderr: "", timedOut: true };
-    const run: Surroundings["run"] = (program, args, options) =>
-      args.includes(argument) ? Promise.resolve(ended) : around.run(program, args, options);
-    return { ...around, run };
+    const run: Context["run"] = (program, args, options) =>
+      args.includes(argument) ? Promise.resolve(ended) : context.run(program, args, options);
+    return { ...context, run };
   }
 
   /** Puts a program on PATH. */
