@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { BinaryCache } from "./binaryCache";
-import { accessKind } from "./values/checks";
+import { accessKind } from "./values/rules";
 import { checkIntegrationSettings, connectGithubActions, type IntegrationSettings } from "./continuousIntegration";
-import { ArgumentChecks, problem } from "./values/errors";
+import { ArgumentRules, problem } from "./values/errors";
 import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
 import { createKeyGenerations, keyGenerationNumbers } from "./keys/keyGenerations";
 import { DEFAULT_INSTANCE_TYPE } from "./values/instanceType";
@@ -260,7 +260,7 @@ function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
  * arguments too, but when the last one refuses, the engine has the others already and would create them.
  */
 function checkedGenerations(component: ContinuousDeployment, name: string, args: ContinuousDeploymentArgs): number[] {
-  const checks = new ArgumentChecks(component, `ContinuousDeployment ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `ContinuousDeployment ${JSON.stringify(name)}`);
   checks.ifPlain("owner", args.owner, ownerName);
   checks.ifPlain("repositoryName", args.repositoryName, repositoryName);
   checks.ifPlain("branch", args.branch ?? "main", branchName);

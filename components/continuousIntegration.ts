@@ -2,8 +2,8 @@ import { getRegionOutput } from "@pulumi/aws/getRegion";
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import type { BinaryCache } from "./binaryCache";
-import { arnOf, distinct, environmentName, githubId, previewsWord, together } from "./values/checks";
-import { type ArgumentChecks, type Check, problem } from "./values/errors";
+import { arnOf, unique, environmentName, githubId, previewsWord, allOrNone } from "./values/rules";
+import { type ArgumentRules, type ValueRule, problem } from "./values/errors";
 import { GithubActionsAccess } from "./githubActionsAccess";
 import { BRANCH_ENVIRONMENT } from "./githubActionsPolicies";
 import { x86InstanceType } from "./values/instanceType";
@@ -72,7 +72,7 @@ export interface IntegrationSettings {
 }
 
 /** Checks the settings, among the arguments of the composite that they belong to. */
-export function checkIntegrationSettings(checks: ArgumentChecks, settings: IntegrationSettings): void {
+export function checkIntegrationSettings(checks: ArgumentRules, settings: IntegrationSettings): void {
   const { ownerId, oidcProviderArn, deployEnvironment, stateBucketArn, stateKeyArn } = settings;
   const { deployReviewers = [], deployInstanceTypes = [] } = settings;
   if (ownerId !== undefined) checks.plain("ownerId", ownerId, githubId);
@@ -87,13 +87,13 @@ export function checkIntegrationSettings(checks: ArgumentChecks, settings: Integ
   deployInstanceTypes.forEach((type, index) => checks.plain(`deployInstanceTypes[${index}]`, type, x86InstanceType));
   if (stateBucketArn !== undefined) checks.plain("stateBucketArn", stateBucketArn, arnOf("s3"));
   if (stateKeyArn !== undefined) checks.plain("stateKeyArn", stateKeyArn, arnOf("kms"));
-  checks.plain("stateBucketArn, stateKeyArn", [stateBucketArn !== undefined, stateKeyArn !== undefined], together);
+  checks.plain("stateBucketArn, stateKeyArn", [stateBucketArn !== undefined, stateKeyArn !== undefined], allOrNone);
 }
 
 /** Numbers of users, as many as GitHub takes. */
-export const reviewers: Check<number[]> = (property, values) => [
+export const reviewers: ValueRule<number[]> = (property, values) => [
   ...values.flatMap((value, index) => githubId(`${property}[${index}]`, value)),
-  ...distinct(property, values),
+  ...unique(property, values),
   ...(values.length > 6 ? [problem(property, `${values.length}`, "up to 6 users")] : []),
 ];
 

@@ -1,7 +1,7 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { accessKind, byRule, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./values/checks";
-import { ArgumentChecks } from "./values/errors";
+import { accessKind, byRule, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./values/rules";
+import { ArgumentRules } from "./values/errors";
 import { RULES } from "./deploy/rules.cjs";
 import { refuseExisting } from "./existing";
 import { upgradeFlake } from "./values/flakeRef";
@@ -159,7 +159,7 @@ interface RepositoryFacts {
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
-export function checkRepositorySettings(checks: ArgumentChecks, args: RepositorySettings) {
+export function checkRepositorySettings(checks: ArgumentRules, args: RepositorySettings) {
   const checked = {
     create: args.create ?? true,
     visibility: checks.input("visibility", args.visibility ?? "private", visibility),
@@ -175,7 +175,7 @@ export function checkRepositorySettings(checks: ArgumentChecks, args: Repository
 }
 
 function checkedArgs(component: ProtectedRepository, name: string, args: ProtectedRepositoryArgs) {
-  const checks = new ArgumentChecks(component, `ProtectedRepository ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `ProtectedRepository ${JSON.stringify(name)}`);
   const checked = {
     owner: checks.input("owner", args.owner, ownerName),
     name: checks.input("name", args.name, repositoryName),

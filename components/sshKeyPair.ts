@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
-import { ArgumentChecks } from "./values/errors";
+import { ArgumentRules } from "./values/errors";
 import { createKeyGenerations, keyGenerationNumbers } from "./keys/keyGenerations";
 import { ed25519PrivateKey } from "./keys/openssh";
 
@@ -84,7 +84,7 @@ export class SshKeyPair extends pulumi.ComponentResource {
 }
 
 function checkedArgs(component: SshKeyPair, name: string, args: SshKeyPairArgs) {
-  const checks = new ArgumentChecks(component, `SshKeyPair ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `SshKeyPair ${JSON.stringify(name)}`);
   const checked = {
     generations: checks.plain("generations", args.generations ?? [1], keyGenerationNumbers),
     adoptedKey:

@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
-import * as checks from "../components/values/checks";
+import * as rules from "../components/values/rules";
 import { cidrOf } from "../components/values/cidr";
 import type { ContinuousDeploymentArgs } from "../components/continuousDeployment";
 import { reviewers } from "../components/continuousIntegration";
 import { RULES } from "../components/deploy/rules.cjs";
-import { type Check, problem, problemList, shown } from "../components/values/errors";
+import { type ValueRule, problem, problemList, quote } from "../components/values/errors";
 import { extraRules, securityGroupRuleId } from "../components/firewallRules";
 import { githubServer } from "../components/values/githubServer";
 import { githubToken } from "../components/values/githubToken";
@@ -23,20 +23,20 @@ type Kind = "string" | "integer" | "boolean" | "array";
 
 interface Key {
   kind: Kind;
-  check: Check<never>;
+  check: ValueRule<never>;
   /** Whether it must be encrypted in the stack's configuration. */
   secret?: true;
 }
 
-const anything: Check<unknown> = () => [];
-const text = (check: Check<string>): Key => ({ kind: "string", check });
-const integer = (check: Check<number>): Key => ({ kind: "integer", check });
+const anything: ValueRule<unknown> = () => [];
+const text = (check: ValueRule<string>): Key => ({ kind: "string", check });
+const integer = (check: ValueRule<number>): Key => ({ kind: "integer", check });
 const boolean: Key = { kind: "boolean", check: anything };
-const each = <T>(check: Check<T>): Key => ({
+const each = <T>(check: ValueRule<T>): Key => ({
   kind: "array",
   check: (property, values: T[]) => [
     ...values.flatMap((value, index) => check(`${property}[${index}]`, value)),
-    ...checks.distinct(property, values),
+    ...rules.unique(property, values),
   ],
 });
 
@@ -45,29 +45,29 @@ export const CONFIG_KEYS = {
   release: text(nixosRelease),
   amiId: text(amiId),
   instanceType: text(x86InstanceType),
-  rootVolumeGiB: integer(checks.rootVolumeGiB),
+  rootVolumeGiB: integer(rules.rootVolumeGiB),
   sshCidrBlocks: each(cidrOf("ipv4")),
   sshIpv6CidrBlocks: each(cidrOf("ipv6")),
   httpCidrBlocks: each(cidrOf("ipv4")),
   httpIpv6CidrBlocks: each(cidrOf("ipv6")),
-  httpPorts: { kind: "array", check: checks.httpPorts } as Key,
-  subnetId: text(checks.subnetId),
+  httpPorts: { kind: "array", check: rules.httpPorts } as Key,
+  subnetId: text(rules.subnetId),
   extraRules: { kind: "array", check: extraRules } as Key,
   allowedRuleIds: each(securityGroupRuleId),
   exclusiveRules: boolean,
   createRepository: boolean,
-  visibility: text(checks.visibility),
-  protection: text(checks.protection),
+  visibility: text(rules.visibility),
+  protection: text(rules.protection),
   requiredChecks: { kind: "array", check: requiredCheckNames } as Key,
-  requiredReviews: integer(checks.requiredReviews),
+  requiredReviews: integer(rules.requiredReviews),
   enforceAdmins: boolean,
-  onDestroy: text(checks.onDestroy),
-  plan: text(checks.ownerPlan),
-  flake: text(checks.byRule(RULES.flake)),
-  buildOn: text(checks.byRule(RULES.buildOn)),
+  onDestroy: text(rules.onDestroy),
+  plan: text(rules.ownerPlan),
+  flake: text(rules.byRule(RULES.flake)),
+  buildOn: text(rules.byRule(RULES.buildOn)),
   substitute: boolean,
   evaluate: boolean,
-  confirmSeconds: integer(checks.byRule(RULES.confirmSeconds)),
+  confirmSeconds: integer(rules.byRule(RULES.confirmSeconds)),
   allowDirty: boolean,
   keyGenerations: { kind: "array", check: keyGenerationNumbers } as Key,
   separateMachineKey: boolean,
@@ -78,15 +78,15 @@ export const CONFIG_KEYS = {
   cache: boolean,
   githubActions: boolean,
   // 0 means none: an integer of the schema can have no empty default.
-  githubOwnerId: integer((property, value) => (value === 0 ? [] : checks.githubId(property, value))),
-  oidcProviderArn: text(checks.arnOf("iam")),
-  previews: text(checks.previewsWord),
+  githubOwnerId: integer((property, value) => (value === 0 ? [] : rules.githubId(property, value))),
+  oidcProviderArn: text(rules.arnOf("iam")),
+  previews: text(rules.previewsWord),
   environments: boolean,
-  deployEnvironment: text(checks.environmentName),
+  deployEnvironment: text(rules.environmentName),
   deployReviewers: { kind: "array", check: reviewers } as Key,
   deployInstanceTypes: each(x86InstanceType),
-  stateBucketArn: text(checks.arnOf("s3")),
-  stateKeyArn: text(checks.arnOf("kms")),
+  stateBucketArn: text(rules.arnOf("s3")),
+  stateKeyArn: text(rules.arnOf("kms")),
 } satisfies Record<string, Key>;
 
 /**
@@ -220,7 +220,7 @@ function ownerIdProblems(
   return [
     problem(
       `${namespace}githubOwnerId`,
-      shown(githubOwnerId ?? 0),
+      quote(githubOwnerId ?? 0),
       "GitHub's number of the owner, as githubActions is on and the repository is created here",
       "`gh api users/<owner> --jq .id` prints it. For a repository made before 15 July 2026, opt in to immutable subject " +
         "claims too.",
@@ -248,7 +248,7 @@ function readOwnKeys(config: Record<string, string>, namespace: string, encrypte
       continue;
     }
     const value = decode(raw, kind);
-    if (value === undefined) problems.push(problem(namespace + name, shown(raw), `a value of type ${kind}`));
+    if (value === undefined) problems.push(problem(namespace + name, quote(raw), `a value of type ${kind}`));
     else problems.push(...check(namespace + name, value as never));
     values[name] = value;
   }
@@ -285,12 +285,12 @@ function providerProblems(
   const token = config["github:token"];
   const providerOwner = config["github:owner"];
   return [
-    ...(region === undefined ? [] : checks.awsRegion("aws:region", region)),
+    ...(region === undefined ? [] : rules.awsRegion("aws:region", region)),
     ...githubServer("github:baseUrl", config["github:baseUrl"]),
     ...githubServer("GITHUB_BASE_URL", environment["GITHUB_BASE_URL"]),
     ...(token === undefined ? [] : githubToken("github:token", token)),
     ...(providerOwner === undefined || owner === undefined || owner === "" || providerOwner === owner
       ? []
-      : [problem("github:owner", shown(providerOwner), `${shown(owner)}, the owner in nix/repository.json`)]),
+      : [problem("github:owner", quote(providerOwner), `${quote(owner)}, the owner in nix/repository.json`)]),
   ];
 }

@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import { realContext, type Context } from "../../cli/common/context";
 import { pulumiStack } from "../../cli/secrets/stack";
 import { engineEnvironment } from "../../cli/rehearse/drivers/engineRun";
 import { requireEngine } from "../support/engine";
@@ -16,13 +16,13 @@ import { requireEngine } from "../support/engine";
 describe("the stack, asked with the real Pulumi CLI", () => {
   let cli: string;
   let folder: string;
-  let around: Surroundings;
+  let context: Context;
 
   before(async function () {
     cli = await requireEngine(this);
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "secrets-stack-"));
     const env = engineEnvironment(cli, folder, { PATH: process.env["PATH"], HOME: folder }, []);
-    around = realSurroundings({ folder, env });
+    context = realContext({ folder, env });
     fs.symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
     write("package.json", '{ "name": "stack", "main": "index.js" }');
     const schema = "config: { keyGenerations: { type: array, items: { type: integer }, default: [1] } }";
@@ -50,16 +50,16 @@ exports.identityKey = pulumi.secret("the private key");
   }
 
   function pulumi(...args: string[]): void {
-    execFileSync(cli, ["--cwd", folder, "--non-interactive", ...args], { env: around.env, stdio: "pipe" });
+    execFileSync(cli, ["--cwd", folder, "--non-interactive", ...args], { env: context.env, stdio: "pipe" });
   }
 
   it("has no keys before the first update, and the default in its configuration", async () => {
-    assert.equal(await pulumiStack(around).keys(), undefined);
-    assert.deepEqual(await pulumiStack(around).configuredGenerations(), [1]);
+    assert.equal(await pulumiStack(context).keys(), undefined);
+    assert.deepEqual(await pulumiStack(context).configuredGenerations(), [1]);
   });
 
   it("takes every step of a rotation, each followed by an update", async () => {
-    const stack = pulumiStack(around);
+    const stack = pulumiStack(context);
     for (const generations of [[1], [1, 2], [2, 1], [2]]) {
       await stack.configureGenerations(generations);
       assert.deepEqual(await stack.configuredGenerations(), generations);
@@ -74,12 +74,12 @@ exports.identityKey = pulumi.secret("the private key");
   });
 
   it("shows the private key when it is asked for", async () => {
-    assert.equal((await pulumiStack(around).identityKey()).trim(), "the private key");
+    assert.equal((await pulumiStack(context).identityKey()).trim(), "the private key");
   });
 
   it("says what to do when no stack is selected", async () => {
     pulumi("stack", "unselect");
-    await assert.rejects(pulumiStack(around).keys(), {
+    await assert.rejects(pulumiStack(context).keys(), {
       name: "UserError",
       message: /Select it with `npx pulumi stack select`/,
     });
