@@ -94,9 +94,11 @@ const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 /** @type {Rule} */
 function host(value) {
-  const name = typeof value === "string" && HOST_NAME.test(value);
-  // A zone ("%eth0") means another interface on every computer.
-  return name || (isIP(value) !== 0 && !value.includes("%")) ? undefined : { allowed: "a DNS name or an IP address" };
+  const isHost =
+    typeof value === "string" &&
+    // A zone ("%eth0") means another interface on every computer.
+    (HOST_NAME.test(value) || (isIP(value) !== 0 && !value.includes("%")));
+  return isHost ? undefined : { allowed: "a DNS name or an IP address" };
 }
 
 /** @type {Rule} */

@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import http from "node:http";
-import type { AddressInfo } from "node:net";
+import type http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { realContext, type Context } from "../../cli/common/context";
 import type { Ui } from "../../cli/common/command";
 import type { Prompts } from "../../cli/common/prompts";
+import { type LocalServer, serve } from "../support/server";
 
 /** A token in GitHub's form that nothing may print. */
 export const TOKEN = "ghp_" + "testTokenThatNobodyMayPrint0000000000";
@@ -27,23 +27,22 @@ export class Computer {
   readonly requests: { path: string; headers: http.IncomingHttpHeaders; body: string }[] = [];
   /** Everything that was said. */
   said = "";
-  private readonly server = http.createServer((request, response) => this.answer(request, response));
+  private server!: LocalServer;
 
   static async start(): Promise<Computer> {
     const computer = new Computer();
-    await new Promise<void>((resolve) => computer.server.listen(0, "127.0.0.1", resolve));
+    computer.server = await serve((request, response) => computer.answer(request, response));
     computer.makeProject();
     return computer;
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    await this.server.stop();
     rmSync(this.folder, { recursive: true });
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return this.server.url;
   }
 
   surroundings(env: NodeJS.ProcessEnv = {}, overrides: Partial<Context> = {}): Context {
