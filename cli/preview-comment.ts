@@ -9,7 +9,7 @@ import { comparePackages } from "./preview/packages";
 import type { Preview } from "./preview/preview";
 import { readPreview } from "./preview/read";
 import { type Comparisons, previewReport } from "./preview/report";
-import { visible } from "./render/safeText";
+import { escapeInvisible } from "./render/text";
 import { GITHUB_LIMIT, toMarkdown } from "./render/markdown";
 import { toTerminal } from "./render/terminal";
 
@@ -81,7 +81,7 @@ function readLog(file: string | undefined): string | undefined {
 
 /** GitHub shows such lines on the run's page. */
 function warn(message: string): void {
-  console.error(process.env["GITHUB_ACTIONS"] === "true" ? `::warning::${visible(message)}` : message);
+  console.error(process.env["GITHUB_ACTIONS"] === "true" ? `::warning::${escapeInvisible(message)}` : message);
 }
 
 void start(previewComment);

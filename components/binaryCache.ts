@@ -2,8 +2,8 @@ import * as iam from "@pulumi/aws/iam";
 import * as s3 from "@pulumi/aws/s3";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
-import { bucketName, cacheDays } from "./values/checks";
-import { ArgumentChecks } from "./values/errors";
+import { bucketName, cacheDays } from "./values/rules";
+import { ArgumentRules } from "./values/errors";
 import { warnOfForeignPolicies } from "./foreignPolicies";
 import { nixSigningKey, signingKeyName } from "./keys/nixSigningKey";
 
@@ -88,7 +88,7 @@ export class BinaryCache extends pulumi.ComponentResource {
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 function checkedArgs(component: BinaryCache, name: string, args: BinaryCacheArgs) {
-  const checks = new ArgumentChecks(component, `BinaryCache ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `BinaryCache ${JSON.stringify(name)}`);
   const checked = {
     bucketName: args.bucketName === undefined ? undefined : checks.input("bucketName", args.bucketName, bucketName),
     signingKeyName: checks.input("signingKeyName", args.signingKeyName ?? `${name}-1`, signingKeyName),

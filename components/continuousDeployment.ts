@@ -1,14 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { BinaryCache } from "./binaryCache";
-import { accessKind } from "./values/checks";
+import { accessKind } from "./values/rules";
 import {
   checkIntegrationSettings,
   connectGithubActions,
   FORMER_NAMES as OF_INTEGRATION,
   type IntegrationSettings,
 } from "./continuousIntegration";
-import { ArgumentChecks, problem } from "./values/errors";
+import { ArgumentRules, problem } from "./values/errors";
 import { DEFAULTS } from "./values/defaults";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
@@ -296,7 +296,7 @@ function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
  * Checks what does not name the repository; the program checks its configuration by it too. Returns what decides which
  * resources exist.
  */
-export function checkChoices(checks: ArgumentChecks, given: Partial<ContinuousDeploymentArgs>) {
+export function checkChoices(checks: ArgumentRules, given: Partial<ContinuousDeploymentArgs>) {
   const args = underNewNames(checks, given, FORMER_NAMES);
   for (const key of ADOPTED_KEYS) {
     const value = args[key];
@@ -316,7 +316,7 @@ export function checkChoices(checks: ArgumentChecks, given: Partial<ContinuousDe
  * refuses, the engine has the others already and would create them.
  */
 function checkedArgs(component: ContinuousDeployment, name: string, args: ContinuousDeploymentArgs) {
-  const checks = new ArgumentChecks(component, `ContinuousDeployment ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `ContinuousDeployment ${JSON.stringify(name)}`);
   checks.ifPlain("owner", args.owner, ownerName);
   checks.ifPlain("repositoryName", args.repositoryName, repositoryName);
   checks.ifPlain("branch", args.branch ?? "main", branchName);

@@ -2,9 +2,9 @@ import { getRegionOutput } from "@pulumi/aws/getRegion";
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import type { BinaryCache } from "./binaryCache";
-import { arnOf, distinct, environmentName, githubId, previewsWord, together } from "./values/checks";
+import { arnOf, unique, environmentName, githubId, previewsWord, allOrNone } from "./values/rules";
 import { DEFAULTS } from "./values/defaults";
-import { type ArgumentChecks, type Check, problem } from "./values/errors";
+import { type ArgumentRules, type ValueRule, problem } from "./values/errors";
 import { underNewNames } from "./values/formerNames";
 import { GithubActionsAccess } from "./githubActionsAccess";
 import { BRANCH_ENVIRONMENT } from "./githubActionsPolicies";
@@ -83,7 +83,7 @@ export interface IntegrationSettings {
 }
 
 /** Checks the settings, among the arguments of the composite that they belong to; returns them under their new names. */
-export function checkIntegrationSettings(checks: ArgumentChecks, given: IntegrationSettings): IntegrationSettings {
+export function checkIntegrationSettings(checks: ArgumentRules, given: IntegrationSettings): IntegrationSettings {
   const settings = underNewNames(checks, given, FORMER_NAMES);
   const { ownerId, oidcProviderArn, deployEnvironment, stateBucketArn, stateKeyArn } = settings;
   const { deployReviewers = DEFAULTS.integration.deployReviewers } = settings;
@@ -100,14 +100,14 @@ export function checkIntegrationSettings(checks: ArgumentChecks, given: Integrat
   deployInstanceTypes.forEach((type, index) => checks.plain(`deployInstanceTypes[${index}]`, type, x86InstanceType));
   if (stateBucketArn !== undefined) checks.plain("stateBucketArn", stateBucketArn, arnOf("s3"));
   if (stateKeyArn !== undefined) checks.plain("stateKeyArn", stateKeyArn, arnOf("kms"));
-  checks.plain("stateBucketArn, stateKeyArn", [stateBucketArn !== undefined, stateKeyArn !== undefined], together);
+  checks.plain("stateBucketArn, stateKeyArn", [stateBucketArn !== undefined, stateKeyArn !== undefined], allOrNone);
   return settings;
 }
 
 /** Numbers of users, as many as GitHub takes. */
-export const reviewers: Check<number[]> = (property, values) => [
+export const reviewers: ValueRule<number[]> = (property, values) => [
   ...values.flatMap((value, index) => githubId(`${property}[${index}]`, value)),
-  ...distinct(property, values),
+  ...unique(property, values),
   ...(values.length > 6 ? [problem(property, `${values.length}`, "up to 6 users")] : []),
 ];
 

@@ -7,9 +7,13 @@ interface Knowing<T> {
   promise(): Promise<T>;
 }
 
+function knowing<T>(input: pulumi.Input<T>): Knowing<T> {
+  return pulumi.output(input) as unknown as Knowing<T>;
+}
+
 /** A value, undefined as long as something must be made for it. */
 export async function ifKnown<T>(input: pulumi.Input<T>): Promise<T | undefined> {
-  const output = pulumi.output(input) as unknown as Knowing<T>;
+  const output = knowing(input);
   return (await output.isKnown) ? output.promise() : undefined;
 }
 
@@ -27,7 +31,7 @@ export function refuseExisting(
   if (process.env[ADOPTING] !== undefined) return;
   resource.urn.apply(async () => {
     // Only what is still to be made has no id, and only in a preview.
-    if ((await ifKnown(resource.id)) !== undefined) return;
+    if (await knowing(resource.id).isKnown) return;
     let found: string | undefined;
     try {
       found = await lookUp();

@@ -1,10 +1,10 @@
 import * as ec2 from "@pulumi/aws/ec2";
 import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
-import { byRule, matching } from "./values/checks";
+import { byRule, matching } from "./values/rules";
 import { cidrOf, cidrSlug } from "./values/cidr";
 import { RULES } from "./deploy/rules.cjs";
-import { type Check, problem, shown } from "./values/errors";
+import { type ValueRule, problem, quote } from "./values/errors";
 import { ifKnown, refuseExisting } from "./existing";
 import { look } from "./foreign";
 import { answerOf } from "./lookUp";
@@ -48,23 +48,23 @@ function parsed(text: unknown, index: number): Opening | undefined {
   };
 }
 
-const extraRule: Check<string> = (property, value) => {
+const extraRule: ValueRule<string> = (property, value) => {
   const rule = parsed(value, 0);
   if (rule === undefined) {
     const allowed = 'a rule such as "udp/51820 0.0.0.0/0" or "tcp/6000-6010 2001:db8::/32"';
-    return [problem(property, shown(value), allowed)];
+    return [problem(property, quote(value), allowed)];
   }
   const { fromPort, toPort, network, ipv6 } = rule;
   return [
     ...byRule(RULES.sshPort)(property, fromPort),
     ...byRule(RULES.sshPort)(property, toPort),
-    ...(fromPort > toPort ? [problem(property, shown(value), "the lower port first")] : []),
+    ...(fromPort > toPort ? [problem(property, quote(value), "the lower port first")] : []),
     ...cidrOf(ipv6 ? "ipv6" : "ipv4")(property, network as string),
   ];
 };
 
 /** Rules of a person's own. */
-export const extraRules: Check<string[]> = (property, values) =>
+export const extraRules: ValueRule<string[]> = (property, values) =>
   values.flatMap((value, index) => extraRule(`${property}[${index}]`, value));
 
 /** The rules that the texts of `extraRules` describe; those without the form are left out, as their check refuses them. */
@@ -91,7 +91,7 @@ export function ruleName(opening: Opening): string {
 }
 
 /** Refuses a rule that would be there twice; `others` are those of SSH and the web server. */
-export function onlyOnce(others: Opening[]): Check<string[]> {
+export function onlyOnce(others: Opening[]): ValueRule<string[]> {
   return (property, texts) => {
     const openings = [...others, ...extraOpenings(texts)];
     const names = openings.map(ruleName);
@@ -99,7 +99,7 @@ export function onlyOnce(others: Opening[]): Check<string[]> {
       if (at < others.length || names.indexOf(names[at]!) === at) return [];
       const { description, network } = opening;
       const allowed = "each rule once, be it of SSH, the web server or extraRules";
-      return [problem(property, `${description} for ${shown(network)} twice`, allowed)];
+      return [problem(property, `${description} for ${quote(network)} twice`, allowed)];
     });
   };
 }
@@ -218,7 +218,7 @@ function foreignRulesText(groupId: string, rules: vpc.GetSecurityGroupRuleResult
     const { egress, protocol, fromPort, toPort, peer } = essenceOf(rule);
     const ports =
       protocol === "-1" ? "everything" : `${protocol} ${fromPort}${toPort === fromPort ? "" : `-${toPort}`}`;
-    const note = rule.description ? ` (${shown(rule.description)})` : "";
+    const note = rule.description ? ` (${quote(rule.description)})` : "";
     return `  ${rule.securityGroupRuleId || rule.id}: ${ports} ${egress ? "to" : "from"} ${peer}${note}`;
   });
   return [

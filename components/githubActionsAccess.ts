@@ -1,7 +1,7 @@
 import * as iam from "@pulumi/aws/iam";
 import * as pulumi from "@pulumi/pulumi";
-import { arnOf, environmentName, githubId, previewsWord, tagValue, together } from "./values/checks";
-import { ArgumentChecks, type Check } from "./values/errors";
+import { arnOf, environmentName, githubId, previewsWord, tagValue, allOrNone } from "./values/rules";
+import { ArgumentRules, type ValueRule } from "./values/errors";
 import { refuseExisting } from "./existing";
 import { warnOfForeignPolicies } from "./foreignPolicies";
 import {
@@ -149,8 +149,8 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 function checkedArgs(component: GithubActionsAccess, name: string, args: GithubActionsAccessArgs) {
-  const checks = new ArgumentChecks(component, `GithubActionsAccess ${JSON.stringify(name)}`);
-  const optional = <T>(property: string, value: pulumi.Input<T> | undefined, check: Check<T>) =>
+  const checks = new ArgumentRules(component, `GithubActionsAccess ${JSON.stringify(name)}`);
+  const optional = <T>(property: string, value: pulumi.Input<T> | undefined, check: ValueRule<T>) =>
     value === undefined ? undefined : checks.input(property, value, check);
   const checked = {
     owner: checks.input("owner", args.owner, ownerName),
@@ -174,9 +174,9 @@ function checkedArgs(component: GithubActionsAccess, name: string, args: GithubA
   checks.plain(
     "stateBucketArn, stateKeyArn",
     [args.stateBucketArn !== undefined, args.stateKeyArn !== undefined],
-    together,
+    allOrNone,
   );
-  checks.plain("ownerId, repositoryId", [args.ownerId !== undefined, args.repositoryId !== undefined], together);
+  checks.plain("ownerId, repositoryId", [args.ownerId !== undefined, args.repositoryId !== undefined], allOrNone);
   checks.refuseProblems();
   return checked;
 }

@@ -2,9 +2,9 @@ import * as path from "node:path";
 import * as command from "@pulumi/command/local";
 import * as pulumi from "@pulumi/pulumi";
 import { ageRecipient } from "./keys/age";
-import { byRule } from "./values/checks";
+import { byRule } from "./values/rules";
 import { DEFAULTS, RULES } from "./deploy/rules.cjs";
-import { ArgumentChecks } from "./values/errors";
+import { ArgumentRules } from "./values/errors";
 import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
 
 /** What a stack may choose about its deployments. */
@@ -163,7 +163,7 @@ export class NixosDeployment extends pulumi.ComponentResource {
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
-export function checkDeploymentSettings(checks: ArgumentChecks, args: DeploymentSettings) {
+export function checkDeploymentSettings(checks: ArgumentRules, args: DeploymentSettings) {
   return {
     flake: checks.input("flake", args.flake ?? DEFAULTS.flake, byRule(RULES.flake)),
     buildOn: checks.input("buildOn", args.buildOn ?? DEFAULTS.buildOn, byRule(RULES.buildOn)),
@@ -205,7 +205,7 @@ export function checkDeploymentSettings(checks: ArgumentChecks, args: Deployment
 }
 
 function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploymentArgs) {
-  const checks = new ArgumentChecks(component, `NixosDeployment ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `NixosDeployment ${JSON.stringify(name)}`);
   const checked = {
     host: checks.input("host", args.host, byRule(RULES.host)),
     sshPort: checks.input("sshPort", args.sshPort ?? DEFAULTS.sshPort, byRule(RULES.sshPort)),

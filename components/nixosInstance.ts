@@ -1,10 +1,10 @@
 import * as ec2 from "@pulumi/aws/ec2";
 import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
-import { distinct, httpPorts, rootVolumeGiB, subnetId } from "./values/checks";
+import { unique, httpPorts, rootVolumeGiB, subnetId } from "./values/rules";
 import { cidrOf } from "./values/cidr";
 import { DEFAULTS } from "./values/defaults";
-import { ArgumentChecks, type Check, problem } from "./values/errors";
+import { ArgumentRules, type ValueRule, problem } from "./values/errors";
 import {
   extraOpenings,
   extraRules,
@@ -238,11 +238,11 @@ type NetworkSetting = "sshIpv4" | "sshIpv6" | "httpIpv4" | "httpIpv6" | "httpPor
 type NetworkList = "sshCidrBlocks" | "sshIpv6CidrBlocks" | "httpCidrBlocks" | "httpIpv6CidrBlocks";
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
-export function checkMachineSettings(checks: ArgumentChecks, args: MachineSettings) {
+export function checkMachineSettings(checks: ArgumentRules, args: MachineSettings) {
   const networks = (property: NetworkList, family: "ipv4" | "ipv6") =>
     checks.inputs(
       property,
-      checks.plain(property, args[property] ?? DEFAULTS.machine[property], distinct),
+      checks.plain(property, args[property] ?? DEFAULTS.machine[property], unique),
       cidrOf(family),
     );
   const ipv6Only = args.ipv6Only ?? false;
@@ -288,7 +288,7 @@ function webAndSsh(settings: Pick<CheckedArgs, NetworkSetting>): Opening[] {
 }
 
 /** The subnets of a default VPC have no IPv6 network unless somebody gave them one. */
-function hasSubnet(subnet: pulumi.Input<string> | undefined): Check<boolean> {
+function hasSubnet(subnet: pulumi.Input<string> | undefined): ValueRule<boolean> {
   return (property, wanted) =>
     wanted && subnet === undefined
       ? [problem(property, "true without subnetId", "true with the id of a subnet that has an IPv6 network")]
@@ -296,7 +296,7 @@ function hasSubnet(subnet: pulumi.Input<string> | undefined): Check<boolean> {
 }
 
 function checkedArgs(component: NixosInstance, name: string, args: NixosInstanceArgs) {
-  const checks = new ArgumentChecks(component, `NixosInstance ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `NixosInstance ${JSON.stringify(name)}`);
   const checked = {
     ...checkMachineSettings(checks, args),
     identityKey: checks.input("identityKey", args.identityKey, ed25519PrivateKey),

@@ -8,9 +8,9 @@ import {
   branchProtection,
   requiredReviews,
   visibility,
-} from "./values/checks";
+} from "./values/rules";
 import { DEFAULTS } from "./values/defaults";
-import { ArgumentChecks } from "./values/errors";
+import { ArgumentRules } from "./values/errors";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { RULES } from "./deploy/rules.cjs";
 import { refuseExisting } from "./existing";
@@ -189,7 +189,7 @@ interface RepositoryFacts {
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
-export function checkRepositorySettings(checks: ArgumentChecks, given: RepositorySettings) {
+export function checkRepositorySettings(checks: ArgumentRules, given: RepositorySettings) {
   const args = underNewNames(checks, given, FORMER_NAMES);
   const checked = {
     create: args.create ?? DEFAULTS.repository.create,
@@ -218,7 +218,7 @@ export function checkRepositorySettings(checks: ArgumentChecks, given: Repositor
 }
 
 function checkedArgs(component: ProtectedRepository, name: string, given: ProtectedRepositoryArgs) {
-  const checks = new ArgumentChecks(component, `ProtectedRepository ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `ProtectedRepository ${JSON.stringify(name)}`);
   const args = underNewNames(checks, given, FORMER_NAMES);
   const checked = {
     owner: checks.input("owner", args.owner, ownerName),

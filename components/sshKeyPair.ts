@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
-import { ArgumentChecks } from "./values/errors";
+import { ArgumentRules } from "./values/errors";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { createKeyVersions, keyVersionNumbers } from "./keys/keyVersions";
 import { ed25519PrivateKey } from "./keys/openssh";
@@ -93,7 +93,7 @@ export class SshKeyPair extends pulumi.ComponentResource {
 }
 
 function checkedArgs(component: SshKeyPair, name: string, args: SshKeyPairArgs) {
-  const checks = new ArgumentChecks(component, `SshKeyPair ${JSON.stringify(name)}`);
+  const checks = new ArgumentRules(component, `SshKeyPair ${JSON.stringify(name)}`);
   const { versions = [1] } = underNewNames(checks, args, FORMER_NAMES);
   const checked = {
     versions: checks.plain("versions", versions, keyVersionNumbers),

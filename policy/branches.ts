@@ -116,14 +116,16 @@ function protects(protection: PolicyResource, repository: PolicyResource): boole
 function eachGuard(resources: PolicyResource[], visit: (guard: Guard) => void): void {
   const protections = resources.filter(isProtection);
   const repositories = resources.filter(({ type }) => type === REPOSITORY);
-  const together = (one: PolicyResource, other: PolicyResource) =>
+  const allOrNone = (one: PolicyResource, other: PolicyResource) =>
     repositories.some((repository) => protects(one, repository) && protects(other, repository)) ||
     (one.type === other.type && one.props[KINDS[one.type]!] === other.props[KINDS[other.type]!]);
   eachKnown(protections, (about) => {
-    const rulesets = protections.filter((other) => other.type === RULESET && other !== about && together(about, other));
+    const rulesets = protections.filter(
+      (other) => other.type === RULESET && other !== about && allOrNone(about, other),
+    );
     if (about.type !== RULESET) return visit({ about, layers: [about, ...rulesets] });
     // One message for all the rulesets of a repository, and none where a rule for branches has it.
-    const first = protections.find((other) => other === about || together(about, other));
+    const first = protections.find((other) => other === about || allOrNone(about, other));
     if (first === about) visit({ about, layers: [about, ...rulesets] });
   });
 }

@@ -1,4 +1,4 @@
-import { shown } from "../components/values/errors";
+import { quote } from "../components/values/errors";
 
 /** What is known, without asking anybody, of how far a checkout has come. */
 export interface CheckoutFacts {
@@ -34,5 +34,5 @@ export function pushCommand(follows?: string): string {
 /** A few names, in quotes. */
 function some(names: string[]): string {
   const rest = names.length > 5 ? ` and ${names.length - 5} more` : "";
-  return `${names.slice(0, 5).map(shown).join(", ")}${rest}`;
+  return `${names.slice(0, 5).map(quote).join(", ")}${rest}`;
 }

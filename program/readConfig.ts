@@ -1,9 +1,9 @@
 import { closest } from "fastest-levenshtein";
-import { problem, shown } from "../components/values/errors";
+import { problem, quote } from "../components/values/errors";
 import { parseJson } from "../components/values/nesting";
 import { CONFIG_KEYS, type Group, GROUPS, type Kind, MOVED, REMOVED, SECRETS } from "./configKeys";
 
-/** In messages, for a value that is not to be shown. */
+/** In messages, for a value that is not to be quote. */
 export const ENCRYPTED = "a value that is encrypted";
 
 /** A key of the last version that a stack still has. */
@@ -159,10 +159,10 @@ function json(text: string): unknown {
   }
 }
 
-/** A group or a list is not shown whole: it may hold what is encrypted. */
+/** A group or a list is not quote whole: it may hold what is encrypted. */
 function shownKind(value: unknown): string {
   if (Array.isArray(value)) return "a list";
-  return typeof value === "object" && value !== null ? "a group of keys" : shown(value);
+  return typeof value === "object" && value !== null ? "a group of keys" : quote(value);
 }
 
 /** The engine ignores what its schema does not know, so a typo would silently mean the default. */
@@ -183,7 +183,7 @@ function withoutPath(raw: string, { key, name, encrypted }: Place): string {
   const [, path = "", index = ""] = /^([^[]*)(.*)$/s.exec(name)!;
   const known = isKnown(path) ? path : nearest(path.split(".").at(-1)!);
   const set = setCommand(`${known}${index}`, raw, encrypted);
-  return `${key}: --path was left out, so that this is one key with such a name. Set it so: ${set}, and take this one away: pulumi config rm ${quoted(name)}`;
+  return `${key}: --path was left out, so that this is one key with such a name. Set it so: ${set}, and take this one away: pulumi config rm ${shellWord(name)}`;
 }
 
 function plainSecret(key: string): string {
@@ -210,12 +210,12 @@ export function formerKeysWarning(former: FormerKey[], namespace: string): strin
 
 function setCommand(path: string, value: unknown, encrypted: boolean): string {
   // The CLI then asks for it.
-  if (encrypted) return `pulumi config set --path --secret ${quoted(path)}`;
+  if (encrypted) return `pulumi config set --path --secret ${shellWord(path)}`;
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return `pulumi config set --path ${quoted(path)} ${quoted(text)}`;
+  return `pulumi config set --path ${shellWord(path)} ${shellWord(text)}`;
 }
 
 /** One word of a shell's command. */
-function quoted(text: string): string {
+function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

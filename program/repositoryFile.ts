@@ -1,5 +1,5 @@
-import * as checks from "../components/values/checks";
-import { problem, shown } from "../components/values/errors";
+import * as rules from "../components/values/rules";
+import { problem, quote } from "../components/values/errors";
 import { parseJson } from "../components/values/nesting";
 import { branchName, ownerName, repositoryName } from "../components/values/repositoryNames";
 
@@ -14,7 +14,7 @@ export interface RepositoryFile {
 }
 
 const FILE = "nix/repository.json";
-const FIELDS = { owner: ownerName, name: repositoryName, branch: branchName, access: checks.accessKind };
+const FIELDS = { owner: ownerName, name: repositoryName, branch: branchName, access: rules.accessKind };
 
 /** Reads the file's text; `value` is there unless a field is missing or is no text. */
 export function parseRepositoryFile(json: string): { value?: RepositoryFile; problems: string[] } {
@@ -27,11 +27,11 @@ export function parseRepositoryFile(json: string): { value?: RepositoryFile; pro
     return { problems: [`${FILE}: is not JSON: ${reason}.`] };
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
-    return { problems: [problem(FILE, shown(content), `an object with the fields ${Object.keys(FIELDS).join(", ")}`)] };
+    return { problems: [problem(FILE, quote(content), `an object with the fields ${Object.keys(FIELDS).join(", ")}`)] };
   }
   const fields = content as Record<string, unknown>;
   const unknown = Object.keys(fields).filter((key) => !(key in FIELDS));
-  const problems = unknown.map((key) => problem(FILE, `the field ${shown(key)}`, Object.keys(FIELDS).join(", ")));
+  const problems = unknown.map((key) => problem(FILE, `the field ${quote(key)}`, Object.keys(FIELDS).join(", ")));
   for (const [key, check] of Object.entries(FIELDS)) problems.push(...fieldProblems(key, fields[key], check));
   const complete = Object.keys(FIELDS).every((key) => typeof fields[key] === "string");
   return { value: complete ? (fields as unknown as RepositoryFile) : undefined, problems };
@@ -39,7 +39,7 @@ export function parseRepositoryFile(json: string): { value?: RepositoryFile; pro
 
 function fieldProblems(key: string, value: unknown, check: (property: string, value: string) => string[]): string[] {
   const property = `${FILE}, ${key}`;
-  if (typeof value !== "string") return [problem(property, shown(value), "a text")];
+  if (typeof value !== "string") return [problem(property, quote(value), "a text")];
   if (key === "owner" && value === "") {
     return [
       `${property}: is empty. Write your GitHub user or organization there; the machine will follow its repository.`,

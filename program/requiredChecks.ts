@@ -1,6 +1,6 @@
 import type { parse } from "yaml";
-import { oneOf } from "../components/values/checks";
-import { problem, shown } from "../components/values/errors";
+import { oneOf } from "../components/values/rules";
+import { problem, quote } from "../components/values/errors";
 import { isDeepYaml } from "../components/values/nesting";
 import { type Context, isSkipped } from "./workflowConditions";
 import { EVERY_COMMIT, pullRequestEvents, type PullRequestEvent } from "./workflowTriggers";
@@ -31,16 +31,16 @@ export function unreportedChecks(
   if (ci === "none") {
     const remedy = 'Set branchProtection to "off", or checksFrom to the system that reports them.';
     return [
-      problem(property, shown(required), 'nothing while checksFrom is "none", for nobody would report them', remedy),
+      problem(property, quote(required), 'nothing while checksFrom is "none", for nobody would report them', remedy),
     ];
   }
   const { reports, allowed } = reporter(ci, workflows, branch);
   const missing = required.filter((name) => !reports(name));
   if (missing.length === 0) return [];
   const idle = ci === "github-actions" ? missing.filter((name) => isJob(workflows, name)) : [];
-  const why = idle.length === 0 ? "" : `${idle.map(shown).join(", ")}: ${notRun(branch)} `;
+  const why = idle.length === 0 ? "" : `${idle.map(quote).join(", ")}: ${notRun(branch)} `;
   const remedy = `${why}A check that nobody reports locks the branch.`;
-  return [problem(property, missing.map(shown).join(", "), allowed(), remedy)];
+  return [problem(property, missing.map(quote).join(", "), allowed(), remedy)];
 }
 
 /** What is wrong with a job of a required name that is none of those that report. */
@@ -66,7 +66,7 @@ function reporter(ci: string, workflows: string[], branch: string): Reporter {
         reports: (name) =>
           plainlyReports(workflows, name) || reportedNames(workflows, branch).some((one) => one.fits(name)),
         allowed: () => {
-          const names = reportedNames(workflows, branch).map(({ name }) => shown(name));
+          const names = reportedNames(workflows, branch).map(({ name }) => quote(name));
           return `jobs that .github/workflows runs on every pull request (${names.join(", ") || "there are none"})`;
         },
       };

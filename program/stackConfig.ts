@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { checkChoices, type ContinuousDeploymentArgs } from "../components/continuousDeployment";
-import * as checks from "../components/values/checks";
+import * as rules from "../components/values/rules";
 import { DEFAULTS } from "../components/values/defaults";
-import { ArgumentChecks, problem, problemList, shown } from "../components/values/errors";
+import { ArgumentRules, problem, problemList, quote } from "../components/values/errors";
 import { githubServer } from "../components/values/githubServer";
 import { githubToken } from "../components/values/githubToken";
 import { type Group, SECRETS, type SINGLE } from "./configKeys";
@@ -86,7 +86,7 @@ function choicesOf({ values }: ReadConfig): Choices {
 
 /** What the component would refuse, under the names of the configuration. */
 function choiceProblems(choices: Choices, namespace: string, encrypted: Set<string>): string[] {
-  const checked = new ArgumentChecks(undefined, "");
+  const checked = new ArgumentRules(undefined, "");
   checkChoices(checked, choices);
   return checked.found.map((text) => {
     const [name] = /^\w+/.exec(text)!;
@@ -138,12 +138,12 @@ function providerProblems(
   const token = config["github:token"];
   const providerOwner = config["github:owner"];
   return [
-    ...(region === undefined ? [] : checks.awsRegion("aws:region", region)),
+    ...(region === undefined ? [] : rules.awsRegion("aws:region", region)),
     ...githubServer("github:baseUrl", config["github:baseUrl"]),
     ...githubServer("GITHUB_BASE_URL", environment["GITHUB_BASE_URL"]),
     ...(token === undefined ? [] : githubToken("github:token", token)),
     ...(providerOwner === undefined || owner === undefined || owner === "" || providerOwner === owner
       ? []
-      : [problem("github:owner", shown(providerOwner), `${shown(owner)}, the owner in nix/repository.json`)]),
+      : [problem("github:owner", quote(providerOwner), `${quote(owner)}, the owner in nix/repository.json`)]),
   ];
 }

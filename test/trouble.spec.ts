@@ -125,6 +125,46 @@ describe("trouble with git and ssh", () => {
   });
 });
 
+describe("trouble with the request itself, on the machine", () => {
+  // curl's own words, by its exit code.
+  const cases: [number, string, string, string][] = [
+    [6, "curl: (6) Could not resolve host: api.github.com", "unreachable", "server"],
+    [7, "curl: (7) Failed to connect to api.github.com port 443 after 3 ms: Couldn't connect", "unreachable", "server"],
+    [23, "curl: (23) Failure writing output to destination", "disk", "machine"],
+    [28, "curl: (28) Operation timed out after 30001 milliseconds with 0 bytes received", "timeout", "server"],
+    [
+      35,
+      "curl: (35) OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to api.github.com:443",
+      "unreachable",
+      "server",
+    ],
+    [35, "curl: (35) gnutls_handshake() failed: Error in the pull function.", "unreachable", "server"],
+    [35, "curl: (35) Recv failure: Connection reset by peer", "unreachable", "server"],
+    [35, "curl: (35) error:0A00010B:SSL routines::wrong version number", "tls", "machine"],
+    [52, "curl: (52) Empty reply from server", "unreachable", "server"],
+    [56, "curl: (56) Received HTTP code 407 from proxy after CONNECT", "unreachable", "server"],
+    [60, "curl: (60) SSL certificate problem: certificate is not yet valid", "tls", "machine"],
+    [77, "curl: (77) error setting certificate file: /etc/ssl/certs/ca-bundle.crt", "tls", "machine"],
+    [92, "curl: (92) HTTP/2 stream 1 was not closed cleanly: INTERNAL_ERROR (err 2)", "unreachable", "server"],
+    [137, "", "killed", "machine"],
+  ];
+  let shell: Verdict[];
+  before(() => {
+    const answers = inShell(
+      'curl_trouble "$(<$f.0)" $f.1',
+      cases.map(([code, words]) => [String(code), `${words}\n`]),
+    );
+    shell = answers.map((answer) => JSON.parse(answer) as Verdict);
+  });
+  cases.forEach(([code, words, kind, fault], row) => {
+    it(`is ${kind}: ${words || `exit code ${code}`}`, () => {
+      assert.deepEqual([shell[row]!.kind, shell[row]!.fault], [kind, fault]);
+      const said = words.replace(/^curl: \(\d+\) /, "");
+      if (!["killed", "timeout"].includes(kind)) assert.ok(shell[row]!.message.includes(said), shell[row]!.message);
+    });
+  });
+});
+
 describe("trouble with GitHub's REST API", () => {
   let now: number;
   /** "+600" and "date+180" are times from now. */

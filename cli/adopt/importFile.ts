@@ -1,5 +1,5 @@
 import { closest } from "fastest-levenshtein";
-import { shown } from "../../components/values/errors";
+import { quote } from "../../components/values/errors";
 import { typeName } from "../render/change";
 
 /** One entry of the file that `pulumi preview --import-file` writes and `pulumi import --file` reads. */
@@ -66,8 +66,8 @@ function refusal(refused: string[], resources: ImportEntry[], importable: Import
   return [
     ...refused.map((name) =>
       resources.some((entry) => nameOf(entry) === name)
-        ? `${shown(name)} cannot be adopted: keys and deployments exist in the state of a stack only.`
-        : `${shown(name)} is not to be made. Did you mean ${shown(closest(name, names))}?`,
+        ? `${quote(name)} cannot be adopted: keys and deployments exist in the state of a stack only.`
+        : `${quote(name)} is not to be made. Did you mean ${quote(closest(name, names))}?`,
     ),
     "What the program still has to make, and can be adopted instead:",
     ...list,

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ADOPTING } from "../../components/signals";
 import { findPulumi, NO_PULUMI } from "../common/pulumi";
-import type { Ran, Surroundings } from "../common/context";
+import type { Ran, Context } from "../common/context";
 import { command, refuse, UsageError } from "../common/command";
-import { problem, shown } from "../../components/values/errors";
+import { problem, quote } from "../../components/values/errors";
 import { readPreview } from "../preview/read";
 import { type Change, typeName } from "../render/change";
 import { UserError } from "../common/userError";
@@ -29,11 +29,11 @@ const ABOUT = {
 } as const;
 
 /** Imports, then tells what the next update would do to what was imported. */
-export const adopt = command(ABOUT, async ({ values, positionals }, around, { say }) => {
+export const adopt = command(ABOUT, async ({ values, positionals }, context, { say }) => {
   const ids = idsIn(positionals);
   const folder = mkdtempSync(path.join(tmpdir(), "adopt-"));
   try {
-    const pulumi = engine(around, values.stack);
+    const pulumi = engine(context, values.stack);
     const file = path.join(folder, "import.json");
     succeeded(await pulumi("preview", "--import-file", file));
     const filled = filledIn(JSON.parse(readFileSync(file, "utf8")) as ImportFile, ids);
@@ -77,8 +77,8 @@ function report(changes: (Change | undefined)[], say: (text: string) => void): n
   return 1;
 }
 
-function engine(around: Surroundings, stack: string | undefined) {
-  const pulumi = findPulumi(around);
+function engine(context: Context, stack: string | undefined) {
+  const pulumi = findPulumi(context);
   if (pulumi === undefined) throw new UserError(NO_PULUMI);
   const selected = stack === undefined ? [] : ["--stack", stack];
   // What is to be imported is there, which is no mistake.
@@ -96,7 +96,7 @@ function idsIn(positionals: string[]): Record<string, string> {
   refuse(
     positionals
       .filter((_, index) => pairs[index] === null)
-      .map((text) => problem("argument", shown(text), "NAME=ID, such as nixos=i-0123456789abcdef0")),
+      .map((text) => problem("argument", quote(text), "NAME=ID, such as nixos=i-0123456789abcdef0")),
   );
   return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { command } from "../common/command";
-import { failureOf, type Surroundings } from "../common/context";
+import { failureOf, type Context } from "../common/context";
 import { configurationProblems, type Project, readProjectFiles } from "../common/project";
 import { counted, failed, hasFailed, note, ok, printed, type Result, skipped } from "../common/result";
 import { asEngineConfig, withKeys } from "../common/stackFile";
@@ -10,8 +10,8 @@ import { InProcessDriver } from "../rehearse/drivers/inProcess";
 import type { RecordedResource } from "../rehearse/drivers/driver";
 import { type Evaluation, findEvaluation } from "../rehearse/evaluation";
 import { copyProject, inProject } from "../rehearse/project";
-import { closedEnvironment } from "../rehearse/surroundings";
-import { createWorld } from "../rehearse/world";
+import { closedEnvironment } from "../rehearse/environment";
+import { createFakes } from "../rehearse/fakes";
 import { Pack } from "./pack";
 
 const HELP = `Checks a server's repository in seconds, without any account: npm test
@@ -30,7 +30,7 @@ const OWNER = "example";
 const OF_THE_ACCOUNT = { "machine.amiId": undefined, "machine.subnetId": undefined, "repository.create": true };
 
 /** Checks the project. */
-export const check = command({ call: "npm test --", help: HELP, options: {} }, async (_, around, { say }) => {
+export const check = command({ call: "npm test --", help: HELP, options: {} }, async (_, context, { say }) => {
   const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "check-")));
   const results: Result[] = [];
   const show = (found: Result[]) => {
@@ -38,16 +38,16 @@ export const check = command({ call: "npm test --", help: HELP, options: {} }, a
     say(printed(found));
   };
   try {
-    const { projects, found } = readStacks(around.folder);
+    const { projects, found } = readStacks(context.folder);
     show([...found, ...projects.map(configuration)]);
     const copy = copyProject(folder);
     for (const { repository } of projects.slice(0, 1)) writeRepository(copy, repository);
-    const secrets = await searchForSecrets(around);
+    const secrets = await searchForSecrets(context);
     show([secrets]);
     const environment = closedEnvironment(folder);
     // Nix would copy what lies open into its store, which everybody can read.
     const evaluation = secrets.outcome === "failed" ? undefined : await findEvaluation(copy, environment);
-    show([evaluation?.nix ? ((await unparsed(around)) ?? flake(evaluation)) : flake(evaluation)]);
+    show([evaluation?.nix ? ((await unparsed(context)) ?? flake(evaluation)) : flake(evaluation)]);
     // A configuration that is refused makes nothing that rules could look at.
     if (!hasFailed(results)) show(await policies(copy, environment, projects, evaluation?.mode === "nix"));
   } finally {
@@ -84,17 +84,17 @@ function configuration(project: Project): Result {
     : failed(subject, problems, "`pulumi up` would stop at this.");
 }
 
-async function searchForSecrets(around: Surroundings): Promise<Result> {
-  const found = await around.run(process.execPath, [inProject("components/deploy/flakeSecrets.mjs"), "nix"]);
+async function searchForSecrets(context: Context): Promise<Result> {
+  const found = await context.run(process.execPath, [inProject("components/deploy/flakeSecrets.mjs"), "nix"]);
   if (found.code === 0) return ok("secrets", "none lies open in nix/");
   return failed("secrets", failureOf("flakeSecrets.mjs", found), "See docs/secrets.md.");
 }
 
 /** The first file that is no Nix at all: to find that, no input of the flake is needed. */
-async function unparsed(around: Surroundings): Promise<Result | undefined> {
-  const files = readdirSync(path.join(around.folder, "nix"), { recursive: true, encoding: "utf8" });
+async function unparsed(context: Context): Promise<Result | undefined> {
+  const files = readdirSync(path.join(context.folder, "nix"), { recursive: true, encoding: "utf8" });
   const args = files.filter((file) => file.endsWith(".nix")).map((file) => path.join("nix", file));
-  const parsed = await around.run("nix-instantiate", ["--parse", ...args]);
+  const parsed = await context.run("nix-instantiate", ["--parse", ...args]);
   if (!parsed.found || parsed.code === 0) return undefined;
   const error = /error: (.*(?:\n\s+at .*)?)/.exec(parsed.stderr)?.[1] ?? failureOf("nix-instantiate", parsed);
   return failed("flake", error.replace(/\s+/g, " "), "Put the file right.");
@@ -141,7 +141,7 @@ async function policiesOf(
     namespace,
     { ...project.own, ...OF_THE_ACCOUNT, "deployment.evaluate": evaluate },
   );
-  const world = createWorld(owner, {
+  const fakes = createFakes(owner, {
     directory: copy,
     environment,
     standIn: (_command, variables) =>
@@ -151,7 +151,7 @@ async function policiesOf(
   });
   let resources: RecordedResource[];
   try {
-    const driver = new InProcessDriver(copy, world, "for the policies", { name: project.stack, others: {} });
+    const driver = new InProcessDriver(copy, fakes, "for the policies", { name: project.stack, others: {} });
     ({ resources } = await driver.update({ config }));
   } catch (error) {
     const { message } = error as Error;
@@ -159,7 +159,7 @@ async function policiesOf(
     if (/There is no emulator|unknown stack/.test(message)) return [skipped(subject, message)];
     return [failed(subject, `the program fails: ${message}`, "npm run rehearse -- --no-machine")];
   } finally {
-    world.stop();
+    fakes.stop();
   }
   const found = await pack.all(resources.map(({ inputs: props, ...resource }) => ({ ...resource, props })));
   if (found.length === 0) return [ok(subject, `${resources.length} resources keep all of them`)];

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { shortened, visible } from "../../components/deploy/text.mjs";
-import { type Answer, ask, field, textField } from "../common/http";
+import { shortened, escapeInvisible } from "../../components/deploy/text.mjs";
+import { type HttpResult, ask, field, textField } from "../common/http";
 
 /** Its status has a few hundred bytes. */
 const MOST_BYTES = 64 * 1024;
 
 /** Asks the machine what it says of itself. */
-export async function askMachine(url: string, patienceSeconds = 15): Promise<Answer> {
+export async function askMachine(url: string, patienceSeconds = 15): Promise<HttpResult> {
   // A machine that sends its visitors elsewhere is not to have this computer ask there.
   return ask(new URL("/status.json", url).href, { redirect: "manual" }, patienceSeconds, MOST_BYTES);
 }
@@ -21,7 +21,7 @@ export async function askMachine(url: string, patienceSeconds = 15): Promise<Ans
 export async function machineProblem(
   url: string,
   revision: string,
-  lookAt: (url: string) => Promise<Answer>,
+  lookAt: (url: string) => Promise<HttpResult>,
   looks: { times: number; seconds: number },
 ): Promise<string | undefined> {
   if (url === "") return undefined;
@@ -36,7 +36,7 @@ export async function machineProblem(
 const ON_ITS_WAY = ["upgrading", "held", "waiting", "starting"];
 
 /** What one answer of a machine tells. */
-export function problemOf({ status, trouble, body }: Answer, revision: string, now: Date): string | undefined {
+export function problemOf({ status, trouble, body }: HttpResult, revision: string, now: Date): string | undefined {
   if (status === 0) return `The machine does not answer: ${trouble}.`;
   if (status !== 200) return `The machine answers /status.json with status ${status}.`;
   const state = textField(body, "state");
@@ -54,5 +54,5 @@ export function problemOf({ status, trouble, body }: Answer, revision: string, n
 
 /** Words of the machine, in one line and in bounds: whoever has the machine chooses them. */
 function said(text: string): string {
-  return visible(shortened(text, 300));
+  return escapeInvisible(shortened(text, 300));
 }

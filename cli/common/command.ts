@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { closest } from "fastest-levenshtein";
-import { problem, problemList, shown } from "../../components/values/errors";
-import { realSurroundings, type Surroundings } from "./context";
+import { problem, problemList, quote } from "../../components/values/errors";
+import { realContext, type Context } from "./context";
 import { isFarewell, type Prompts, terminal } from "./prompts";
 import { UserError } from "./userError";
 
@@ -35,7 +35,7 @@ export interface About<T extends Options> {
 }
 
 /** A command, which returns its exit code. */
-export type Command = (argv: string[], around: Surroundings, ui: Ui) => Promise<number>;
+export type Command = (argv: string[], context: Context, ui: Ui) => Promise<number>;
 
 /** A command line that means nothing: nothing was done, and the exit code is 2. */
 export class UsageError extends UserError {}
@@ -48,16 +48,16 @@ export function refuse(problems: string[]): void {
 
 /** What is wrong with the value of an option. */
 export function wrong(option: string, value: string | undefined, pattern: RegExp, allowed: string): string[] {
-  return value === undefined || pattern.test(value) ? [] : [problem(option, shown(value), allowed)];
+  return value === undefined || pattern.test(value) ? [] : [problem(option, quote(value), allowed)];
 }
 
 /** Gives a command what all have: `--help`, which does nothing else, and the way in which it is said what went wrong. */
 export function command<T extends Options>(
   about: About<T>,
-  run: (line: Line<T>, around: Surroundings, ui: Ui) => number | Promise<number>,
+  run: (line: Line<T>, context: Context, ui: Ui) => number | Promise<number>,
 ): Command {
   const options = { ...about.options, help: { type: "boolean", short: "h" } } as T;
-  return async (argv, around, ui) => {
+  return async (argv, context, ui) => {
     const asked = parseArgs({ args: argv, options, strict: false, tokens: true });
     if (asked.values["help"] === true) {
       ui.say(about.help.trimEnd());
@@ -65,7 +65,7 @@ export function command<T extends Options>(
     }
     try {
       refuse(asked.tokens.flatMap((token) => problemOf(token, options, about.positionals === true)));
-      return await run(parseArgs({ args: argv, options, allowPositionals: true }), around, ui);
+      return await run(parseArgs({ args: argv, options, allowPositionals: true }), context, ui);
     } catch (error) {
       const usage = error instanceof UsageError;
       const said = isFarewell(error) ? "Stopped. What was written before stays." : (error as Error).message;
@@ -83,7 +83,7 @@ type Token = ReturnType<typeof parseArgs<{ strict: false; tokens: true; options:
 
 function problemOf(token: Token, options: Options, positionals: boolean): string[] {
   if (token.kind === "positional") {
-    return positionals ? [] : [`got ${shown(token.value)}; allowed: options alone.`];
+    return positionals ? [] : [`got ${quote(token.value)}; allowed: options alone.`];
   }
   if (token.kind !== "option") return [];
   const { name, rawName, value, inlineValue } = token;
@@ -92,27 +92,31 @@ function problemOf(token: Token, options: Options, positionals: boolean): string
     return [`${rawName}: there is no such option. Did you mean --${closest(name, Object.keys(options))}?`];
   }
   if (option.type === "boolean")
-    return value === undefined ? [] : [`${rawName}: got ${shown(value)}; allowed: no value.`];
+    return value === undefined ? [] : [`${rawName}: got ${quote(value)}; allowed: no value.`];
   if (value === undefined) return [`${rawName}: got nothing; allowed: a value.`];
   // Far more often the value was forgotten.
   const isOption = !inlineValue && value.length > 1 && value.startsWith("-");
   return isOption ? [`${rawName}: got the option ${value}; allowed: a value, or ${rawName}=${value}.`] : [];
 }
 
+/** How long a command has to remove its temporary files after a signal. */
+const GRACE_MILLISECONDS = 2000;
+
 /**
  * Runs a command to the end of this process. A signal ends the programs that it has started, and lets it remove its
- * temporary files.
+ * temporary files; one that has started none notices nothing, and is ended.
  */
 export async function start(run: Command): Promise<void> {
-  const around = realSurroundings();
+  const context = realContext();
   let signalled: NodeJS.Signals | undefined;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       signalled = signal;
-      void around.stop();
+      const leave = () => process.exit(128 + constants.signals[signal]);
+      void context.stop().then(() => setTimeout(leave, GRACE_MILLISECONDS).unref());
     });
   }
-  const code = await run(process.argv.slice(2), around, {
+  const code = await run(process.argv.slice(2), context, {
     // Not the console, which is caught where the program runs in this process.
     say: (text) => void process.stdout.write(`${text}\n`),
     complain: (text) => void (signalled ?? process.stderr.write(`${text}\n`)),

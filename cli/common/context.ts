@@ -32,7 +32,7 @@ export interface RunOptions {
 const PROGRAM_SECONDS = 180;
 
 /** Everything that the checks look at outside of the project's files, so that tests can give them another world. */
-export interface Surroundings {
+export interface Context {
   /** The project's root folder. */
   folder: string;
   env: NodeJS.ProcessEnv;
@@ -48,7 +48,7 @@ export interface Surroundings {
 }
 
 /** The world as it is. */
-export function realSurroundings(overrides: Partial<Surroundings> = {}): Surroundings {
+export function realContext(overrides: Partial<Context> = {}): Context {
   const env = overrides.env ?? process.env;
   const processes = new Processes(env);
   return {

@@ -3,9 +3,9 @@ import { retry } from "@octokit/plugin-retry";
 import { throttling } from "@octokit/plugin-throttling";
 import { type BranchAnswer, revisionFrom } from "../../components/deploy/revision.mjs";
 import { githubServer } from "../../components/values/githubServer";
-import type { Surroundings } from "./context";
+import type { Context } from "./context";
 import { type GithubTrouble, githubTrouble as troubleIn } from "./githubTrouble";
-import { type Answer, boundedFetch, json, noAnswer, textField, troubleOf } from "./http";
+import { type HttpResult, boundedFetch, json, noAnswer, textField, troubleOf } from "./http";
 import { UserError } from "./userError";
 
 /** How long GitHub is waited for. */
@@ -71,26 +71,26 @@ export class Github {
   }
 
   /** What GitHub answers in the end, whatever that is. */
-  async ask(method: string, path: string, data?: object): Promise<Answer> {
+  async ask(method: string, path: string, data?: object): Promise<HttpResult> {
     if (this.refusal !== "") return noAnswer(this.refusal);
     try {
       // A redirect of something that changes could carry it elsewhere; one of a question only leads on from an old name.
       const request = { redirect: method === "GET" ? "follow" : "manual" } as const;
       // Signs of a template, which a path is not.
       const url = path.replace(/[{}]/g, encodeURIComponent);
-      return (await this.octokit.request({ method: method as "GET", url, data, request })).data as Answer;
+      return (await this.octokit.request({ method: method as "GET", url, data, request })).data as HttpResult;
     } catch (error) {
       if (error instanceof Refused) return error.answer;
       throw error;
     }
   }
 
-  get(path: string): Promise<Answer> {
+  get(path: string): Promise<HttpResult> {
     return this.ask("GET", path);
   }
 
   /** The answer to what must succeed; otherwise throws what is wrong, and what to do, which `needs` may say better. */
-  async send(doing: string, method: string, path: string, data?: object, needs: Needs = {}): Promise<Answer> {
+  async send(doing: string, method: string, path: string, data?: object, needs: Needs = {}): Promise<HttpResult> {
     const answer = await this.ask(method, path, data);
     if (isGood(answer)) return answer;
     throw new GithubError(doing, answer, needs);
@@ -127,13 +127,10 @@ export type Needs = Partial<Record<GithubTrouble["kind"], string>>;
 
 /** An answer that was not hoped for, in words. */
 export class GithubError extends UserError {
-  readonly trouble: GithubTrouble;
-
-  constructor(doing: string, answer: Answer, needs: Needs = {}) {
+  constructor(doing: string, answer: HttpResult, needs: Needs = {}) {
     const trouble = githubTrouble(answer);
     const tried = (answer.attempts ?? 1) > 1 ? ` (${answer.attempts} attempts)` : "";
     super(`${doing}: ${trouble.found}${tried}. ${needs[trouble.kind] ?? trouble.remedy}`);
-    this.trouble = trouble;
   }
 }
 
@@ -142,7 +139,7 @@ class Refused extends Error {
   readonly request: { request: { retries: number; retryAfter: number } };
 
   constructor(
-    readonly answer: Answer,
+    readonly answer: HttpResult,
     retries: number,
     retryAfter: number,
   ) {
@@ -176,7 +173,7 @@ interface Response {
 }
 
 /** What Octokit returns or throws, as one thing. */
-async function answerOf(request: () => Response | Promise<Response>, patience: Patience): Promise<Answer> {
+async function answerOf(request: () => Response | Promise<Response>, patience: Patience): Promise<HttpResult> {
   let response: Response;
   try {
     response = await request();
@@ -195,7 +192,7 @@ async function answerOf(request: () => Response | Promise<Response>, patience: P
   return { status, headers, body, text, trouble: "" };
 }
 
-export function isGood({ status }: Answer): boolean {
+export function isGood({ status }: HttpResult): boolean {
   return status >= 200 && status < 300;
 }
 
@@ -208,12 +205,12 @@ function isToken(token: string): boolean {
 const AT_A_TERMINAL = { attempts: 2, longestWaitSeconds: 5, secondMilliseconds: 1000 };
 
 /** As this computer reaches it: with the token that Pulumi's GitHub provider finds, GITHUB_TOKEN or the GitHub CLI's. */
-export async function githubClient(around: Surroundings): Promise<Github> {
-  const { env } = around;
+export async function githubClient(context: Context): Promise<Github> {
+  const { env } = context;
   let token = env["GITHUB_TOKEN"] ?? "";
   let source = "GITHUB_TOKEN";
   if (token === "") {
-    const gh = await around.run(env["GH_PATH"] ?? "gh", ["auth", "token", "--hostname", "github.com"], {
+    const gh = await context.run(env["GH_PATH"] ?? "gh", ["auth", "token", "--hostname", "github.com"], {
       starts: "gh",
     });
     token = gh.code === 0 ? gh.stdout.trim() : "";
@@ -221,7 +218,7 @@ export async function githubClient(around: Surroundings): Promise<Github> {
   }
   if (!isToken(token)) token = "";
   const refusal = ["GITHUB_API_URL", "GITHUB_BASE_URL"].flatMap((name) => githubServer(name, env[name]))[0] ?? "";
-  const patience = { ...AT_A_TERMINAL, requestSeconds: around.patienceSeconds };
+  const patience = { ...AT_A_TERMINAL, requestSeconds: context.patienceSeconds };
   return new Github(githubApi(env), token, patience, token === "" ? "" : source, refusal);
 }
 
@@ -238,6 +235,6 @@ export async function branchRevision(
 }
 
 /** What an answer other than the hoped-for one means, and what to do. */
-export function githubTrouble({ status, headers, body, trouble }: Answer): GithubTrouble {
+export function githubTrouble({ status, headers, body, trouble }: HttpResult): GithubTrouble {
   return troubleIn({ status, headers, message: textField(body, "message"), trouble });
 }

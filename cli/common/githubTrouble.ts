@@ -3,7 +3,7 @@
  * pull request and the drift issue. The machine has the same rules in nix/upgrade/trouble.sh; the table
  * test/trouble/github.json is run through both.
  */
-import { shortened, visible, withoutSecrets } from "../../components/deploy/text.mjs";
+import { shortened, escapeInvisible, withoutSecrets } from "../../components/deploy/text.mjs";
 
 export interface GithubTrouble {
   kind:
@@ -52,7 +52,7 @@ export const TOKEN_NEEDS =
 const STATUS_PAGE = "https://www.githubstatus.com";
 
 export function githubTrouble({ status, headers, message, trouble = "" }: Refused, now = Date.now()): GithubTrouble {
-  const said = shortened(visible(withoutSecrets(message.replace(/\s+/g, " ").trim())), 300);
+  const said = shortened(escapeInvisible(withoutSecrets(message.replace(/\s+/g, " ").trim())), 300);
   const code = `(${status}${said === "" ? "" : `: ${said}`})`;
   const machine = (kind: GithubTrouble["kind"], found: string, remedy: string): GithubTrouble => ({
     ...{ kind, fault: "machine", retry: false, wait: undefined, said },

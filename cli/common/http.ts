@@ -1,7 +1,7 @@
 import { isDeepJson, TOO_DEEP } from "../../components/values/nesting";
 
 /** What a server answered; `status` 0 means that it did not, and `trouble` says why. */
-export interface Answer {
+export interface HttpResult {
   status: number;
   headers: Headers;
   body: unknown;
@@ -21,7 +21,7 @@ export async function ask(
   init: RequestInit,
   patienceSeconds: number,
   mostBytes = MOST_BYTES,
-): Promise<Answer> {
+): Promise<HttpResult> {
   try {
     const response = await boundedFetch(url, init, patienceSeconds, mostBytes);
     const text = await response.text();
@@ -32,7 +32,7 @@ export async function ask(
 }
 
 /** What stands for the answer of a server that gave none. */
-export function noAnswer(trouble: string): Answer {
+export function noAnswer(trouble: string): HttpResult {
   return { status: 0, headers: new Headers(), body: undefined, text: "", trouble };
 }
 

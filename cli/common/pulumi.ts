@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { failed, ok, type Result } from "./result";
 import { findProgram } from "../../components/deploy/path.mjs";
-import { failureOf, type Ran, type Surroundings } from "./context";
+import { failureOf, type Ran, type Context } from "./context";
 
 /** How long any command of it may take: the first one downloads about 100 MB where the project's own package is used. */
 const PULUMI_SECONDS = 600;
@@ -19,8 +19,8 @@ export interface Pulumi {
  * An installed one, or that of the project's own package `pulumi`, which downloads it on first use. `npm run` puts the
  * package's before all others on PATH.
  */
-export function findPulumi(around: Surroundings): Pulumi | undefined {
-  const { env, folder } = around;
+export function findPulumi(context: Context): Pulumi | undefined {
+  const { env, folder } = context;
   const ownPackage = path.join(folder, "node_modules", ".bin", "pulumi");
   const installed = findProgram(env, "pulumi", (place) => place.endsWith(path.join("node_modules", ".bin")));
   const program = installed ?? (existsSync(ownPackage) ? ownPackage : undefined);
@@ -29,7 +29,7 @@ export function findPulumi(around: Surroundings): Pulumi | undefined {
     program,
     async run(args, more) {
       const options = { timeoutSeconds: PULUMI_SECONDS, env: more };
-      const ran = await around.run(program, [...args, "--non-interactive", "--cwd", folder], options);
+      const ran = await context.run(program, [...args, "--non-interactive", "--cwd", folder], options);
       // What the package says of its download is nobody's answer, and no cause.
       return { ...ran, stderr: ran.stderr.replace(/^Downloading pulumi v.*\n/gm, "") };
     },
@@ -44,8 +44,8 @@ export function pulumiFailure(ran: Ran): string {
 }
 
 /** The CLI, who is logged in, and where the state is kept. */
-export async function checkPulumi(around: Surroundings): Promise<Result[]> {
-  const pulumi = findPulumi(around);
+export async function checkPulumi(context: Context): Promise<Result[]> {
+  const pulumi = findPulumi(context);
   if (pulumi === undefined) return [failed("Pulumi", "not found", "Run `npm ci`, which brings it.")];
   const version = await pulumi.run(["version"]);
   if (version.code !== 0) {

@@ -1,4 +1,4 @@
-import { harmless } from "../../components/deploy/text.mjs";
+import { sanitizeLines } from "../../components/deploy/text.mjs";
 
 /** How a check ended. A note asks for a look but stops nothing; a skipped check says why it could not be made. */
 export type Outcome = "ok" | "note" | "failed" | "skipped";
@@ -43,9 +43,9 @@ export function printed(results: Result[]): string {
   const width = Math.max(0, ...results.map(({ subject }) => subject.length));
   return results
     .map(({ subject, outcome, found, remedy }) => {
-      const line = `  ${MARKS[outcome]}  ${subject.padEnd(width)}  ${harmless(found)}`;
+      const line = `  ${MARKS[outcome]}  ${subject.padEnd(width)}  ${sanitizeLines(found)}`;
       const indent = " ".repeat(width + 10);
-      return remedy === undefined ? line : `${line}\n${indent}-> ${harmless(remedy)}`;
+      return remedy === undefined ? line : `${line}\n${indent}-> ${sanitizeLines(remedy)}`;
     })
     .join("\n");
 }

@@ -1,4 +1,4 @@
-import { firstLine, type Ran, type Surroundings } from "./context";
+import { firstLine, type Ran, type Context } from "./context";
 import { field, json, textField } from "./http";
 import { findPulumi, pulumiFailure } from "./pulumi";
 import { UserError } from "./userError";
@@ -38,8 +38,8 @@ export interface Selection {
 const NONE_SELECTED = /no stack selected|PULUMI_ACCESS_TOKEN must be set|not logged in/;
 
 /** The stack that is selected in this checkout, or, where none is, the one that the project comes with. */
-export async function selectedStack(around: Surroundings): Promise<Selection> {
-  const ran = await findPulumi(around)?.run(["stack", "--show-name"]);
+export async function selectedStack(context: Context): Promise<Selection> {
+  const ran = await findPulumi(context)?.run(["stack", "--show-name"]);
   if (ran === undefined) return { name: USUAL_STACK, doubt: "" };
   if (ran.code === 0) return { name: firstLine(ran.stdout) || USUAL_STACK, doubt: "" };
   return { name: USUAL_STACK, doubt: NONE_SELECTED.test(ran.stderr) ? "" : pulumiFailure(ran) };
@@ -51,8 +51,8 @@ export function shortStackName(stack: string): string {
 }
 
 /** Reads what the last update left; secrets stay encrypted. Without a name: the selected stack. */
-export async function readStack(around: Surroundings, stack?: string): Promise<Stack> {
-  const ran = await output(around, stack, "--json");
+export async function readStack(context: Context, stack?: string): Promise<Stack> {
+  const ran = await output(context, stack, "--json");
   return {
     outputs: ran.code === 0 ? underNewNames((json(ran.stdout) ?? {}) as Record<string, unknown>) : {},
     trouble: ran.code === 0 ? "" : ran.found ? pulumiFailure(ran) : "there is no Pulumi CLI to ask",
@@ -69,21 +69,17 @@ function underNewNames(outputs: Record<string, unknown>): Partial<StackOutputs> 
 }
 
 /** A private key: the one that logs in, or the one that opens the machine's secrets. */
-export async function readSecret(
-  around: Surroundings,
-  name: "loginKey" | "machineKey",
-  stack?: string,
-): Promise<string> {
-  const today = await output(around, stack, name, "--show-secrets");
-  const ran = today.code === 0 ? today : await output(around, stack, FORMER_NAMES[name], "--show-secrets");
+export async function readSecret(context: Context, name: "loginKey" | "machineKey", stack?: string): Promise<string> {
+  const today = await output(context, stack, name, "--show-secrets");
+  const ran = today.code === 0 ? today : await output(context, stack, FORMER_NAMES[name], "--show-secrets");
   if (ran.code !== 0) throw new UserError(`The stack did not answer: ${pulumiFailure(ran)}`);
   // Exactly one newline at its end, as OpenSSH wants it.
   return `${ran.stdout.trim()}\n`;
 }
 
-async function output(around: Surroundings, stack: string | undefined, ...args: string[]): Promise<Ran> {
+async function output(context: Context, stack: string | undefined, ...args: string[]): Promise<Ran> {
   const selected = stack === undefined ? [] : ["--stack", stack];
-  return (await findPulumi(around)?.run(["stack", "output", ...args, ...selected])) ?? ABSENT;
+  return (await findPulumi(context)?.run(["stack", "output", ...args, ...selected])) ?? ABSENT;
 }
 
 const ABSENT: Ran = { found: false, code: null, stdout: "", stderr: "", timedOut: false };
@@ -93,8 +89,8 @@ const NO_STACK = /no stack named/;
  * Types and names of the resources that a stack has, such as `github:index/repository:Repository server`, or undefined
  * where that could not be found out. A stack that is not there has none. Secrets in the state stay encrypted.
  */
-export async function stackResources(around: Surroundings, stack: string): Promise<string[] | undefined> {
-  const ran = await findPulumi(around)?.run(["stack", "export", "--stack", stack]);
+export async function stackResources(context: Context, stack: string): Promise<string[] | undefined> {
+  const ran = await findPulumi(context)?.run(["stack", "export", "--stack", stack]);
   if (ran === undefined) return undefined;
   if (ran.code !== 0) return NO_STACK.test(ran.stderr) ? [] : undefined;
   const deployment = field(json(ran.stdout), "deployment");

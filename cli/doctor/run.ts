@@ -1,22 +1,22 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { command, refuse, wrong } from "../common/command";
-import { checkDefaultVpc } from "../checks/aws";
-import { checkBranch, checkWorkflowBranches } from "../checks/branch";
-import { checkConfiguration } from "../checks/configuration";
-import { checkOrigin } from "../checks/git";
-import { checkExisting } from "../checks/existing";
-import { checkGithubOwner } from "../checks/githubOwner";
-import { checkGithubUser } from "../checks/githubUser";
+import { checkDefaultVpc } from "../diagnostics/aws";
+import { checkBranch, checkWorkflowBranches } from "../diagnostics/branch";
+import { checkConfiguration } from "../diagnostics/configuration";
+import { checkOrigin } from "../diagnostics/git";
+import { checkExisting } from "../diagnostics/existing";
+import { checkGithubOwner } from "../diagnostics/githubOwner";
+import { checkGithubUser } from "../diagnostics/githubUser";
 import { branchRevision, type Github, githubClient } from "../common/github";
-import { checkHostKeys } from "../checks/hostKeys";
-import { checkInputs } from "../checks/inputs";
-import { checkLocal } from "../checks/local";
-import { checkMachine } from "../checks/machine";
-import { checkReports, checkWorkflows } from "../checks/requiredChecks";
+import { checkHostKeys } from "../diagnostics/hostKeys";
+import { checkInputs } from "../diagnostics/inputs";
+import { checkLocal } from "../diagnostics/local";
+import { checkMachine } from "../diagnostics/machine";
+import { checkReports, checkWorkflows } from "../diagnostics/requiredChecks";
 import { counted, failed, hasFailed, printed, type Result, skipped } from "../common/result";
 import { readSecret, readStack, selectedStack, shortStackName, type Stack, stackResources } from "../common/stack";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 import { secretsResults } from "../secrets/check";
 import { findSops } from "../secrets/sops";
 import { keysIn } from "../secrets/stack";
@@ -42,11 +42,11 @@ const ABOUT = {
 } as const;
 
 /** Prints the checks. */
-export const doctor = command(ABOUT, async ({ values: flags }, around, { say }) => {
+export const doctor = command(ABOUT, async ({ values: flags }, context, { say }) => {
   refuse(wrong("--port", flags.port, /^\d{1,5}$/, "a TCP port"));
   const { name: stackName, doubt } =
-    flags.stack === undefined ? await selectedStack(around) : { name: flags.stack, doubt: "" };
-  const project = readProjectFiles(around.folder, shortStackName(stackName));
+    flags.stack === undefined ? await selectedStack(context) : { name: flags.stack, doubt: "" };
+  const project = readProjectFiles(context.folder, shortStackName(stackName));
   const results: Result[] = [];
   const section = (title: string, found: Result[]) => {
     results.push(...found);
@@ -54,25 +54,25 @@ export const doctor = command(ABOUT, async ({ values: flags }, around, { say }) 
   };
 
   const { repository } = project;
-  const region = text(project.settings["aws:region"]) || around.env["AWS_REGION"] || "us-east-1";
+  const region = text(project.settings["aws:region"]) || context.env["AWS_REGION"] || "us-east-1";
   const profile = text(project.settings["aws:profile"]);
-  const local = await checkLocal(around, { branch: repository.branch, region, profile });
-  section("This computer", [...local, ...(await awsSection(around, project, region, profile, local))]);
+  const local = await checkLocal(context, { branch: repository.branch, region, profile });
+  section("This computer", [...local, ...(await awsSection(context, project, region, profile, local))]);
 
-  const stack = await readStack(around, stackName);
+  const stack = await readStack(context, stackName);
   section("This checkout", [
     ...selection(stackName, doubt),
     checkConfiguration(project),
-    await checkOrigin(around, repository.owner, repository.name),
-    ...(await checkInputs(around, repository)),
-    checkWorkflows(around.folder, requiredChecks(project), repository.branch),
-    ...checkWorkflowBranches(around.folder, repository.branch),
+    await checkOrigin(context, repository.owner, repository.name),
+    ...(await checkInputs(context, repository)),
+    checkWorkflows(context.folder, requiredChecks(project), repository.branch),
+    ...checkWorkflowBranches(context.folder, repository.branch),
   ]);
-  section("Secrets", await secretsSection(around, stack));
+  section("Secrets", await secretsSection(context, stack));
 
-  const client = await githubClient(around);
-  section("GitHub", await githubSection(around, client, project, stackName));
-  section("Machine", await machineSection(around, client, project, stack, { ...flags, stack: stackName }));
+  const client = await githubClient(context);
+  section("GitHub", await githubSection(context, client, project, stackName));
+  section("Machine", await machineSection(context, client, project, stack, { ...flags, stack: stackName }));
 
   say(counted(results));
   return hasFailed(results) ? 1 : 0;
@@ -86,7 +86,7 @@ function selection(name: string, doubt: string): Result[] {
 
 /** What only the stack's configuration lets ask of AWS; nothing where AWS cannot be asked at all. */
 async function awsSection(
-  around: Surroundings,
+  context: Context,
   project: Project,
   region: string,
   profile: string,
@@ -101,18 +101,18 @@ async function awsSection(
   }
   const known = local.some(({ subject, outcome }) => subject === "AWS" && outcome === "ok");
   return known && text(setting(project, "machine.subnetId")) === ""
-    ? [await checkDefaultVpc(around, region, profile)]
+    ? [await checkDefaultVpc(context, region, profile)]
     : [];
 }
 
-function secretsSection(around: Surroundings, stack: Stack): Promise<Result[]> {
-  return secretsResults({ around, stack: { keys: () => keysIn(stack) }, sops: () => findSops(around) });
+function secretsSection(context: Context, stack: Stack): Promise<Result[]> {
+  return secretsResults({ context, stack: { keys: () => keysIn(stack) }, sops: () => findSops(context) });
 }
 
-async function githubSection(around: Surroundings, client: Github, project: Project, stack: string): Promise<Result[]> {
+async function githubSection(context: Context, client: Github, project: Project, stack: string): Promise<Result[]> {
   const { owner, name, branch } = project.repository;
   const user = await checkGithubUser(client);
-  const hostKeys = await checkHostKeys(client, around.folder);
+  const hostKeys = await checkHostKeys(client, context.folder);
   if (owner === "") return [...user.results, hostKeys];
   const account = await checkGithubOwner(client, user, owner, name);
   const required = account.repository?.exists
@@ -122,14 +122,14 @@ async function githubSection(around: Surroundings, client: Github, project: Proj
   const protection = text(setting(project, "repository.branchProtection"));
   const create = setting(project, "repository.create") !== false;
   const exists = account.repository?.exists === true;
-  const has = exists ? await stackResources(around, stack) : undefined;
+  const has = exists ? await stackResources(context, stack) : undefined;
   const existing = await checkExisting(client, { owner, name, branch, create, protection, exists, stack, has });
   const off = protection === "off";
   return [...user.results, ...account.results, ...pushed, ...existing, ...(off ? [] : required), hostKeys];
 }
 
 async function machineSection(
-  around: Surroundings,
+  context: Context,
   client: Github,
   { repository }: Project,
   stack: Stack,
@@ -143,14 +143,14 @@ async function machineSection(
   }
   let privateKey: string;
   try {
-    privateKey = await readSecret(around, "loginKey", flags.stack);
+    privateKey = await readSecret(context, "loginKey", flags.stack);
   } catch (error) {
     return [skipped("machine", `the stack's key could not be read: ${(error as Error).message}`)];
   }
   const { owner, name, branch, access } = repository;
   const tip = await branchRevision(client, `${owner}/${name}`, branch);
   return checkMachine(
-    around,
+    context,
     {
       host: flags.host ?? publicIp,
       port: Number(flags.port),
@@ -162,7 +162,7 @@ async function machineSection(
       access,
       branch,
       revision: "revision" in tip ? tip.revision : "",
-      secretsFile: existsSync(path.join(around.folder, "nix", "secrets.yaml")),
+      secretsFile: existsSync(path.join(context.folder, "nix", "secrets.yaml")),
     },
   );
 }

@@ -1,5 +1,5 @@
 import { type Change, isDeployment, type Operation, partsOfUrn, type PropertyChange } from "../render/change";
-import { shortened, visible } from "../render/safeText";
+import { shortened, escapeInvisible } from "../render/text";
 import type { State, Step, SystemChange } from "./preview";
 import { ABSENT, keysOf, shownPair, shownValue, valueAt } from "./values";
 
@@ -112,7 +112,7 @@ function propertyChange(
 }
 
 function safePath(path: string): string {
-  return visible(shortened(path, 200));
+  return escapeInvisible(shortened(path, 200));
 }
 
 /** Positions of the triggers that NixosDeployment sets itself, in words; those that a program adds follow them. */

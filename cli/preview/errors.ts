@@ -1,4 +1,4 @@
-import { visible, withoutColours, withoutSecrets } from "../render/safeText";
+import { escapeInvisible, withoutColours, withoutSecrets } from "../render/text";
 
 /** Lines that tell a reader of a pull request nothing: the engine's wrapping, and the stack of the program. */
 const NOISE = [
@@ -15,7 +15,7 @@ const PREFIXES = /^\s*(?:error: |warning: |<ref \*\d+> |(?:Unhandled)?Error: |Ru
 /** A message as lines of text: no colours, no secrets, nothing invisible, no empty lines at both ends. */
 export function messageLines(message: string): string[] {
   const lines = withoutColours(withoutSecrets(message)).replaceAll("\t", "    ").split(/\r?\n/);
-  return withoutEmptyEnds(lines.map((line) => visible(line.trimEnd())));
+  return withoutEmptyEnds(lines.map((line) => escapeInvisible(line.trimEnd())));
 }
 
 /** At least one line, as of an empty text. */

@@ -11,7 +11,7 @@ import {
   separated,
   text,
 } from "../render/document";
-import { shortened } from "../render/safeText";
+import { shortened } from "../render/text";
 import type { PackageChange, PackageComparison } from "./packages";
 import type { SystemChange } from "./preview";
 

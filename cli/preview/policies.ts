@@ -12,7 +12,7 @@ import {
   strong,
   text,
 } from "../render/document";
-import { shortened, shortenedLines } from "../render/safeText";
+import { shortened, shortenedLines } from "../render/text";
 import { messageLines } from "./errors";
 import type { PolicyResult } from "./preview";
 

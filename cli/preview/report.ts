@@ -14,7 +14,7 @@ import {
   strong,
   text,
 } from "../render/document";
-import { shortened, shortenedLines } from "../render/safeText";
+import { shortened, shortenedLines } from "../render/text";
 import { evaluationFailure, messageLines, usefulLines } from "./errors";
 import type { Diagnostic, Preview } from "./preview";
 import { machinePart } from "./machine";

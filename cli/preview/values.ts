@@ -1,4 +1,4 @@
-import { SECRET, shortened, visible, withoutSecrets } from "../render/safeText";
+import { SECRET, shortened, escapeInvisible, withoutSecrets } from "../render/text";
 
 /** Marks objects with a special meaning in Pulumi's wire format. */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
@@ -26,7 +26,7 @@ export const ABSENT = Symbol("absent");
 export function shownValue(value: unknown): string {
   if (value === SECRET) return SECRET;
   if (typeof value === "string" && UNKNOWN.has(value)) return "(known after the update)";
-  return shortened(visible(withoutSecrets(JSON.stringify(plainValue(value)) ?? "null")), LONGEST);
+  return shortened(escapeInvisible(withoutSecrets(JSON.stringify(plainValue(value)) ?? "null")), LONGEST);
 }
 
 /** Two values; of long ones the part where they differ, so that the difference is not cut off. */
@@ -40,7 +40,8 @@ export function shownPair(before: unknown, after: unknown): [string, string] {
   }
   const start = Math.max(0, sharedPrefix(one, other) - 40);
   if (start === 0) return [shownValue(before), shownValue(after)];
-  const part = (text: string) => `…${shortened(visible(text.slice(start).replace(/^[\udc00-\udfff]/, "")), LONGEST)}`;
+  const part = (text: string) =>
+    `…${shortened(escapeInvisible(text.slice(start).replace(/^[\udc00-\udfff]/, "")), LONGEST)}`;
   return [part(one), part(other)];
 }
 

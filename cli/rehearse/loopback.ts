@@ -8,7 +8,7 @@ import { type FalseGithub, giveToken, startFalseGithub, tokenConfiguration } fro
 import type { Ec2 } from "./emulators/aws";
 import type { Instance } from "./emulators/aws/ec2";
 import type { Written } from "./emulators/command";
-import type { Machines } from "./life";
+import type { Machines } from "./steps";
 import { ROOT } from "./project";
 
 /** Why deployments cannot really run on this computer; undefined when they can. */

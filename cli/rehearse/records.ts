@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { changesOf } from "../preview/changes";
 import type { State } from "../preview/preview";
-import { SECRET } from "../render/safeText";
+import { SECRET } from "../render/text";
 import type { RecordedResource, Run } from "./drivers/driver";
 import { isMarkedSecret, isObject, type Properties, withoutSecretMarkers } from "./emulators/values";
 

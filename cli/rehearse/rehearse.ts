@@ -8,18 +8,18 @@ import { EngineDriver } from "./drivers/engine";
 import { findEngine } from "./drivers/findEngine";
 import { InProcessDriver } from "./drivers/inProcess";
 import { type Evaluation, findEvaluation } from "./evaluation";
-import { Desk } from "./desk";
-import type { Stage } from "./life";
+import { SecretsCommands } from "./secretsCommands";
+import type { Rehearsed } from "./steps";
 import type { LoopbackMachines } from "./loopback";
 import { endAll, onAnyEnd } from "./processes";
 import { copyProject, configured, ROOT } from "./project";
 import { holdsPrivateKey } from "./records";
 import { changesOfSteps, deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
-import { closedEnvironment } from "./surroundings";
-import type { StoryOptions } from "./story";
+import { closedEnvironment } from "./environment";
+import type { PullRequestOptions } from "./pullRequests";
 import { type Verdict, Verdicts } from "./verdicts";
-import { type Step, walk } from "./walk";
-import { createWorld } from "./world";
+import { type Step, runSteps } from "./runner";
+import { createFakes } from "./fakes";
 
 export interface RehearsalOptions {
   /** Leaves the temporary folder behind. */
@@ -69,10 +69,10 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
   // What the machines of this computer keep belongs to the rehearsal too.
   process.env["TMPDIR"] = environment["TMPDIR"];
   const noMachine = machine ? await whyNoMachine() : "as asked for";
-  const deployments: Stage["deployments"] = [];
+  const deployments: Rehearsed["deployments"] = [];
   let machines: LoopbackMachines | undefined;
-  let taken: StoryOptions["taken"];
-  const world = createWorld(owner, {
+  let taken: PullRequestOptions["taken"];
+  const fakes = createFakes(owner, {
     directory: project,
     environment,
     standIn: (_command, variables) => {
@@ -84,12 +84,12 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
   });
   const driver: Driver =
     "cli" in search
-      ? await EngineDriver.start(search.cli, project, folder, environment, world)
-      : new InProcessDriver(project, world, search.reason);
+      ? await EngineDriver.start(search.cli, project, folder, environment, fakes)
+      : new InProcessDriver(project, fakes, search.reason);
   try {
     if (noMachine === undefined) {
       const loopback = await import("./loopback.js");
-      machines = await loopback.LoopbackMachines.start(world.ec2, path.join(project, "nix"));
+      machines = await loopback.LoopbackMachines.start(fakes.ec2, path.join(project, "nix"));
       // It depends on nothing else here and mostly waits.
       taken = loopback.takeByUpgrade(folder);
       // Whoever awaits it hears of a failure; until then it is nobody's.
@@ -104,28 +104,28 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
     );
     say("AWS, GitHub, keys and commands are emulated; no account is used. Everything happens in a temporary folder.");
     say("");
-    const missing = await Desk.whatIsMissing(environment);
-    const stage: Stage = {
+    const missing = await SecretsCommands.whatIsMissing(environment);
+    const rehearsed: Rehearsed = {
       driver,
-      world,
+      fakes,
       project,
       deployments,
       verdicts: new Verdicts(driver.kind === "engine"),
       config: configuration(owner, evaluation),
       machines: noMachine === undefined ? machines! : { noMachine },
-      desk: missing === undefined ? new Desk(project, environment, () => stage) : { missing },
+      secretsCommands: missing === undefined ? new SecretsCommands(project, environment, () => rehearsed) : { missing },
       run: undefined,
       updates: [],
     };
-    const steps = await walk(stage, { folder, environment, evaluation, noMachine, taken }, say);
-    stage.verdicts.begin("report");
-    const told = stage.run === undefined ? [] : describe(stage.run, steps);
-    stage.verdicts.program("this report shows no private key", () => assert.ok(!holdsPrivateKey(told.join("\n"))));
-    [...told, ...section("Checks", verdictTable(stage.verdicts.all))].forEach(say);
+    const steps = await runSteps(rehearsed, { folder, environment, evaluation, noMachine, taken }, say);
+    rehearsed.verdicts.begin("report");
+    const told = rehearsed.run === undefined ? [] : describe(rehearsed.run, steps);
+    rehearsed.verdicts.program("this report shows no private key", () => assert.ok(!holdsPrivateKey(told.join("\n"))));
+    [...told, ...section("Checks", verdictTable(rehearsed.verdicts.all))].forEach(say);
     const seconds = (performance.now() - begin) / 1000;
-    const held = stage.verdicts.failures.length === 0;
+    const held = rehearsed.verdicts.failures.length === 0;
     say("");
-    totals(stage.verdicts.all).forEach(say);
+    totals(rehearsed.verdicts.all).forEach(say);
     say(`${seconds.toFixed(1)} s${keep ? `; everything is in ${folder}` : ""}`);
     return {
       held,
@@ -133,12 +133,12 @@ export async function rehearse({ keep, engine, machine, say }: RehearsalOptions)
       evaluation: evaluation.mode,
       seconds: Number(seconds.toFixed(1)),
       steps: steps.map(({ name, title, seconds, summary }) => ({ name, title, seconds, summary })),
-      resources: (stage.run?.resources ?? []).map(({ name, type }) => ({ name, type })),
-      verdicts: stage.verdicts.all,
+      resources: (rehearsed.run?.resources ?? []).map(({ name, type }) => ({ name, type })),
+      verdicts: rehearsed.verdicts.all,
       ...(keep ? { folder } : {}),
     };
   } finally {
-    world.stop();
+    fakes.stop();
     await driver.stop();
     await Promise.allSettled([machines?.stop(), taken]);
     undo();

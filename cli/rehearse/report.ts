@@ -2,15 +2,15 @@ import { changedParts } from "../preview/report";
 import { changeCounts } from "../render/changeList";
 import { heading, text } from "../render/document";
 import { resourceTree, type TreeNode } from "../render/resourceTree";
-import { SECRET, withoutSecrets as withoutKeys } from "../render/safeText";
+import { SECRET, withoutSecrets as withoutKeys } from "../render/text";
 import { toTerminal } from "../render/terminal";
 import { aligned, columns, inSeconds } from "../../components/deploy/text.mjs";
 import type { RecordedResource, Run } from "./drivers/driver";
 import { isObject, withoutSecretMarkers } from "./emulators/values";
-import type { Update } from "./life";
+import type { Update } from "./steps";
 import { only, plainInputs, reportedChanges, TYPES, withoutSecrets } from "./records";
 import type { Outcome, Verdict } from "./verdicts";
-import type { Step } from "./walk";
+import type { Step } from "./runner";
 
 /** The inputs that tell what a resource is for. */
 const TELLING: Record<string, string[]> = {

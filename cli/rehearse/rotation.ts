@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { ageIdentity } from "../../components/keys/age";
 import type { RotateOptions } from "../secrets/rotate";
-import { configureVersions, type Desk, VERSIONS } from "./desk";
+import { configureVersions, type SecretsCommands, VERSIONS } from "./secretsCommands";
 import type { Run } from "./drivers/driver";
-import { checkSystem, deployKeys, machineKey, publicHalf, type Stage, update } from "./life";
+import { checkSystem, deployKeys, machineKey, publicHalf, type Rehearsed, update } from "./steps";
 import { byName, changedByName, doneTo, only, TYPES } from "./records";
 
 const SECRETS = {
@@ -13,21 +13,21 @@ const SECRETS = {
 };
 
 /** Another key for the machine: by `npm run secrets -- rotate` where there is sops, else by the configuration alone. */
-export async function rotateKeys(stage: Stage): Promise<string> {
-  const { desk, verdicts, world } = stage;
-  const keeper = "missing" in desk ? undefined : await SecretsKeeper.begin(stage, desk);
-  const oldKey = machineKey(stage);
+export async function rotateKeys(rehearsed: Rehearsed): Promise<string> {
+  const { secretsCommands, verdicts, fakes } = rehearsed;
+  const keeper = "missing" in secretsCommands ? undefined : await SecretsKeeper.begin(rehearsed, secretsCommands);
+  const oldKey = machineKey(rehearsed);
 
   const to = async (versions: number[], options?: RotateOptions): Promise<[before: Run, run: Run]> => {
-    if (keeper === undefined) configureVersions(stage, versions);
+    if (keeper === undefined) configureVersions(rehearsed, versions);
     else await keeper.rotate(options);
     const runs = await installed(`versions ${JSON.stringify(versions)}`);
     assert.deepEqual(runs[1].outputs["keyVersions"], versions);
     return runs;
   };
   const installed = async (part: string): Promise<[before: Run, run: Run]> => {
-    const before = stage.run!;
-    const run = await update(stage, part);
+    const before = rehearsed.run!;
+    const run = await update(rehearsed, part);
     await keeper?.look(part, true);
     return [before, run];
   };
@@ -78,61 +78,61 @@ export async function rotateKeys(stage: Stage): Promise<string> {
     );
   });
   verdicts.program("GitHub lets in the new key and no other", () => {
-    assert.notEqual(machineKey(stage), oldKey);
-    assert.deepEqual(deployKeys(world), [{ key: publicHalf(machineKey(stage)), readOnly: true }]);
+    assert.notEqual(machineKey(rehearsed), oldKey);
+    assert.deepEqual(deployKeys(fakes), [{ key: publicHalf(machineKey(rehearsed)), readOnly: true }]);
   });
-  await checkLogin(stage, used[1]);
+  await checkLogin(rehearsed, used[1]);
   const dropped = await to([2]);
   exactly("[2] destroys the old key", dropped, { "nixos-key": ["(gone)"] }, { "nixos-key": "delete" });
-  await checkSystem(stage, dropped[1], "the machine runs the last system, deployed with the new key");
+  await checkSystem(rehearsed, dropped[1], "the machine runs the last system, deployed with the new key");
 
   if (keeper === undefined) {
-    const { missing } = desk as { missing: string };
+    const { missing } = secretsCommands as { missing: string };
     Object.values(SECRETS).forEach((statement) => verdicts.notRun("secrets", statement, missing));
   } else await keeper.end(oldKey);
   return "versions [1] to [1, 2], [2, 1] and [2]";
 }
 
-async function checkLogin({ machines, verdicts, ...stage }: Stage, run: Run): Promise<void> {
+async function checkLogin({ machines, verdicts, ...rehearsed }: Rehearsed, run: Run): Promise<void> {
   const statement = "the machine lets in the new key and no other";
   if ("noMachine" in machines) return verdicts.notRun("machine", statement, machines.noMachine);
   const keys = await machines.loginKeysOf(only(run, TYPES.instance).id!);
-  verdicts.real("machine", statement, () => assert.deepEqual(keys, [publicHalf(machineKey(stage))]));
+  verdicts.real("machine", statement, () => assert.deepEqual(keys, [publicHalf(machineKey(rehearsed))]));
 }
 
 /** Walks the rotation of the secrets, and looks after every step whether the machine could open them at that time. */
 class SecretsKeeper {
   private constructor(
-    private readonly stage: Stage,
-    private readonly desk: Desk,
+    private readonly rehearsed: Rehearsed,
+    private readonly secretsCommands: SecretsCommands,
     private readonly values: Record<string, string>,
     /** The file as the machine has it. */
     private file: string,
     private readonly lockedOut: string[] = [],
   ) {}
 
-  static async begin(stage: Stage, desk: Desk): Promise<SecretsKeeper> {
-    const values = await desk.opened(desk.file, ageIdentity(machineKey(stage)));
+  static async begin(rehearsed: Rehearsed, secretsCommands: SecretsCommands): Promise<SecretsKeeper> {
+    const values = await secretsCommands.opened(secretsCommands.file, ageIdentity(machineKey(rehearsed)));
     assert.ok(values !== undefined, "the machine cannot open its secrets");
-    return new SecretsKeeper(stage, desk, values, desk.file);
+    return new SecretsKeeper(rehearsed, secretsCommands, values, secretsCommands.file);
   }
 
   async rotate(options?: RotateOptions): Promise<void> {
-    await this.desk.rotate(options);
-    await this.look(`before versions ${this.stage.config[VERSIONS]}`, false);
+    await this.secretsCommands.rotate(options);
+    await this.look(`before versions ${this.rehearsed.config[VERSIONS]}`, false);
   }
 
   /** @param installed whether the machine has got what lies in the repository */
   async look(when: string, installed: boolean): Promise<void> {
-    if (installed) this.file = this.desk.file;
-    const values = await this.desk.opened(this.file, ageIdentity(machineKey(this.stage)));
+    if (installed) this.file = this.secretsCommands.file;
+    const values = await this.secretsCommands.opened(this.file, ageIdentity(machineKey(this.rehearsed)));
     if (!isDeepStrictEqual(values, this.values)) this.lockedOut.push(when);
   }
 
   async end(oldKey: string): Promise<void> {
-    const { verdicts } = this.stage;
-    const opened = await this.desk.opened(this.desk.file, ageIdentity(oldKey));
-    const problems = await this.desk.problems();
+    const { verdicts } = this.rehearsed;
+    const opened = await this.secretsCommands.opened(this.secretsCommands.file, ageIdentity(oldKey));
+    const problems = await this.secretsCommands.problems();
     verdicts.real("secrets", SECRETS.always, () => assert.deepEqual(this.lockedOut, []));
     verdicts.real("secrets", SECRETS.end, () => {
       assert.equal(opened, undefined);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { ageIdentity, ageRecipient } from "../../components/keys/age";
 import { newKey } from "./keys";
 import { finished } from "./processes";
-import { machineKey, type Stage } from "./life";
+import { machineKey, type Rehearsed } from "./steps";
 import { inProject } from "./project";
 
 const STORED = {
@@ -14,34 +14,34 @@ const STORED = {
 };
 
 /** The first secrets: one of each kind. Returns what came of it, in a few words. */
-export async function storeSecrets(stage: Stage, environment: NodeJS.ProcessEnv): Promise<string> {
-  const { verdicts, desk } = stage;
-  if ("missing" in desk) {
-    Object.values(STORED).forEach((statement) => verdicts.notRun("secrets", statement, desk.missing));
+export async function storeSecrets(rehearsed: Rehearsed, environment: NodeJS.ProcessEnv): Promise<string> {
+  const { verdicts, secretsCommands } = rehearsed;
+  if ("missing" in secretsCommands) {
+    Object.values(STORED).forEach((statement) => verdicts.notRun("secrets", statement, secretsCommands.missing));
     return "not run";
   }
-  await desk.init();
+  await secretsCommands.init();
   const [first, byHand, last] = [random(), random(), random()];
-  await desk.set("first", first);
-  await desk.setByHand("by-hand", byHand);
-  const before = lineOf(desk.file, "by-hand");
-  await desk.set("last", last);
-  verdicts.real("secrets", STORED.stays, () => assert.equal(lineOf(desk.file, "by-hand"), before));
+  await secretsCommands.set("first", first);
+  await secretsCommands.setByHand("by-hand", byHand);
+  const before = lineOf(secretsCommands.file, "by-hand");
+  await secretsCommands.set("last", last);
+  verdicts.real("secrets", STORED.stays, () => assert.equal(lineOf(secretsCommands.file, "by-hand"), before));
 
-  const opened = await desk.opened(desk.file, ageIdentity(machineKey(stage)));
+  const opened = await secretsCommands.opened(secretsCommands.file, ageIdentity(machineKey(rehearsed)));
   const stranger = newKey();
-  const strangers = await desk.opened(desk.file, ageIdentity(stranger.privateKeyOpenssh));
+  const strangers = await secretsCommands.opened(secretsCommands.file, ageIdentity(stranger.privateKeyOpenssh));
   verdicts.real("secrets", STORED.opens, () => {
     assert.deepEqual(opened, { first, "by-hand": byHand, last });
     assert.equal(strangers, undefined);
   });
-  const problems = await desk.problems();
+  const problems = await secretsCommands.problems();
   verdicts.real("secrets", STORED.check, () => assert.deepEqual(problems, []));
 
-  const refusal = await desk.withForeignFile(ageRecipient(stranger.publicKeyOpenssh), () =>
+  const refusal = await secretsCommands.withForeignFile(ageRecipient(stranger.publicKeyOpenssh), () =>
     finished(process.execPath, [inProject("components/deploy/deploy.mjs")], {
-      directory: stage.project,
-      environment: { ...environment, ...stage.deployments.at(-1)!.environment },
+      directory: rehearsed.project,
+      environment: { ...environment, ...rehearsed.deployments.at(-1)!.environment },
     }),
   );
   verdicts.real("secrets", STORED.refused, () => {

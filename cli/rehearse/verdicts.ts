@@ -3,7 +3,7 @@
  * `machine`: about a real machine on this computer. `secrets`: about the real sops and age. `story`: about the daily
  * life with a repository.
  */
-export type Subject = "program" | "engine" | "machine" | "secrets" | "story";
+export type Subject = "program" | "engine" | "machine" | "secrets" | "pullRequests";
 
 /** `not checked`: there was no engine. `not run`: this computer lacks something that the check needs. */
 export type Outcome = "held" | "FAILED" | "not checked" | "not run";

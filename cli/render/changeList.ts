@@ -16,7 +16,7 @@ import {
   text,
 } from "./document";
 import { noticesOf } from "./notices";
-import { shortened } from "./safeText";
+import { shortened } from "./text";
 
 const WORDS: Record<Operation, string> = {
   replace: "replaced",

@@ -1,5 +1,5 @@
 import type { Block, Inline, Item, Report } from "./document";
-import { visible } from "./safeText";
+import { escapeInvisible } from "./text";
 
 /** GitHub refuses longer comments. */
 export const GITHUB_LIMIT = 65_536;
@@ -126,11 +126,11 @@ function htmlOf(value: Inline): string {
 
 /** Words of our own. They hold no Markdown; if a value ever slips in here, it stays harmless too. */
 function plain(words: string): string {
-  return unlinked(visible(words)).replace(/[\\`*_[\]<>&~|]/g, "\\$&");
+  return unlinked(escapeInvisible(words)).replace(/[\\`*_[\]<>&~|]/g, "\\$&");
 }
 
 function html(words: string): string {
-  return unlinked(visible(words))
+  return unlinked(escapeInvisible(words))
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
@@ -144,7 +144,7 @@ function unlinked(words: string): string {
 
 /** A code span is closed only by as many backticks as opened it. */
 function codeSpan(value: string): string {
-  const content = value === "" ? " " : visible(value);
+  const content = value === "" ? " " : escapeInvisible(value);
   const fence = "`".repeat(longestRun(content) + 1);
   // One space at both ends is not part of the content.
   const padding = /^[` ]|[` ]$/.test(content) && content.trim() !== "" ? " " : "";
@@ -152,7 +152,7 @@ function codeSpan(value: string): string {
 }
 
 function fenced(language: string, all: string[]): string {
-  const safe = all.map(visible);
+  const safe = all.map(escapeInvisible);
   const fence = "`".repeat(Math.max(3, ...safe.map((line) => longestRun(line) + 1)));
   return [`${fence}${language}`, ...safe, fence].join("\n");
 }
@@ -163,5 +163,5 @@ function longestRun(value: string): number {
 
 /** Only web addresses are linked to. */
 function address(url: string): string {
-  return /^https?:\/\//.test(url) ? encodeURI(visible(url)).replace(/[<>\\]/g, encodeURIComponent) : "#";
+  return /^https?:\/\//.test(url) ? encodeURI(escapeInvisible(url)).replace(/[<>\\]/g, encodeURIComponent) : "#";
 }

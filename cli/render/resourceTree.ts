@@ -1,4 +1,4 @@
-import { shortened, visible } from "./safeText";
+import { shortened, escapeInvisible } from "./text";
 
 /** A resource with what is worth knowing of it. */
 export interface TreeNode {
@@ -18,8 +18,8 @@ export function resourceTree(roots: TreeNode[]): string[] {
 function drawn({ title, details, children }: TreeNode, first: string, rest: string): string[] {
   const bar = children.length > 0 ? "│  " : "   ";
   return [
-    first + visible(title),
-    ...details.map(({ label, value }) => `${rest}${bar}${label}: ${shortened(visible(value), LONGEST_VALUE)}`),
+    first + escapeInvisible(title),
+    ...details.map(({ label, value }) => `${rest}${bar}${label}: ${shortened(escapeInvisible(value), LONGEST_VALUE)}`),
     ...children.flatMap((child, at) => {
       const last = at === children.length - 1;
       return drawn(child, rest + (last ? "└─ " : "├─ "), rest + (last ? "   " : "│  "));

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { Block, Inline, Report } from "./document";
-import { visible } from "./safeText";
+import { escapeInvisible } from "./text";
 
 export interface TerminalOptions {
   colours: boolean;
@@ -14,7 +14,7 @@ export function toTerminal(report: Report, { colours }: TerminalOptions): string
   const paint = (style: Style, words: string) => (colours ? styleText(style, words) : words);
 
   const inline = (value: Inline): string => {
-    const words = visible(value.text);
+    const words = escapeInvisible(value.text);
     switch (value.kind) {
       case "text":
         return words;
@@ -23,13 +23,13 @@ export function toTerminal(report: Report, { colours }: TerminalOptions): string
       case "code":
         return paint("cyan", words);
       case "link":
-        return `${words} (${visible(value.url)})`;
+        return `${words} (${escapeInvisible(value.url)})`;
     }
   };
   const inlines = (all: Inline[]) => all.map(inline).join("");
 
   const diffLine = (line: string): string => {
-    const words = visible(line);
+    const words = escapeInvisible(line);
     if (words.startsWith("+")) return paint("green", words);
     return words.startsWith("-") ? paint("red", words) : words;
   };
@@ -46,7 +46,7 @@ export function toTerminal(report: Report, { colours }: TerminalOptions): string
       case "list":
         return value.items.map((item) => `  - ${inlines(item)}`);
       case "lines":
-        return value.lines.map((line) => `    ${value.language === "diff" ? diffLine(line) : visible(line)}`);
+        return value.lines.map((line) => `    ${value.language === "diff" ? diffLine(line) : escapeInvisible(line)}`);
       case "fold":
         return [inlines(value.summary), ...value.blocks.flatMap(block).map((line) => `  ${line}`)];
     }

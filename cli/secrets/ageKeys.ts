@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { newAgeIdentity, recipientOfIdentity } from "../../components/keys/age";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 import { UserError } from "../common/userError";
 import { makePrivateFile } from "../common/write";
 
@@ -13,7 +13,7 @@ export interface AdminKey {
 }
 
 /** Where sops looks for age keys on this platform. */
-export function keyFile({ env, platform }: Pick<Surroundings, "env" | "platform">): string {
+export function keyFile({ env, platform }: Pick<Context, "env" | "platform">): string {
   const home = env["HOME"] ?? "";
   if (env["SOPS_AGE_KEY_FILE"]) return env["SOPS_AGE_KEY_FILE"];
   const mac = path.join(home, "Library", "Application Support");
@@ -22,9 +22,9 @@ export function keyFile({ env, platform }: Pick<Surroundings, "env" | "platform"
 }
 
 /** The keys that sops finds on this computer, without their private halves. */
-export function adminKeys(around: Pick<Surroundings, "env" | "platform">): AdminKey[] {
-  const file = keyFile(around);
-  const given = around.env["SOPS_AGE_KEY"];
+export function adminKeys(context: Pick<Context, "env" | "platform">): AdminKey[] {
+  const file = keyFile(context);
+  const given = context.env["SOPS_AGE_KEY"];
   return [
     ...(given ? recipientsIn(given, "SOPS_AGE_KEY").map((recipient) => ({ recipient, place: "SOPS_AGE_KEY" })) : []),
     ...(fs.existsSync(file)
@@ -34,9 +34,9 @@ export function adminKeys(around: Pick<Surroundings, "env" | "platform">): Admin
 }
 
 /** Makes a key in sops's own place. A file that is there is never written to. */
-export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "folder">): AdminKey {
-  const file = keyFile(around);
-  if (!path.relative(around.folder, path.resolve(file)).startsWith("..")) {
+export function makeAdminKey(context: Pick<Context, "env" | "platform" | "folder">): AdminKey {
+  const file = keyFile(context);
+  if (!path.relative(context.folder, path.resolve(file)).startsWith("..")) {
     throw new UserError(
       `${file} is inside the project's folder, where a private key must not be. Change SOPS_AGE_KEY_FILE.`,
     );
@@ -52,9 +52,9 @@ export function makeAdminKey(around: Pick<Surroundings, "env" | "platform" | "fo
 }
 
 /** What is wrong with a key's file; empty when nothing is. */
-export function keyFileProblems(around: Pick<Surroundings, "env" | "platform">): string[] {
-  const file = keyFile(around);
-  if (around.platform === "win32" || !fs.existsSync(file)) return [];
+export function keyFileProblems(context: Pick<Context, "env" | "platform">): string[] {
+  const file = keyFile(context);
+  if (context.platform === "win32" || !fs.existsSync(file)) return [];
   const mode = fs.statSync(file).mode & 0o777;
   return (mode & 0o077) === 0
     ? []

@@ -16,7 +16,7 @@ import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
 const INIT = "Run `npm run secrets -- init`.";
 
 /** What is looked at. */
-export interface Place extends Pick<Workplace, "around" | "sops"> {
+export interface Place extends Pick<Workplace, "context" | "sops"> {
   stack: { keys(): MachineKeys | undefined | Promise<MachineKeys | undefined> };
 }
 
@@ -39,9 +39,9 @@ export async function secretsResults(place: Place): Promise<Result[]> {
 }
 
 /** With a separate machine key, the module that lets the machine's key log in must be told so. */
-function loginResults({ around }: Place, keys: MachineKeys | undefined): Result[] {
+function loginResults({ context }: Place, keys: MachineKeys | undefined): Result[] {
   if (keys === undefined || !hasSeparateLogin(keys)) return [];
-  const folder = path.join(around.folder, "nix");
+  const folder = path.join(context.folder, "nix");
   const off = fs
     .readdirSync(folder)
     .filter((file) => file.endsWith(".nix"))
@@ -69,10 +69,10 @@ async function machineKeys({ stack }: Place): Promise<{ keys?: MachineKeys; resu
   }
 }
 
-function folderResult({ around }: Place, machine: string[]): Result {
+function folderResult({ context }: Place, machine: string[]): Result {
   // The key in use is enough here; whether a new one has arrived everywhere is a matter of the rotation.
-  const problems = secretsProblems(path.join(around.folder, "nix"), machine[0]).map((problem) =>
-    problem.replace(`${around.folder}${path.sep}`, ""),
+  const problems = secretsProblems(path.join(context.folder, "nix"), machine[0]).map((problem) =>
+    problem.replace(`${context.folder}${path.sep}`, ""),
   );
   return problems.length === 0
     ? ok("flake's folder", "no private key, no secret in plain text")
@@ -81,7 +81,7 @@ function folderResult({ around }: Place, machine: string[]): Result {
 
 /** What stands in plain text because somebody said so. */
 function readableResults(place: Place): Result[] {
-  const nix = path.join(place.around.folder, "nix");
+  const nix = path.join(place.context.folder, "nix");
   const config = readSopsConfig(place);
   const rule = config === "" ? undefined : readableRule(config);
   return [
@@ -97,7 +97,7 @@ function readableResults(place: Place): Result[] {
     ...readableNames(nix).map((name) =>
       note(
         "flake's folder",
-        `${name.replace(`${place.around.folder}${path.sep}`, "")} is in plain text, as the name's end says`,
+        `${name.replace(`${place.context.folder}${path.sep}`, "")} is in plain text, as the name's end says`,
         "If it is a secret, store it under another name, and change it.",
       ),
     ),
@@ -157,8 +157,8 @@ function groupsOf({ groups, needed }: Access): string {
 }
 
 function ownKeyResult(place: Place): Result {
-  const keys = adminKeys(place.around);
-  const problems = keyFileProblems(place.around);
+  const keys = adminKeys(place.context);
+  const problems = keyFileProblems(place.context);
   if (problems.length > 0) return failed("your age key", problems.join(" "), "Do that now.");
   if (keys.length === 0) return note("your age key", "there is none on this computer", INIT);
   const named = recipientsIn(readSopsConfig(place));
@@ -170,7 +170,7 @@ function ownKeyResult(place: Place): Result {
 
 /** A machine that reads its repository with a token must have one, as soon as secrets can be encrypted for it. */
 function tokenResults(place: Place, machine: string[]): Result[] {
-  const file = path.join(place.around.folder, "nix", "repository.json");
+  const file = path.join(place.context.folder, "nix", "repository.json");
   if (!fs.existsSync(file) || machine.length === 0) return [];
   const { value } = parseRepositoryFile(fs.readFileSync(file, "utf8"));
   if (value?.access !== "token" || hasToken(path.dirname(file))) return [];
@@ -186,7 +186,7 @@ function tokenResults(place: Place, machine: string[]): Result[] {
 async function contentResults(place: Place): Promise<Result[]> {
   const access = accessOf(readSecretsFile(place));
   if (access.groups.flat().length === 0) return [];
-  const own = adminKeys(place.around).map(({ recipient }) => recipient);
+  const own = adminKeys(place.context).map(({ recipient }) => recipient);
   if (!opens(access, own).enough) {
     return [skipped("content", `this computer's key does not open it${inGroups(access)}`)];
   }

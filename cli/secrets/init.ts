@@ -73,11 +73,11 @@ function refuseUnopened(place: Workplace, machine: Recipient[]): void {
 
 /** The key of this computer that .sops.yaml names already, else the first one, else a new one. */
 function adminKey(place: Workplace): AdminKey {
-  const keys = adminKeys(place.around);
+  const keys = adminKeys(place.context);
   const named = recipientsIn(readSopsConfig(place));
   const known = keys.find(({ recipient }) => named.includes(recipient)) ?? keys[0];
   if (known !== undefined) return known;
-  const made = makeAdminKey(place.around);
+  const made = makeAdminKey(place.context);
   place.person.tell(`Made an age key for you: ${made.place}. Keep a copy of it somewhere safe.`);
   return made;
 }
@@ -118,7 +118,7 @@ export async function encryptFor(place: Workplace): Promise<void> {
   if (!(await place.person.agree(`Change who can open ${SECRETS_FILE}?`))) throw new UserError("It stays as it is.");
 
   const sops = await place.sops();
-  const own = adminKeys(place.around).map(({ recipient }) => recipient);
+  const own = adminKeys(place.context).map(({ recipient }) => recipient);
   const opensIt = opens(access, own).enough;
   const opening = opensIt ? sops : sops.with(await borrowedIdentity(place));
   const removed = has.filter((recipient) => !named.includes(recipient));

@@ -1,7 +1,7 @@
-import { problem, shown } from "../../components/values/errors";
+import { problem, quote } from "../../components/values/errors";
 import { type Command, command, type Line, refuse, type Ui, UsageError } from "../common/command";
 import { counted, hasFailed, printed } from "../common/result";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 import { standardInput, terminal } from "../common/prompts";
 import { secretsResults } from "./check";
 import { edit } from "./edit";
@@ -53,11 +53,11 @@ const OPTIONS_OF: Record<string, string[]> = { init: ["recipient", "name"], rota
 const ABOUT = { call: "npm run secrets --", help: USAGE, options: OPTIONS, positionals: true } as const;
 
 /** The command with its subcommands. Tests work in a place of theirs. */
-export function secretsIn(placeOf: (around: Surroundings, person: Person) => Workplace): Command {
-  return command(ABOUT, async ({ values, positionals: [name = "", ...rest] }, around, ui) => {
+export function secretsIn(placeOf: (context: Context, person: Person) => Workplace): Command {
+  return command(ABOUT, async ({ values, positionals: [name = "", ...rest] }, context, ui) => {
     const subcommand = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (subcommand === undefined)
-      throw new UsageError(problem("subcommand", shown(name), Object.keys(COMMANDS).join(", ")));
+      throw new UsageError(problem("subcommand", quote(name), Object.keys(COMMANDS).join(", ")));
     // Perhaps a secret: it is not repeated, and by now it is in the shell's history.
     if (rest.length > (name === "set" ? 1 : 0)) {
       throw new UsageError(
@@ -66,7 +66,7 @@ export function secretsIn(placeOf: (around: Surroundings, person: Person) => Wor
     }
     const foreign = Object.keys(values).filter((key) => key !== "yes" && OPTIONS_OF[name]?.includes(key) !== true);
     refuse(foreign.map((key) => `--${key} is not an option of ${name}.`));
-    return (await subcommand(placeOf(around, personAt(ui, values.yes === true)), rest[0], values)) ?? 0;
+    return (await subcommand(placeOf(context, personAt(ui, values.yes === true)), rest[0], values)) ?? 0;
   });
 }
 

@@ -153,9 +153,9 @@ async function writeAgreed(place: Workplace, before: string, after: string): Pro
 
 /** Whether the machine runs a revision that has the same secrets, and lets in the new login key, as this folder. */
 async function isInstalled(place: Workplace, keys: StackKeys, options: RotateOptions): Promise<boolean> {
-  const { around, person } = place;
+  const { context, person } = place;
   const files = [SECRETS_FILE, ...loginFiles(place, keys)].filter((file) =>
-    fs.existsSync(path.join(around.folder, file)),
+    fs.existsSync(path.join(context.folder, file)),
   );
   if (files.length === 0 || options.installed === true) return true;
   const revision = await runningRevision(place, keys.url);
@@ -163,7 +163,7 @@ async function isInstalled(place: Workplace, keys: StackKeys, options: RotateOpt
     person.tell(`${keys.url}/status.json does not say which revision the machine runs.`);
     return false;
   }
-  const git = (...args: string[]) => around.run("git", ["-C", around.folder, ...args], { timeoutSeconds: 60 });
+  const git = (...args: string[]) => context.run("git", ["-C", context.folder, ...args], { timeoutSeconds: 60 });
   // What was merged on GitHub may not be here yet.
   if ((await git("cat-file", "-e", revision)).code !== 0) await git("fetch", "--quiet", "origin");
   const same = (await git("diff", "--quiet", revision, "--", ...files)).code === 0;
@@ -173,9 +173,9 @@ async function isInstalled(place: Workplace, keys: StackKeys, options: RotateOpt
   return same;
 }
 
-async function runningRevision({ around }: Workplace, url: string): Promise<string | undefined> {
+async function runningRevision({ context }: Workplace, url: string): Promise<string | undefined> {
   try {
-    const { body } = await askMachine(url, around.patienceSeconds);
+    const { body } = await askMachine(url, context.patienceSeconds);
     const revision = textField(body, "revision");
     // It becomes an argument of git, and the page comes over plain HTTP.
     return /^[0-9a-f]{40,64}$/.test(revision) ? revision : undefined;
@@ -188,11 +188,11 @@ async function runningRevision({ around }: Workplace, url: string): Promise<stri
  * With a separate machine key, nothing on the machine follows the login key: the new one must be let in by the system's
  * configuration before it is used.
  */
-function loginFiles({ around }: Workplace, keys: StackKeys): string[] {
+function loginFiles({ context }: Workplace, keys: StackKeys): string[] {
   if (!hasSeparateLogin(keys)) return [];
   const [, blob] = keys.loginPublicKeys[1]!.split(" ");
-  const files = fs.readdirSync(path.join(around.folder, "nix")).filter((file) => file.endsWith(".nix"));
-  const found = files.filter((file) => fs.readFileSync(path.join(around.folder, "nix", file), "utf8").includes(blob!));
+  const files = fs.readdirSync(path.join(context.folder, "nix")).filter((file) => file.endsWith(".nix"));
+  const found = files.filter((file) => fs.readFileSync(path.join(context.folder, "nix", file), "utf8").includes(blob!));
   if (found.length > 0) return found.map((file) => `nix/${file}`);
   throw new UserError([
     "The machine would not let the new login key in. Put this line into nix/machine.nix, and run this again:",

@@ -39,7 +39,7 @@ export async function store(place: Workplace, names: string[], value: string): P
 /** Asked before the value is: without this computer's key a new file could not be opened here again. */
 export function requireOwnKey(place: Workplace): void {
   const named = recipientsIn(readSopsConfig(place));
-  if (adminKeys(place.around).some(({ recipient }) => named.includes(recipient))) return;
+  if (adminKeys(place.context).some(({ recipient }) => named.includes(recipient))) return;
   throw new UserError(`${SOPS_CONFIG} does not name a key of this computer. Run \`npm run secrets -- init\` first.`);
 }
 

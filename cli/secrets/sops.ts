@@ -4,7 +4,7 @@ import path from "node:path";
 import { PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { environmentFor } from "../../components/deploy/process.mjs";
 import { findProgram } from "../../components/deploy/path.mjs";
-import { failureOf, type Ran, type Surroundings } from "../common/context";
+import { failureOf, type Ran, type Context } from "../common/context";
 import { readIfThere, replaceFile } from "../common/write";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { refuseReadable } from "./readable";
@@ -31,14 +31,14 @@ export class Sops {
   private rulesInUse: string | undefined;
 
   constructor(
-    private readonly around: Surroundings,
+    private readonly context: Context,
     private readonly command: string[],
     private readonly identity?: string,
   ) {}
 
   /** The same sops, opening files with this age identity too. */
   with(identity: string): Sops {
-    return new Sops(this.around, this.command, identity);
+    return new Sops(this.context, this.command, identity);
   }
 
   /** Makes the file, with these values. */
@@ -98,7 +98,7 @@ export class Sops {
       const [program, args] = this.line("edit", copy);
       // What sops opens for the editor lies in the same folder, and goes with it.
       const own = { ...this.identityEnvironment, TMPDIR: path.dirname(copy) };
-      const env = { ...environmentFor(program, this.around.env, "sops"), ...own };
+      const env = { ...environmentFor(program, this.context.env, "sops"), ...own };
       code = await new Promise<number | null>((resolve, reject) => {
         spawn(program, args, { env, stdio: "inherit" }).once("error", reject).once("close", resolve);
       });
@@ -116,7 +116,7 @@ export class Sops {
     const before = this.text;
     // Sooner said before something is changed.
     refuseReadable(before, before, this.rules);
-    const folder = new PrivateFolder(this.around.env);
+    const folder = new PrivateFolder(this.context.env);
     try {
       // At the same place below a copy of the rules: sops finds a file's rule by its path from them.
       const copy = path.join(folder.path, SECRETS_FILE);
@@ -137,7 +137,7 @@ export class Sops {
   private keep(text: string, before: string): void {
     if (this.text === before) return replaceFile(this.file, text);
     const beside = SECRETS_FILE.replace(/\.yaml$/, `.${process.pid}.yaml`);
-    replaceFile(path.join(this.around.folder, beside), text);
+    replaceFile(path.join(this.context.folder, beside), text);
     throw new UserError([
       `${SECRETS_FILE} was changed by something else meanwhile, and stays so. What this command made of the file before is in`,
       `${beside}, encrypted: run the command again, or take over what you changed (sops decrypt), and remove that file.`,
@@ -155,16 +155,16 @@ export class Sops {
   }
 
   private get rules(): string {
-    return readIfThere(path.join(this.around.folder, SOPS_CONFIG));
+    return readIfThere(path.join(this.context.folder, SOPS_CONFIG));
   }
 
   private get file(): string {
-    return path.join(this.around.folder, SECRETS_FILE);
+    return path.join(this.context.folder, SECRETS_FILE);
   }
 
   /** Named, so that neither a SOPS_CONFIG in the environment nor the current folder decides whom a file is for. */
   private get config(): string[] {
-    return ["--config", this.rulesInUse ?? path.join(this.around.folder, SOPS_CONFIG)];
+    return ["--config", this.rulesInUse ?? path.join(this.context.folder, SOPS_CONFIG)];
   }
 
   private line(...args: string[]): [string, string[]] {
@@ -178,17 +178,17 @@ export class Sops {
   private async succeed(args: string[], input?: string): Promise<Ran> {
     const [program, rest] = this.line(...args);
     const options = { input, env: this.identityEnvironment, starts: "sops", timeoutSeconds: TIMEOUT_SECONDS };
-    const ran = await this.around.run(program, rest, options);
+    const ran = await this.context.run(program, rest, options);
     if (ran.code !== 0) throw new UserError(explained(ran));
     return ran;
   }
 }
 
 /** sops from PATH if it is new enough, else the one of the flake's own nixpkgs. */
-export async function findSops(around: Surroundings): Promise<Sops> {
-  const version = await sopsVersion(around);
-  if (isRecent(version)) return new Sops(around, ["sops"]);
-  if (findProgram(around.env, "nix") !== undefined) return new Sops(around, fromNix(around.folder));
+export async function findSops(context: Context): Promise<Sops> {
+  const version = await sopsVersion(context);
+  if (isRecent(version)) return new Sops(context, ["sops"]);
+  if (findProgram(context.env, "nix") !== undefined) return new Sops(context, fromNix(context.folder));
   throw new UserError([
     version.found
       ? `sops: got ${JSON.stringify(version.stdout.trim().split("\n")[0])}; allowed: ${OLDEST.join(".")} or newer.`
@@ -198,8 +198,8 @@ export async function findSops(around: Surroundings): Promise<Sops> {
 }
 
 /** What sops on PATH says of its version. */
-export function sopsVersion(around: Surroundings): Promise<Ran> {
-  return around.run("sops", ["--version", "--disable-version-check"]);
+export function sopsVersion(context: Context): Promise<Ran> {
+  return context.run("sops", ["--version", "--disable-version-check"]);
 }
 
 /** Whether it is one that this program can drive. */

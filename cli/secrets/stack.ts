@@ -1,6 +1,6 @@
 import { ageRecipient } from "../../components/keys/age";
 import { DEFAULTS } from "../../components/values/defaults";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 import { findPulumi, NO_PULUMI, pulumiFailure } from "../common/pulumi";
 import { readSecret, readStack, type Stack as StackRead } from "../common/stack";
 import { UserError } from "../common/userError";
@@ -47,9 +47,9 @@ export function keysIn({ outputs, trouble }: StackRead): StackKeys | undefined {
 }
 
 /** The stack that is selected in the project's folder. */
-export function pulumiStack(around: Surroundings): Stack {
+export function pulumiStack(context: Context): Stack {
   async function config(...args: string[]): Promise<string> {
-    const pulumi = findPulumi(around);
+    const pulumi = findPulumi(context);
     if (pulumi === undefined) throw new UserError(NO_PULUMI);
     const ran = await pulumi.run(["config", ...args]);
     if (ran.code === 0) return ran.stdout;
@@ -67,8 +67,8 @@ export function pulumiStack(around: Surroundings): Stack {
   }
 
   return {
-    keys: async () => keysIn(await readStack(around)),
-    machineKey: () => readSecret(around, "machineKey"),
+    keys: async () => keysIn(await readStack(context)),
+    machineKey: () => readSecret(context, "machineKey"),
     async configuredVersions() {
       return (await configured()).versions;
     },

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 import { readIfThere, replaceFile } from "../common/write";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { findSops, type Sops } from "./sops";
@@ -17,28 +17,28 @@ export interface Person {
 
 /** What every subcommand works with. */
 export interface Workplace {
-  around: Surroundings;
+  context: Context;
   person: Person;
   stack: Stack;
   /** Looked for at first use: what only reads files needs no sops. */
   sops(): Promise<Sops>;
 }
 
-export function workplace(around: Surroundings, person: Person, stack: Stack = pulumiStack(around)): Workplace {
+export function workplace(context: Context, person: Person, stack: Stack = pulumiStack(context)): Workplace {
   let sops: Promise<Sops> | undefined;
-  return { around, person, stack, sops: () => (sops ??= findSops(around)) };
+  return { context, person, stack, sops: () => (sops ??= findSops(context)) };
 }
 
 /** The text of .sops.yaml, empty when there is none. */
-export function readSopsConfig({ around }: Pick<Workplace, "around">): string {
-  return readIfThere(path.join(around.folder, SOPS_CONFIG));
+export function readSopsConfig({ context }: Pick<Workplace, "context">): string {
+  return readIfThere(path.join(context.folder, SOPS_CONFIG));
 }
 
-export function writeSopsConfig({ around }: Workplace, text: string): void {
-  replaceFile(path.join(around.folder, SOPS_CONFIG), text);
+export function writeSopsConfig({ context }: Workplace, text: string): void {
+  replaceFile(path.join(context.folder, SOPS_CONFIG), text);
 }
 
 /** The text of nix/secrets.yaml as it is in the repository, empty when there is none. */
-export function readSecretsFile({ around }: Pick<Workplace, "around">): string {
-  return readIfThere(path.join(around.folder, SECRETS_FILE));
+export function readSecretsFile({ context }: Pick<Workplace, "context">): string {
+  return readIfThere(path.join(context.folder, SECRETS_FILE));
 }

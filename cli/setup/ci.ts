@@ -1,7 +1,7 @@
 import { unreportedChecks } from "../../program/requiredChecks";
 import { readWorkflows } from "../../program/workflows";
 import { failed, type Result } from "../common/result";
-import type { Answers } from "./answers";
+import type { SetupChoices } from "./choices";
 import { type Project, setting } from "../common/project";
 import type { Choice } from "../common/prompts";
 
@@ -18,7 +18,7 @@ export const CI_CHOICES: Choice[] = [
  * Required checks that the chosen system will not report. The update refuses them; setup writes the rest all the same,
  * because the names of a Hydra's jobs are not among its questions.
  */
-export function unreported(project: Project, { ci, protection }: Answers): Result[] {
+export function unreported(project: Project, { ci, protection }: SetupChoices): Result[] {
   const path = "repository.requiredChecks";
   const required = setting(project, path) as string[];
   const workflows = readWorkflows(project.folder);

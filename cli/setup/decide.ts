@@ -1,6 +1,6 @@
-import type { GithubOwner } from "../checks/githubOwner";
+import type { GithubOwner } from "../diagnostics/githubOwner";
 import { failed, type Result } from "../common/result";
-import type { Answers } from "./answers";
+import type { SetupChoices } from "./choices";
 import type { Project } from "../common/project";
 import type { Prompts } from "../common/prompts";
 import { askRest } from "./questions";
@@ -11,11 +11,11 @@ import { UserError } from "../common/userError";
 /** All answers: given ones first, then asked ones or what the files and GitHub say, within GitHub's rules. */
 export async function decide(
   prompts: Prompts | undefined,
-  given: Partial<Answers>,
-  known: Partial<Answers> & Pick<Answers, "owner" | "repository">,
+  given: Partial<SetupChoices>,
+  known: Partial<SetupChoices> & Pick<SetupChoices, "owner" | "repository">,
   github: GithubOwner,
   ui: Ui,
-): Promise<Answers> {
+): Promise<SetupChoices> {
   const protection = given.protection ?? known.protection ?? "branch";
   const { access, reason, problem } = chooseAccess(github, known.access ?? "deploy-key", given.access);
   if (problem !== "") throw new UserError(problem);
@@ -29,7 +29,7 @@ export async function decide(
   const create = all.create ?? github.repository?.exists !== true;
   const visibility = all.visibility ?? (github.repository?.visibility || "private");
   const ci = all.ci ?? "github-actions";
-  const answers = { ...all, create, visibility, protection, access, ci } as Answers;
+  const answers = { ...all, create, visibility, protection, access, ci } as SetupChoices;
   if (protectionRefused(answers, github.plan)) throw new UserError(REFUSED_PROTECTION);
   return answers;
 }
@@ -39,7 +39,7 @@ export async function decide(
  *
  * @param project what the files say, where the stack itself could not be asked what it has
  */
-export function existenceProblems(answers: Answers, github: GithubOwner, project: Project | undefined): Result[] {
+export function existenceProblems(answers: SetupChoices, github: GithubOwner, project: Project | undefined): Result[] {
   const name = `${answers.owner}/${answers.repository}`;
   // Of a stack that was set up before, the repository is there because the stack created it.
   const fresh =

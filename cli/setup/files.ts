@@ -1,6 +1,6 @@
 import path from "node:path";
-import type { Plan } from "../checks/githubUser";
-import { type Answers, newStackSettings, repositoryFields, stackChanges } from "./answers";
+import type { Plan } from "../diagnostics/githubUser";
+import { type SetupChoices, newStackSettings, repositoryFields, stackChanges } from "./choices";
 import { difference } from "../common/difference";
 import { changeGarnixYaml, GARNIX_FILE } from "./garnix";
 import { configurationProblems, type Project, REPOSITORY_FILE } from "../common/project";
@@ -18,7 +18,7 @@ interface Change {
 }
 
 /** Each file that the answers concern, as it is and as it is to be. */
-function changes(project: Project, answers: Answers, plan: Plan, isNew: boolean): Change[] {
+function changes(project: Project, answers: SetupChoices, plan: Plan, isNew: boolean): Change[] {
   const repository = {
     file: REPOSITORY_FILE,
     before: project.repositoryText,
@@ -67,7 +67,7 @@ function garnix(folder: string): Change {
 /** Shows what changes in the files, asks, and writes them. Returns the names of all of them, changed or not. */
 export async function changeFiles(
   project: Project,
-  answers: Answers,
+  answers: SetupChoices,
   plan: Plan,
   isNew: boolean,
   prompts: Prompts | undefined,

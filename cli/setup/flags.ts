@@ -1,6 +1,6 @@
-import { problem, shown } from "../../components/values/errors";
+import { problem, quote } from "../../components/values/errors";
 import type { Line } from "../common/command";
-import { ANSWER_CHECKS, type Answers, parseNetworks } from "./answers";
+import { CHOICE_RULES, type SetupChoices, parseNetworks } from "./choices";
 
 export const HELP = `Sets up a stack: asks, checks what it needs, shows the changes, and writes nix/repository.json and
 Pulumi.<stack>.yaml, and garnix.yaml for garnix. Can be run again at any time.
@@ -51,7 +51,7 @@ export const OPTIONS = {
 
 /** The command line, understood. */
 export interface Flags {
-  answers: Partial<Answers>;
+  answers: Partial<SetupChoices>;
   stack?: string;
   yes: boolean;
   initStack: boolean;
@@ -67,7 +67,7 @@ export function readFlags({ values }: Line<typeof OPTIONS>): Flags {
   if (values.create && values.adopt) problems.push("--create and --adopt: only one of them can be meant.");
 
   const [owner, repository] = ownerAndName(values.owner, values.repository, problems);
-  const answers: Partial<Answers> = {
+  const answers: Partial<SetupChoices> = {
     owner,
     repository,
     create: values.create ? true : values.adopt ? false : undefined,
@@ -79,12 +79,12 @@ export function readFlags({ values }: Line<typeof OPTIONS>): Flags {
     ssh: values.ssh?.flatMap(parseNetworks),
     ci: values.ci,
   };
-  for (const [name, check] of Object.entries(ANSWER_CHECKS)) {
-    const value = answers[name as keyof Answers];
-    if (value !== undefined) problems.push(...check(flagFor(name as keyof Answers), value as never));
+  for (const [name, check] of Object.entries(CHOICE_RULES)) {
+    const value = answers[name as keyof SetupChoices];
+    if (value !== undefined) problems.push(...check(flagFor(name as keyof SetupChoices), value as never));
   }
   if (values.stack !== undefined && !/^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+){0,2}$/.test(values.stack)) {
-    problems.push(problem("--stack", shown(values.stack), "a stack's name such as dev"));
+    problems.push(problem("--stack", quote(values.stack), "a stack's name such as dev"));
   }
   return {
     answers: Object.fromEntries(Object.entries(answers).filter(([, value]) => value !== undefined)),
@@ -98,7 +98,7 @@ export function readFlags({ values }: Line<typeof OPTIONS>): Flags {
   };
 }
 
-export function flagFor(name: keyof Answers): string {
+export function flagFor(name: keyof SetupChoices): string {
   if (name === "create") return "--create or --adopt";
   return name === "instanceType" ? "--instance-type" : `--${name}`;
 }
@@ -107,7 +107,7 @@ function ownerAndName(owner: string | undefined, repository: string | undefined,
   const [first, second, ...rest] = repository?.split("/") ?? [];
   if (second === undefined || rest.length > 0) return [owner, repository];
   if (owner !== undefined && owner !== first) {
-    problems.push(`--owner ${shown(owner)} and --repository ${shown(repository)} name two owners.`);
+    problems.push(`--owner ${quote(owner)} and --repository ${quote(repository)} name two owners.`);
   }
   return [first, second];
 }

@@ -1,15 +1,15 @@
 import { isShortOfMemory } from "../../components/values/instanceType";
-import type { GithubOwner } from "../checks/githubOwner";
-import { ANSWER_CHECKS, type Answers, EVERYONE, parseNetworks } from "./answers";
+import type { GithubOwner } from "../diagnostics/githubOwner";
+import { CHOICE_RULES, type SetupChoices, EVERYONE, parseNetworks } from "./choices";
 import { CI_CHOICES } from "./ci";
 import type { Prompts } from "../common/prompts";
 
 /** Asks for the repository: its owner and name come first, because GitHub is asked about them next. */
 export async function askRepository(
   prompts: Prompts,
-  flags: Partial<Answers>,
-  usual: Partial<Answers>,
-): Promise<Pick<Answers, "owner" | "repository">> {
+  flags: Partial<SetupChoices>,
+  usual: Partial<SetupChoices>,
+): Promise<Pick<SetupChoices, "owner" | "repository">> {
   return {
     owner: flags.owner ?? (await askText(prompts, "GitHub user or organization", "owner", usual.owner)),
     repository: flags.repository ?? (await askText(prompts, "GitHub repository", "repository", usual.repository)),
@@ -19,10 +19,10 @@ export async function askRepository(
 /** Asks for everything else, knowing what GitHub said. */
 export async function askRest(
   prompts: Prompts,
-  flags: Partial<Answers>,
-  usual: Partial<Answers>,
+  flags: Partial<SetupChoices>,
+  usual: Partial<SetupChoices>,
   github: GithubOwner,
-): Promise<Omit<Answers, "owner" | "repository" | "protection" | "access">> {
+): Promise<Omit<SetupChoices, "owner" | "repository" | "protection" | "access">> {
   const create = flags.create ?? usual.create ?? (await askCreate(prompts, github));
   return {
     create,
@@ -35,7 +35,7 @@ export async function askRest(
 }
 
 /** The visibility of an adopted repository is GitHub's to say, and is not managed. */
-function adopted(github: GithubOwner, usual: Partial<Answers>): string {
+function adopted(github: GithubOwner, usual: Partial<SetupChoices>): string {
   return github.repository?.visibility || usual.visibility || "private";
 }
 
@@ -85,7 +85,7 @@ async function askNetworks(prompts: Prompts, usual: string[] | undefined): Promi
   const text = await prompts.text(
     "Networks, separated by commas (203.0.113.0/24, 2001:db8::/32)",
     everyone ? undefined : usual?.join(", "),
-    (typed) => ANSWER_CHECKS.ssh("networks", parseNetworks(typed)),
+    (typed) => CHOICE_RULES.ssh("networks", parseNetworks(typed)),
   );
   return parseNetworks(text);
 }
@@ -100,5 +100,5 @@ function askText(
   name: "owner" | "repository" | "region" | "instanceType",
   usual: string | undefined,
 ): Promise<string> {
-  return prompts.text(question, usual, (answer) => ANSWER_CHECKS[name](question, answer));
+  return prompts.text(question, usual, (answer) => CHOICE_RULES[name](question, answer));
 }

@@ -1,18 +1,18 @@
-import type { GithubOwner } from "../checks/githubOwner";
-import type { Plan } from "../checks/githubUser";
-import type { Answers } from "./answers";
+import type { GithubOwner } from "../diagnostics/githubOwner";
+import type { Plan } from "../diagnostics/githubUser";
+import type { SetupChoices } from "./choices";
 import type { Prompts } from "../common/prompts";
 
 /** Whether GitHub would refuse the protection: of a private repository on a free plan. */
-export function protectionRefused(answers: Pick<Answers, "visibility" | "protection">, plan: Plan): boolean {
+export function protectionRefused(answers: Pick<SetupChoices, "visibility" | "protection">, plan: Plan): boolean {
   return plan === "free" && answers.visibility === "private" && answers.protection !== "off";
 }
 
 /** The ways out of that, with `create` the one that changes the repository. */
 export async function askWayOut(
   prompts: Prompts,
-  answers: Pick<Answers, "create" | "visibility" | "protection">,
-): Promise<Pick<Answers, "visibility" | "protection">> {
+  answers: Pick<SetupChoices, "create" | "visibility" | "protection">,
+): Promise<Pick<SetupChoices, "visibility" | "protection">> {
   const answer = await prompts.choose(
     "On a free plan GitHub cannot protect the branch of a private repository. What is it to be?",
     [

@@ -1,16 +1,16 @@
-import { checkWorkflowBranches, pushTo } from "../checks/branch";
-import { checkExisting, type Planned } from "../checks/existing";
-import { checkGithubOwner, type GithubOwner } from "../checks/githubOwner";
-import { checkGithubUser } from "../checks/githubUser";
+import { checkWorkflowBranches, pushTo } from "../diagnostics/branch";
+import { checkExisting, type Planned } from "../diagnostics/existing";
+import { checkGithubOwner, type GithubOwner } from "../diagnostics/githubOwner";
+import { checkGithubUser } from "../diagnostics/githubUser";
 import { githubClient } from "../common/github";
 import { command, refuse, type Ui, UsageError } from "../common/command";
-import { checkLocal } from "../checks/local";
+import { checkLocal } from "../diagnostics/local";
 import { counted, failed, printed, type Result } from "../common/result";
 import { selectedStack, shortStackName, stackResources } from "../common/stack";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 import { offerOwnRepository } from "../new/offer";
 import { commitAction, type Offer, remoteAction, stackAction } from "./actions";
-import { type Answers, knownAnswers } from "./answers";
+import { type SetupChoices, knownAnswers } from "./choices";
 import { unreported } from "./ci";
 import { decide, existenceProblems } from "./decide";
 import { changeFiles, moveKeysOf } from "./files";
@@ -31,22 +31,22 @@ const ABOUT = {
   undone: "Nothing was written.",
 };
 
-export const setup = command(ABOUT, async (line, around, ui) => {
+export const setup = command(ABOUT, async (line, context, ui) => {
   const flags = readFlags(line);
   if (!flags.yes) refuse(flags.problems);
   if (!flags.yes && ui.prompts === undefined) {
     throw new UsageError("There is no terminal to ask at. Give the answers by flags, with --yes.");
   }
   const prompts = flags.yes ? undefined : ui.prompts;
-  const stripped = await offerOwnRepository(around, { ...ui, prompts });
+  const stripped = await offerOwnRepository(context, { ...ui, prompts });
   if (stripped !== undefined) return stripped;
-  const stack = flags.stack ?? (await chosenStack(around));
-  const project = read(around.folder, stack);
+  const stack = flags.stack ?? (await chosenStack(context));
+  const project = read(context.folder, stack);
   if (flags.moveKeys) {
     await moveKeysOf(project, prompts, ui);
     return WRITTEN;
   }
-  const usual = knownAnswers(project, around.env);
+  const usual = knownAnswers(project, context.env);
   if (prompts === undefined) refuseMissing(flags, usual);
 
   const results: Result[] = [];
@@ -54,9 +54,9 @@ export const setup = command(ABOUT, async (line, around, ui) => {
     results.push(...found);
     if (found.length > 0) ui.say(printed(found));
   };
-  show(await firstChecks(around, project, flags, ui));
-  show(checkWorkflowBranches(around.folder, project.repository.branch));
-  const client = await githubClient(around);
+  show(await firstChecks(context, project, flags, ui));
+  show(checkWorkflowBranches(context.folder, project.repository.branch));
+  const client = await githubClient(context);
   const user = await checkGithubUser(client);
   show(user.results);
 
@@ -66,30 +66,30 @@ export const setup = command(ABOUT, async (line, around, ui) => {
         repository: project.repository.name,
         ...usual,
       })
-    : ({ ...usual, ...flags.answers } as Answers);
+    : ({ ...usual, ...flags.answers } as SetupChoices);
   const github = await checkGithubOwner(client, user, names.owner, names.repository);
   show(github.results);
 
   const answers = await decide(prompts, flags.answers, { ...usual, ...names }, github, ui);
-  const has = await stackResources(around, stack);
+  const has = await stackResources(context, stack);
   show(existenceProblems(answers, github, has === undefined ? project : undefined));
   const isNew = has === undefined ? project.repository.owner === "" : has.length === 0;
   show(await checkExisting(client, planned(answers, github, project, stack, has)));
 
   const files = await changeFiles(project, answers, github.plan, isNew, prompts, ui);
   const asked = { ...ui, prompts };
-  results.push(...(await offer("--init-stack", await stackAction(around, stack), flags.initStack, asked)));
-  results.push(...(await offer("--add-remote", await remoteAction(around, answers), flags.addRemote, asked)));
-  results.push(...(await offer("--commit", await commitAction(around, files), flags.commit, asked)));
+  results.push(...(await offer("--init-stack", await stackAction(context, stack), flags.initStack, asked)));
+  results.push(...(await offer("--add-remote", await remoteAction(context, answers), flags.addRemote, asked)));
+  results.push(...(await offer("--commit", await commitAction(context, files), flags.commit, asked)));
 
   // With the closing lines and not here: they say what the first update needs.
   results.push(...unreported(project, answers));
-  return farewell(results, answers, await pushTo(around, project.repository.branch), ui);
+  return farewell(results, answers, await pushTo(context, project.repository.branch), ui);
 });
 
 /** The files of another stack than the one that is selected must not be written because the CLI could not tell. */
-async function chosenStack(around: Surroundings): Promise<string> {
-  const { name, doubt } = await selectedStack(around);
+async function chosenStack(context: Context): Promise<string> {
+  const { name, doubt } = await selectedStack(context);
   if (doubt === "") return name;
   throw new UserError(
     `Which stack is selected cannot be told: ${doubt}\nRun this again, or name the stack: npm run setup -- --stack ${name}`,
@@ -97,7 +97,7 @@ async function chosenStack(around: Surroundings): Promise<string> {
 }
 
 function planned(
-  { owner, repository: name, create, protection }: Answers,
+  { owner, repository: name, create, protection }: SetupChoices,
   github: GithubOwner,
   project: Project,
   stack: string,
@@ -116,7 +116,7 @@ function read(folder: string, stack: string): Project {
 }
 
 /** Without prompts: every wrong and every missing flag in one message. */
-function refuseMissing(flags: Flags, usual: Partial<Answers>): void {
+function refuseMissing(flags: Flags, usual: Partial<SetupChoices>): void {
   const given = { ...usual, ...flags.answers };
   const needed = ["owner", "repository", "visibility", "region", "instanceType", "ssh"] as const;
   // The visibility of an adopted repository is not asked for.
@@ -130,12 +130,12 @@ function refuseMissing(flags: Flags, usual: Partial<Answers>): void {
   refuse(problems);
 }
 
-async function firstChecks(around: Surroundings, project: Project, flags: Flags, ui: Ui): Promise<Result[]> {
+async function firstChecks(context: Context, project: Project, flags: Flags, ui: Ui): Promise<Result[]> {
   ui.say(`Checking what stack ${project.stack} needs …`);
   const text = (key: string) => project.settings[key] as string | undefined;
-  return checkLocal(around, {
+  return checkLocal(context, {
     branch: project.repository.branch,
-    region: flags.answers.region ?? text("aws:region") ?? around.env["AWS_REGION"] ?? "us-east-1",
+    region: flags.answers.region ?? text("aws:region") ?? context.env["AWS_REGION"] ?? "us-east-1",
     profile: text("aws:profile") ?? "",
   });
 }
@@ -158,7 +158,7 @@ const TOKEN_STEPS = [
   "npx pulumi up",
 ];
 
-function farewell(results: Result[], answers: Answers, push: string, ui: Ui): number {
+function farewell(results: Result[], answers: SetupChoices, push: string, ui: Ui): number {
   const bad = results.filter(({ outcome }) => outcome === "failed");
   ui.say(`\n${counted(results)}`);
   if (bad.length > 0) {

@@ -3,7 +3,7 @@
 // compared, and becomes part of commands that they are advised to run. So every answer has a form, and one of another
 // form is refused whole.
 import { DeploymentError } from "./errors.mjs";
-import { shortened, visible } from "./text.mjs";
+import { shortened, escapeInvisible } from "./text.mjs";
 
 /** More than the differences between two systems take. */
 export const MOST_ANSWERED = 2 ** 20;
@@ -65,7 +65,7 @@ const FORMS = {
   repository: WORDS,
 };
 
-/** Answers that may come more than once. */
+/** MachineReport that may come more than once. */
 const LISTS = ["failed-unit", "known-failed-unit", "change"];
 
 /**
@@ -101,13 +101,13 @@ export class StrangeAnswer extends DeploymentError {
  * @param {string} stdout
  */
 export function readAnswers(call, stdout) {
-  const answers = new Answers(stdout);
+  const answers = new MachineReport(stdout);
   answers.lines = answers.lines.filter(({ name }) => Object.hasOwn(FORMS, name));
   if (answers.lines.length > MOST_LINES) throw new StrangeAnswer(`it has more than ${MOST_LINES} lines.`);
   const seen = new Set();
   for (const { name, value } of answers.lines) {
     if (value.length > LONGEST || !FORMS[name]?.test(value)) {
-      throw new StrangeAnswer(`"${name}" is ${JSON.stringify(visible(shortened(value, 200)))}.`);
+      throw new StrangeAnswer(`"${name}" is ${JSON.stringify(escapeInvisible(shortened(value, 200)))}.`);
     }
     if (seen.has(name) && !LISTS.includes(name)) throw new StrangeAnswer(`it says "${name}" twice.`);
     seen.add(name);
@@ -120,7 +120,7 @@ export function readAnswers(call, stdout) {
 }
 
 /** What a script on the machine answered. */
-export class Answers {
+export class MachineReport {
   /** @param {string} stdout */
   constructor(stdout) {
     this.lines = stdout

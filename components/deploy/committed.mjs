@@ -9,7 +9,7 @@ import { asksForSubmodules, chosenRevision, optionsOf, rootOf } from "./flake.mj
 import { git, gitList, revisionOf } from "./git.mjs";
 import { evaluateNow } from "./nix.mjs";
 import { tarballTree } from "./tarball.mjs";
-import { visible } from "./text.mjs";
+import { escapeInvisible } from "./text.mjs";
 import { committedTree, FOLDER, folderTree, namedTree } from "./trees.mjs";
 
 /** @typedef {import("./flake.mjs").FlakeReference & { folder: string }} LocalFlake */
@@ -133,7 +133,7 @@ async function refusal(names, { evaluated, committed, fetched, place }, processe
       ? tarballDifference(fetched.get(name), words.attributes.get(name))
       : difference(name, evaluated.get(name), committed.get(name), words);
     if (remedy !== undefined) advice.add(remedy);
-    return visible(text.replace("FILE", Buffer.from(`${place.prefix}${name}`, "latin1").toString("utf8")));
+    return escapeInvisible(text.replace("FILE", Buffer.from(`${place.prefix}${name}`, "latin1").toString("utf8")));
   });
   const rest = names.length > shown.length ? [`and ${names.length - shown.length} more`] : [];
   return new DeploymentError(
@@ -285,7 +285,7 @@ async function refusePointers({ folder, root, prefix, treeId }, tree, processes)
   throw new DeploymentError(
     `The flake's folder ${folder} holds pointers of Git LFS, and it cannot be told what the machine gets for them.`,
     {
-      details: names.slice(0, SHOWN_DIFFERENCES).map(text).map(visible).join("\n"),
+      details: names.slice(0, SHOWN_DIFFERENCES).map(text).map(escapeInvisible).join("\n"),
       advice: [
         "A machine that reads with a token takes GitHub's tarball: with the repository's setting \"Include Git LFS objects in archives\" it holds their contents.",
         "Keep such files out of the flake's folder, let the machine read with a deploy key, or set allowDirty.",
@@ -308,7 +308,7 @@ async function refuseSubmodules(flake, { folder, root, commit }, processes) {
   throw new DeploymentError(`The flake in ${folder} asks for submodules, which the machine does not get.`, {
     details: names
       .slice(0, SHOWN_DIFFERENCES)
-      .map((name) => visible(Buffer.from(name, "latin1").toString("utf8")))
+      .map((name) => escapeInvisible(Buffer.from(name, "latin1").toString("utf8")))
       .join("\n"),
     advice: [
       "A machine that reads with a token takes GitHub's tarball, which has empty folders in their place.",

@@ -17,10 +17,10 @@ import { readSettings } from "./settings.mjs";
 import { checkSources, closedInputWarnings, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
 import { writeSshFiles } from "./ssh.mjs";
 import { armGuard, confirmSwitch, refuseRefusedToken, switchSystem } from "./switch.mjs";
-import { harmless } from "./text.mjs";
+import { sanitizeLines } from "./text.mjs";
 import { waitForMachine } from "./wait.mjs";
 
-/** @typedef {import("./machine.mjs").Answers} Answers */
+/** @typedef {import("./machine.mjs").MachineReport} MachineReport */
 /** @typedef {Awaited<ReturnType<typeof prepare>>} Deployment */
 
 /**
@@ -95,7 +95,7 @@ async function deploy(deployment) {
 
 /**
  * The system that is wanted, if the machine has it already and is at rest.
- * @param {Answers} seen
+ * @param {MachineReport} seen
  * @param {string | undefined} wanted its path, when this computer can tell
  * @param {string} derivation
  */
@@ -112,7 +112,7 @@ function presentSystem(seen, wanted, derivation) {
 
 /**
  * Whether a system runs and is what the machine starts with.
- * @param {Answers} seen
+ * @param {MachineReport} seen
  * @param {string} system
  */
 function runs(seen, system) {
@@ -149,7 +149,7 @@ async function changedPackages({ machine }, before, after) {
 /**
  * @param {Deployment} deployment
  * @param {string} systemPath
- * @param {Answers} seen
+ * @param {MachineReport} seen
  */
 function unchanged(deployment, systemPath, seen) {
   deployment.log.progress(`done: the machine already runs ${systemPath}`);
@@ -256,7 +256,7 @@ async function main() {
       await cleanUp(deployment);
     }
     const log = deployment?.log.path;
-    process.stderr.write(`${deployment?.log.shown(text) ?? harmless(text)}\n${log ? `Full log: ${log}\n` : ""}`);
+    process.stderr.write(`${deployment?.log.shown(text) ?? sanitizeLines(text)}\n${log ? `Full log: ${log}\n` : ""}`);
     deployment?.log.write(text);
     process.exitCode = exitCodeOf(error);
   }

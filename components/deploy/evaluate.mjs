@@ -7,9 +7,9 @@ import { parseFlakeReference } from "./flake.mjs";
 import { evaluate, hashOnly } from "./nix.mjs";
 import { plainEnvironment, Processes } from "./process.mjs";
 import rules from "./rules.cjs";
-import { harmless } from "./text.mjs";
+import { sanitizeLines } from "./text.mjs";
 
-const { DEFAULTS, RULES, shown } = rules;
+const { DEFAULTS, RULES, quote } = rules;
 
 /** @param {NodeJS.ProcessEnv} env */
 function readSettings(env) {
@@ -21,11 +21,11 @@ function readSettings(env) {
   const silence = RULES.silentSeconds(silentSeconds);
   const problems = [
     refusal === undefined ||
-      `EVALUATE_FLAKE: got ${shown(reference)}; allowed: ${refusal.allowed}. ${refusal.remedy ?? ""}`.trim(),
+      `EVALUATE_FLAKE: got ${quote(reference)}; allowed: ${refusal.allowed}. ${refusal.remedy ?? ""}`.trim(),
     ["nix", "hash"].includes(mode) || `EVALUATE_MODE: got ${JSON.stringify(mode)}; allowed: "nix", "hash".`,
     ["true", "false"].includes(cache) || `EVALUATE_CACHE: got ${JSON.stringify(cache)}; allowed: "true", "false".`,
     silence === undefined ||
-      `EVALUATE_SILENT_SECONDS: got ${shown(env.EVALUATE_SILENT_SECONDS)}; allowed: ${silence.allowed}.`,
+      `EVALUATE_SILENT_SECONDS: got ${quote(env.EVALUATE_SILENT_SECONDS)}; allowed: ${silence.allowed}.`,
   ].filter((problem) => problem !== true);
   if (problems.length > 0)
     throw new DeploymentError("The evaluation has problems:", { details: problems.join("\n"), exitCode: 2 });
@@ -44,6 +44,6 @@ try {
   process.stdout.write(`${result}\n`);
 } catch (error) {
   // Nix repeats what a flake says, and a flake may say anything.
-  process.stderr.write(`${harmless(error instanceof DeploymentError ? error.text() : String(error))}\n`);
+  process.stderr.write(`${sanitizeLines(error instanceof DeploymentError ? error.text() : String(error))}\n`);
   process.exitCode = error instanceof DeploymentError ? error.exitCode : 1;
 }

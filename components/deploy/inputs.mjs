@@ -4,7 +4,7 @@
 import { gitEnvironment } from "./git.mjs";
 import { readLock } from "./lock.mjs";
 import { githubRepository } from "./revision.mjs";
-import { visible } from "./text.mjs";
+import { escapeInvisible } from "./text.mjs";
 
 /** @typedef {import("./lock.mjs").Source} Source */
 /** @typedef {{ repository: string, access: string }} Machine `repository`: "owner/name" that the machine reads */
@@ -54,7 +54,7 @@ export async function closedInputs(folder, machine, processes) {
  * @param {string} why
  */
 function worded(name, source, why) {
-  return `the machine may not read the input ${visible(JSON.stringify(name))}, ${visible(addressOf(source))}: ${why}`;
+  return `the machine may not read the input ${escapeInvisible(JSON.stringify(name))}, ${escapeInvisible(addressOf(source))}: ${why}`;
 }
 
 /**

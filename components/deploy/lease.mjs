@@ -4,7 +4,7 @@ import { isUnderstood } from "./protocol.mjs";
 import { holderOf, isDead } from "./machine.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
-/** @typedef {import("./machine.mjs").Answers} Answers */
+/** @typedef {import("./machine.mjs").MachineReport} MachineReport */
 
 const PAUSE_SECONDS = 2;
 
@@ -13,7 +13,7 @@ const PAUSE_SECONDS = 2;
  * that was killed.
  * @param {Deployment} deployment
  * @param {string | undefined} wanted the system to install, when it is known already
- * @returns {Promise<Answers>} the machine as it is then
+ * @returns {Promise<MachineReport>} the machine as it is then
  */
 export async function takeLease(deployment, wanted) {
   const { settings, processes, machine, log } = deployment;
@@ -50,7 +50,7 @@ export async function takeLease(deployment, wanted) {
 
 /**
  * What there is to wait for, now that the lease is ours. Undefined: nothing.
- * @param {Answers} answers
+ * @param {MachineReport} answers
  * @param {Deployment} deployment
  * @param {string | undefined} wanted
  */

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { makeOwnFolder } from "./ownFiles.mjs";
-import { harmless, inSeconds, oldAndNew, shortened, shortenedLines, withoutSecrets } from "./text.mjs";
+import { sanitizeLines, inSeconds, oldAndNew, shortened, shortenedLines, withoutSecrets } from "./text.mjs";
 
 const KEPT_LOGS = 20;
 const SHOWN_PACKAGES = 10;
@@ -72,7 +72,7 @@ export class Log {
    */
   shown(text) {
     const lines = this.scrub(text).split("\n");
-    return harmless(lines.map((line) => shortened(line, MOST_IN_A_LINE)).join("\n"));
+    return sanitizeLines(lines.map((line) => shortened(line, MOST_IN_A_LINE)).join("\n"));
   }
 
   /**

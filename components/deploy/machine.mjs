@@ -2,14 +2,14 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
-import { Answers, MOST_ANSWERED, readAnswers, StrangeAnswer } from "./answers.mjs";
+import { MachineReport, MOST_ANSWERED, readAnswers, StrangeAnswer } from "./answers.mjs";
 import { DeploymentError, OutputTooLong } from "./errors.mjs";
 import { hostName, isRunning } from "./privateFolder.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
 import { shortened } from "./text.mjs";
 import { endedBy } from "./trouble.mjs";
 
-export { Answers };
+export { MachineReport };
 
 /** How long the lease lasts when nobody renews it, and how often it is renewed. */
 const LEASE_SECONDS = 90;
@@ -263,7 +263,7 @@ export function holderOf(lease) {
   return lease.split(" ").slice(2).join(" ");
 }
 
-/** @param {Answers} answers */
+/** @param {MachineReport} answers */
 export function leaseLost(answers) {
   const holder = holderOf(answers.get("lost"));
   return new DeploymentError(

@@ -13,7 +13,7 @@ export function isUnderstood(version) {
 
 /**
  * A machine that means more than this program knows could take its lease for none, or its guard.
- * @param {import("./machine.mjs").Answers} seen
+ * @param {import("./machine.mjs").MachineReport} seen
  */
 export function refuseNewerMachine(seen) {
   const version = seen.get("protocol");

@@ -3,7 +3,7 @@
  * Which revision a branch is at: the one place for the deployment program and the commands. The machine has the same rules
  * in nix/upgrade/repository.sh; the table test/revisions.json is run through both.
  */
-import { visible } from "./text.mjs";
+import { escapeInvisible } from "./text.mjs";
 
 /** @typedef {{ revision: string } | { missing: true } | { problem: string }} BranchAnswer */
 
@@ -63,7 +63,7 @@ function checked(hash, ref) {
 
 /** @param {unknown} value */
 function quoted(value) {
-  return visible(JSON.stringify(value) ?? "nothing").slice(0, 100);
+  return escapeInvisible(JSON.stringify(value) ?? "nothing").slice(0, 100);
 }
 
 /**

@@ -24,7 +24,7 @@ const OBEYED = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/g;
  * @param {unknown} value
  * @returns {string}
  */
-function shown(value) {
+function quote(value) {
   const text = (json(value) ?? "undefined").replaceAll(
     OBEYED,
     (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -94,9 +94,11 @@ const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 /** @type {Rule} */
 function host(value) {
-  const name = typeof value === "string" && HOST_NAME.test(value);
-  // A zone ("%eth0") means another interface on every computer.
-  return name || (isIP(value) !== 0 && !value.includes("%")) ? undefined : { allowed: "a DNS name or an IP address" };
+  const isHost =
+    typeof value === "string" &&
+    // A zone ("%eth0") means another interface on every computer.
+    (HOST_NAME.test(value) || (isIP(value) !== 0 && !value.includes("%")));
+  return isHost ? undefined : { allowed: "a DNS name or an IP address" };
 }
 
 /** @type {Rule} */
@@ -125,13 +127,13 @@ function flake(value) {
   const refused = (remedy) => ({ allowed, remedy });
   if (typeof value !== "string" || value === "") return refused("It is empty.");
   const [reference = "", attribute, ...more] = value.split("#");
-  if (attribute === undefined) return refused(`The attribute is missing: write ${shown(`${value}#default`)}.`);
+  if (attribute === undefined) return refused(`The attribute is missing: write ${quote(`${value}#default`)}.`);
   if (more.length > 0) return refused("It has more than one #.");
   if (attribute === "") return refused('The attribute after the # is empty: write "#default".');
   if (reference === "") return refused('The flake is missing before the #: write "path:./nix#…".');
   if (reference.startsWith("-")) return refused("It starts with -, which would be taken for an option.");
   const illegal = /[^A-Za-z0-9._~:/?=&%+@,-]/u.exec(reference)?.[0] ?? /[^A-Za-z0-9._-]/u.exec(attribute)?.[0];
-  if (illegal !== undefined) return refused(`The character ${shown(illegal)} is not allowed in it.`);
+  if (illegal !== undefined) return refused(`The character ${quote(illegal)} is not allowed in it.`);
   if (!/^[A-Za-z_]/.test(attribute)) return refused("The attribute must start with a letter or _.");
   return undefined;
 }
@@ -221,4 +223,4 @@ const RULES = {
   repository: matching(/^[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+$/, '"owner/name" of a repository'),
 };
 
-module.exports = { DEFAULTS, RULES, shown };
+module.exports = { DEFAULTS, RULES, quote };

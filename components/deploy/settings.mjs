@@ -4,7 +4,7 @@ import { parseFlakeReference } from "./flake.mjs";
 import { publicKeyOf } from "./publicKey.mjs";
 import rules from "./rules.cjs";
 
-const { DEFAULTS, RULES, shown } = rules;
+const { DEFAULTS, RULES, quote } = rules;
 
 /**
  * What a deployment is told.
@@ -30,7 +30,7 @@ export function readSettings(env) {
    */
   const checked = (name, value, rule) => {
     const refusal = rule(value);
-    if (refusal !== undefined) problem(name, value === undefined ? "nothing" : shown(value), refusal);
+    if (refusal !== undefined) problem(name, value === undefined ? "nothing" : quote(value), refusal);
     return value;
   };
   /** @param {string} name @param {import("./rules.cjs").Rule} rule @param {string} [otherwise] */
@@ -47,7 +47,7 @@ export function readSettings(env) {
   /** @param {string} name @param {boolean} otherwise */
   const flag = (name, otherwise) => {
     const value = env[name] || String(otherwise);
-    if (value !== "true" && value !== "false") problem(name, shown(value), { allowed: '"true" or "false"' });
+    if (value !== "true" && value !== "false") problem(name, quote(value), { allowed: '"true" or "false"' });
     return value === "true";
   };
 
@@ -107,12 +107,12 @@ function extraArguments(json, problem) {
     // Reported below.
   }
   if (!Array.isArray(value)) {
-    problem(name, shown(json), { allowed: "a JSON list of texts" });
+    problem(name, quote(json), { allowed: "a JSON list of texts" });
     return [];
   }
   for (const word of value) {
     const refusal = RULES.extraArgument(word);
-    if (refusal !== undefined) problem(name, shown(word), refusal);
+    if (refusal !== undefined) problem(name, quote(word), refusal);
   }
   return value;
 }

@@ -81,7 +81,7 @@ function checkRepository(folder, wanted) {
  * itself, would stay where it is, and the update would take its deploy key away. A first system may come without one,
  * because secrets can be encrypted for a machine only when its key is there.
  * @param {Pick<Deployment, "settings">} deployment
- * @param {import("./machine.mjs").Answers} seen
+ * @param {import("./machine.mjs").MachineReport} seen
  */
 export function refuseWithoutToken({ settings }, seen) {
   const { folder } = settings.flake;

@@ -8,7 +8,7 @@ import { lastWords, sshTrouble } from "./ssh.mjs";
 import { endedBy } from "./trouble.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
-/** @typedef {import("./machine.mjs").Answers} Answers */
+/** @typedef {import("./machine.mjs").MachineReport} MachineReport */
 /** @typedef {import("./process.mjs").Result} Result */
 
 const ATTEMPTS = 3;
@@ -113,7 +113,7 @@ export async function confirmSwitch(deployment, { system, previous, rebuild, aga
 }
 
 /**
- * @param {Answers} answers
+ * @param {MachineReport} answers
  * @param {number} exitCode of switch-to-configuration: 0, or 4 when something failed in the activation
  * @param {Result} rebuild
  * @returns {Confirmed}
@@ -137,7 +137,7 @@ function complaints({ stdout, stderr }) {
 /**
  * The switch was good, but what runs is not what was built.
  * @param {Deployment} deployment
- * @param {Answers} answers
+ * @param {MachineReport} answers
  * @param {string} system
  */
 async function refuseOther({ machine }, answers, system) {
@@ -189,7 +189,7 @@ function refusalOf(answer) {
 /**
  * The guard was never told of a switch, and yet the machine runs something else.
  * @param {Deployment} deployment
- * @param {Answers} answers
+ * @param {MachineReport} answers
  * @param {string} previous
  */
 async function refuseUnguarded({ machine }, answers, previous) {
@@ -213,7 +213,7 @@ function neverBegan(rebuild) {
 }
 
 /**
- * @param {Answers} answers
+ * @param {MachineReport} answers
  * @param {{ previous: string, system: string, rebuild: Result, settings: Deployment["settings"] }} known
  */
 export function rolledBack(answers, { previous, system, rebuild, settings }) {

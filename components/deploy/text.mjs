@@ -42,7 +42,7 @@ const SHORT_ESCAPES = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
  * Shows invisible characters as escapes. The result is one line.
  * @param {string} text
  */
-export function visible(text) {
+export function escapeInvisible(text) {
   // Nearly every text is plain ASCII, and thousands of them are in one report.
   if (/^[ -~]*$/.test(text)) return text;
   return text.replace(
@@ -55,10 +55,10 @@ export function visible(text) {
  * Lines that another program wrote, without what would move the cursor, colour the terminal or hide a part of them.
  * @param {string} text
  */
-export function harmless(text) {
+export function sanitizeLines(text) {
   return withoutColours(text)
     .split(/\r?\n/)
-    .map((line) => visible(line.replaceAll("\t", "  ")))
+    .map((line) => escapeInvisible(line.replaceAll("\t", "  ")))
     .join("\n");
 }
 

@@ -3,7 +3,7 @@
  * What went wrong with git or ssh, from how the program ended and what it said: the one place for the deployment program and
  * the commands. The machine has the same rules in nix/upgrade/trouble.sh; the table test/trouble/git.json is run through both.
  */
-import { shortened, visible, withoutSecrets } from "./text.mjs";
+import { shortened, escapeInvisible, withoutSecrets } from "./text.mjs";
 
 /**
  * @typedef {"timeout" | "missing" | "killed" | "disk" | "ownership" | "host-key" | "identity" | "rate-limit" | "sso" |
@@ -161,5 +161,5 @@ export function cause(stderr, pattern) {
     lines.find((one) => /^(?:ERROR|fatal|error|remote|ssh|kex_exchange_identification)\b/.test(one)) ??
     lines.at(-1) ??
     "";
-  return shortened(visible(withoutSecrets(line.replace(/\s+/g, " ").trim())), 300);
+  return shortened(escapeInvisible(withoutSecrets(line.replace(/\s+/g, " ").trim())), 300);
 }

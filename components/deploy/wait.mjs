@@ -6,7 +6,7 @@ import { samePublicKey } from "./publicKey.mjs";
 import { shortened } from "./text.mjs";
 
 /** @typedef {import("./deploy.mjs").Deployment} Deployment */
-/** @typedef {import("./machine.mjs").Answers} Answers */
+/** @typedef {import("./machine.mjs").MachineReport} MachineReport */
 
 /**
  * Why a machine is not ready: what it is, in a sentence, how to look, and after how many seconds of it alone there is
@@ -19,7 +19,7 @@ const PAUSE_SECONDS = 2;
 /**
  * Waits until the machine answers under its pinned host key and has its own key; what it then says of itself.
  * @param {Pick<Deployment, "settings" | "processes" | "machine" | "log">} deployment
- * @returns {Promise<Answers>}
+ * @returns {Promise<MachineReport>}
  */
 export async function waitForMachine({ settings, processes, machine, log }) {
   const started = Date.now();
@@ -50,7 +50,7 @@ export async function waitForMachine({ settings, processes, machine, log }) {
 /**
  * @param {Deployment["settings"]} settings
  * @param {Deployment["machine"]} machine
- * @returns {Promise<{ answers: Answers } | NotReady>}
+ * @returns {Promise<{ answers: MachineReport } | NotReady>}
  */
 async function look(settings, machine) {
   try {
@@ -66,7 +66,7 @@ async function look(settings, machine) {
 }
 
 /**
- * @param {Answers} answers
+ * @param {MachineReport} answers
  * @param {Deployment["settings"]} settings
  * @returns {NotReady | undefined}
  */

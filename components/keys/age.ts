@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { bech32 } from "@scure/base";
 import * as sshpk from "sshpk";
-import { type Check, problem, shown } from "../values/errors";
+import { type ValueRule, problem, quote } from "../values/errors";
 
 /**
  * The age recipient (`age1…`) of an OpenSSH ed25519 public key, as ssh-to-age computes it: the key's Montgomery form in
@@ -38,11 +38,11 @@ export function recipientOfIdentity(identity: string): string {
 }
 
 /** An age recipient of the kind that a machine opens with its SSH key. */
-export const x25519Recipient: Check<string> = (property, value) => {
+export const x25519Recipient: ValueRule<string> = (property, value) => {
   if (bytesOf("age", value) !== undefined) return [];
   const allowed = 'an age recipient, "age1…" with 62 characters';
-  if (!value.startsWith("ssh-")) return [problem(property, shown(value), allowed)];
-  return [problem(property, shown(value), allowed, `sops-nix does not open "ssh-…" recipients.${converted(value)}`)];
+  if (!value.startsWith("ssh-")) return [problem(property, quote(value), allowed)];
+  return [problem(property, quote(value), allowed, `sops-nix does not open "ssh-…" recipients.${converted(value)}`)];
 };
 
 function converted(publicKeyOpenssh: string): string {

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { ageRecipient } from "./age";
-import { type Check, problem, shown } from "../values/errors";
+import { type ValueRule, problem, quote } from "../values/errors";
 import { publicKeyOf } from "./openssh";
 
 /** The keys of a list of versions: the first is in use, a second one is kept beside it during a rotation. */
@@ -15,7 +15,7 @@ export interface KeyVersions {
 }
 
 /** More than two at once would leave an old key valid that nobody thinks of any more. */
-export const keyVersionNumbers: Check<number[]> = (property, value) => {
+export const keyVersionNumbers: ValueRule<number[]> = (property, value) => {
   const fits =
     Array.isArray(value) &&
     (value.length === 1 || value.length === 2) &&
@@ -25,7 +25,7 @@ export const keyVersionNumbers: Check<number[]> = (property, value) => {
   return [
     problem(
       property,
-      shown(value),
+      quote(value),
       "one or two different whole numbers from 1, the one in use first, such as [1] or [1, 2]",
       "`npm run secrets -- rotate` says which comes next.",
     ),

@@ -1,9 +1,9 @@
-import { matching } from "../values/checks";
-import type { Check } from "../values/errors";
+import { matching } from "../values/rules";
+import type { ValueRule } from "../values/errors";
 import { ed25519Parts } from "./openssh";
 
 /** The name in a signing key; Nix compares it as a text, and by custom it ends in a number that a new key raises. */
-export const signingKeyName: Check<string> = matching(
+export const signingKeyName: ValueRule<string> = matching(
   /^[A-Za-z0-9._-]{1,100}$/,
   'a key name such as "cache.example.com-1": letters, digits, dots, hyphens and underscores',
 );

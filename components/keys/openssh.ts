@@ -1,10 +1,10 @@
 import * as sshpk from "sshpk";
-import { type Check, problem } from "../values/errors";
+import { type ValueRule, problem } from "../values/errors";
 
 const ALLOWED = "an ed25519 private key in OpenSSH format without a passphrase, with Unix line ends";
 
 /** An ed25519 private key in OpenSSH format. The value never appears in the message. */
-export const ed25519PrivateKey: Check<string> = (property, value) => {
+export const ed25519PrivateKey: ValueRule<string> = (property, value) => {
   if (typeof value !== "string" || value.trim() === "") return [problem(property, "an empty text", ALLOWED)];
   // bash on the machine would carry the carriage return into the key file, and sshd would refuse it.
   if (value.includes("\r")) return [problem(property, "a key with carriage returns (CRLF)", ALLOWED)];

@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { type Check, problem, shown } from "./errors";
+import { type ValueRule, problem, quote } from "./errors";
 
 type Family = "ipv4" | "ipv6";
 
@@ -15,9 +15,9 @@ const ONE_ADDRESS: Record<Family, number> = { ipv4: 32, ipv6: 128 };
  * 10.0.0.1/8 to 10.0.0.0/8), IPv6 in its short form. Another spelling would differ from AWS's for ever, and two
  * spellings would be two resources for one rule.
  */
-export function cidrOf(family: Family): Check<string> {
+export function cidrOf(family: Family): ValueRule<string> {
   return (property, value) => {
-    const refused = (remedy?: string) => [problem(property, shown(value), EXAMPLES[family], remedy)];
+    const refused = (remedy?: string) => [problem(property, quote(value), EXAMPLES[family], remedy)];
     const parser = family === "ipv4" ? ipaddr.IPv4 : ipaddr.IPv6;
     const other = family === "ipv4" ? ipaddr.IPv6 : ipaddr.IPv4;
     if (typeof value !== "string") return refused();
@@ -27,10 +27,10 @@ export function cidrOf(family: Family): Check<string> {
     // Four decimal parts: the library also takes the octal and one-number forms, which other programs read otherwise.
     const isAddress = family === "ipv4" ? ipaddr.IPv4.isValidFourPartDecimal(address) : ipaddr.IPv6.isValid(address);
     if (!isAddress || rest.length > 0) return refused();
-    if (prefix === undefined) return refused(`For one address write ${shown(`${address}/${ONE_ADDRESS[family]}`)}.`);
+    if (prefix === undefined) return refused(`For one address write ${quote(`${address}/${ONE_ADDRESS[family]}`)}.`);
     if (!/^(0|[1-9]\d*)$/.test(prefix) || !parser.isValidCIDR(value)) return refused();
     const network = `${parser.networkAddressFromCIDR(value).toString()}/${prefix}`;
-    return network === value ? [] : refused(`The network of this address is ${shown(network)}.`);
+    return network === value ? [] : refused(`The network of this address is ${quote(network)}.`);
   };
 }
 

@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import { shown } from "../deploy/rules.cjs";
+import { quote } from "../deploy/rules.cjs";
 
-export { shown };
+export { quote };
 
 /** Returns one text per problem of a value: what is wrong, the value, what is allowed, what to do. Empty: no problem. */
-export type Check<T> = (property: string, value: T) => string[];
+export type ValueRule<T> = (property: string, value: T) => string[];
 
 /** One problem in the form that all messages share. */
 export function problem(property: string, got: string, allowed: string, remedy?: string): string {
@@ -23,7 +23,7 @@ export function problemList(subject: string, problems: string[]): string {
  * Plain values are checked when `input` is called and reported together by `refuseProblems`. A value that is an
  * output can only be checked once it is known; then it fails before the resource that uses it is created.
  */
-export class ArgumentChecks {
+export class ArgumentRules {
   constructor(
     private readonly component: pulumi.ComponentResource | undefined,
     private readonly subject: string,
@@ -35,12 +35,12 @@ export class ArgumentChecks {
    * For a composite that checks the arguments of a part before it makes its first one: problems are among its own, and
    * outputs are left to the part, or each would fail twice.
    */
-  of(part: string): ArgumentChecks {
-    return new ArgumentChecks(this.component, this.subject, part, this.problems);
+  of(part: string): ArgumentRules {
+    return new ArgumentRules(this.component, this.subject, part, this.problems);
   }
 
   /** Checks a value now, or when it becomes known; returns what resources are to use in its place. */
-  input<T>(property: string, value: pulumi.Input<T>, check: Check<T>): pulumi.Input<T> {
+  input<T>(property: string, value: pulumi.Input<T>, check: ValueRule<T>): pulumi.Input<T> {
     if (isPlain(value)) return this.plain(property, value, check);
     if (this.part !== undefined) return value;
     const output = pulumi.output(value) as pulumi.Output<T>;
@@ -52,17 +52,17 @@ export class ArgumentChecks {
   }
 
   /** Checks a value now if it is plain; an output is left to the part of a composite that uses it. */
-  ifPlain<T>(property: string, value: pulumi.Input<T>, check: Check<T>): void {
+  ifPlain<T>(property: string, value: pulumi.Input<T>, check: ValueRule<T>): void {
     if (isPlain(value)) this.plain(property, value, check);
   }
 
   /** Checks each element of a list, like `input` */
-  inputs<T>(property: string, values: pulumi.Input<T>[], check: Check<T>): pulumi.Input<T>[] {
+  inputs<T>(property: string, values: pulumi.Input<T>[], check: ValueRule<T>): pulumi.Input<T>[] {
     return values.map((value, index) => this.input(`${property}[${index}]`, value, check));
   }
 
   /** Checks a value that must be plain, because it decides which resources exist. */
-  plain<T>(property: string, value: T, check: Check<T>): T {
+  plain<T>(property: string, value: T, check: ValueRule<T>): T {
     this.problems.push(...check(this.part === undefined ? property : `${this.part}.${property}`, value));
     return value;
   }

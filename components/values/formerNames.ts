@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ArgumentChecks } from "./errors";
+import type { ArgumentRules } from "./errors";
 
 /** Names that arguments had in the last version, and the ones that they have now. */
 export type FormerNames = Record<string, string>;
 
 /** Arguments under their names of today. An old name is understood for one version; both at once are refused. */
-export function underNewNames<T extends object>(checks: ArgumentChecks, args: T, names: FormerNames): T {
+export function underNewNames<T extends object>(checks: ArgumentRules, args: T, names: FormerNames): T {
   const given = args as Record<string, unknown>;
   const renamed = Object.entries(given).map(([name, value]) => {
     const now = names[name];

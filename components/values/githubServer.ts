@@ -1,4 +1,4 @@
-import { problem, shown } from "./errors";
+import { problem, quote } from "./errors";
 
 /** Emulators of tests and rehearsals listen here; no GitHub does. */
 const THIS_COMPUTER = ["127.0.0.1", "localhost", "[::1]"];
@@ -17,7 +17,7 @@ export function githubServer(property: string, url: string | undefined): string[
   const remedy =
     "GitHub Enterprise Server and *.ghe.com are not supported: the machine follows a repository of github.com, and " +
     "one of the same name there may be a stranger's.";
-  return [problem(property, shown(url), "https://api.github.com, or nothing", remedy)];
+  return [problem(property, quote(url), "https://api.github.com, or nothing", remedy)];
 }
 
 function hostOf(url: string): string {

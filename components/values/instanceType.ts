@@ -1,4 +1,4 @@
-import { type Check, problem, shown } from "./errors";
+import { type ValueRule, problem, quote } from "./errors";
 
 /** What a machine is when nobody says: 2 GiB of memory, which evaluating NixOS fits in. */
 export const DEFAULT_INSTANCE_TYPE = "t3.small";
@@ -16,10 +16,10 @@ const LONGEST = 40;
  * processor: t4g, m7gd, c8gn. The `g` of g4dn or g6 is the family, and those are x86_64. `a1` predates the scheme,
  * and `mac` machines do not run this image.
  */
-export const x86InstanceType: Check<string> = (property, value) => {
+export const x86InstanceType: ValueRule<string> = (property, value) => {
   const parts = typeof value === "string" && value.length <= LONGEST ? FORM.exec(value) : null;
   if (parts === null) {
-    return [problem(property, shown(value), 'an x86_64 EC2 instance type such as "t3.small" or "m7i.large"')];
+    return [problem(property, quote(value), 'an x86_64 EC2 instance type such as "t3.small" or "m7i.large"')];
   }
   const [, family, generation, attributes] = parts;
   const arm = attributes!.includes("g") || `${family}${generation}` === "a1";
@@ -27,7 +27,7 @@ export const x86InstanceType: Check<string> = (property, value) => {
   return [
     problem(
       property,
-      `${shown(value)}, which is ${arm ? "an ARM (aarch64)" : "a macOS"} machine`,
+      `${quote(value)}, which is ${arm ? "an ARM (aarch64)" : "a macOS"} machine`,
       'an x86_64 type such as "t3.small", "t3a.small" or "m7i.large"',
       "The NixOS image and nixosConfigurations.default are built for x86_64-linux.",
     ),

@@ -1,4 +1,4 @@
-import { type Check, problem, shown } from "./errors";
+import { type ValueRule, problem, quote } from "./errors";
 
 /** The stable NixOS release that new machines start with; it drives the image's name filter. */
 export const DEFAULT_RELEASE = "26.05";
@@ -7,16 +7,16 @@ export const DEFAULT_RELEASE = "26.05";
 export const NIXOS_AMI_OWNER = "427812963091";
 
 /** A NixOS release: two digits of the year and the month, which is 05 or 11. */
-export const nixosRelease: Check<string> = (property, value) =>
+export const nixosRelease: ValueRule<string> = (property, value) =>
   typeof value === "string" && /^\d\d\.(05|11)$/.test(value)
     ? []
-    : [problem(property, shown(value), `a NixOS release, YY.05 or YY.11, such as "${DEFAULT_RELEASE}"`)];
+    : [problem(property, quote(value), `a NixOS release, YY.05 or YY.11, such as "${DEFAULT_RELEASE}"`)];
 
 /** The id of an Amazon Machine Image. */
-export const amiId: Check<string> = (property, value) =>
+export const amiId: ValueRule<string> = (property, value) =>
   typeof value === "string" && /^ami-([0-9a-f]{8}|[0-9a-f]{17})$/.test(value)
     ? []
-    : [problem(property, shown(value), 'an image id such as "ami-0123456789abcdef0"')];
+    : [problem(property, quote(value), 'an image id such as "ami-0123456789abcdef0"')];
 
 /** Filters of the official x86_64 image of a release. The account also holds test images, under `smoketest/`. */
 export function nixosAmiFilters(release: string): { name: string; values: string[] }[] {

@@ -27,18 +27,24 @@ record_access() {
   printf 'filter %s\n' "$(filters)"
 }
 
-# A port with an answer: "door PORT ADDRESS LOGIN OUTSIDE". Usage: door SETTINGS PORT
+# A port with an answer: "door PORT ADDRESS LOGIN OUTSIDE OUTSIDE6", the last as by IPv6. Usage: door SETTINGS PORT
 door() {
-  local address
+  local address outside6=unknown
   address=$(listen_address "$1" "$2")
   [[ -n $(banner "$address" "$2") ]] || return 0
-  printf 'door %s %s %s %s\n' "$2" "$address" "$(log_in "$address" "$2")" "$(from_outside "$2")"
+  ! has_ipv6 || outside6=$(from_outside "$2" 6)
+  printf 'door %s %s %s %s %s\n' "$2" "$address" "$(log_in "$address" "$2")" "$(from_outside "$2")" "$outside6"
+}
+
+# Whether somebody elsewhere could come by IPv6.
+has_ipv6() {
+  [[ -n $(ip -6 -oneline address show scope global 2>/dev/null) ]]
 }
 
 # In the words of older versions, one of which may go on from here.
 first_door() { # DOORS
   local port address login outside
-  read -r _ port address login outside <<<"$1"
+  read -r _ port address login outside _ <<<"$1"
   printf 'port %s\naddress %s\nlogin %s\nfirewall %s\n' "$port" "$address" "$login" "${outside/login/open}"
 }
 
@@ -61,16 +67,16 @@ lost_access() {
 }
 
 access_problems() { # RECORD
-  local record=$1 settings port address login outside answered=false logged_in=no
+  local record=$1 settings port address login outside outside6 answered=false logged_in=no
   settings=$(sshd_settings)
-  while read -r port address login outside; do
+  while read -r port address login outside outside6; do
     if [[ -z $(banner "$address" "$port") ]]; then
       echo "no SSH server answers on port $port"
       continue
     fi
     answered=true
     [[ $login == no ]] || logged_in=here
-    door_problems "$port" "$address" "$login" "$outside"
+    door_problems "$port" "$address" "$login" "$outside" "$outside6"
   done < <(doors)
   # From outside is as a deployment does it; then settings and keys may be what they like.
   [[ $'\n'$(doors) != *' login'* ]] || logged_in=outside
@@ -85,9 +91,16 @@ doors() {
   recorded door | grep . || printf '%s %s %s %s\n' "$(recorded port)" "$(recorded address)" "$(recorded login)" "$(recorded firewall)"
 }
 
-# Usage: door_problems PORT ADDRESS LOGIN OUTSIDE, all but the first as it was
+# Usage: door_problems PORT ADDRESS LOGIN OUTSIDE OUTSIDE6, all but the first as it was
 door_problems() {
-  local port=$1 outside=$4 now line key keys
+  local port=$1 outside=$4 outside6=${5:-unknown} now line key keys
+  case $outside6 in
+  login | open)
+    now=$(from_outside "$port" 6)
+    [[ $now != closed ]] || echo "the firewall shuts port $port to IPv6, or the SSH server listens elsewhere"
+    [[ $now != open || $outside6 == open ]] || echo "root can no longer log in with the machine's key on port $port by IPv6"
+    ;;
+  esac
   now=$(from_outside "$port")
   if [[ $outside == login && $now == open || $now != login && $3 == yes && $(log_in "$2" "$port") == no ]]; then
     echo "root can no longer log in with the machine's key on port $port"
@@ -217,23 +230,27 @@ host_keys() {
 # What the port says to somebody who is not this machine, whose own addresses go over loopback, past the firewall, and are
 # trusted more by some. So it is asked from a network namespace behind a virtual cable: login (with the machine's key),
 # open, closed, or unknown where there can be none.
-from_outside() { # PORT
-  local space=nixos-upgrade-$$ cable=nixup$$ net address answer=unknown left
+from_outside() { # PORT, 6 for IPv6
+  local space=nixos-upgrade-$$ cable=nixup$$ net here there answer=unknown left
   # What one that was killed has left, and with it its cable.
   for left in /run/netns/nixos-upgrade-*; do ip netns delete "${left##*/}" 2>/dev/null || true; done
-  # Reserved for tests of networks. Two addresses of it for each process.
-  net=198.18.$(($$ / 64 % 256)).$(($$ % 64 * 4))
-  address=${net%.*}.$((${net##*.} + 1))
+  # Reserved for tests of networks, and local to a site. Addresses of its own for each process.
+  net=198.18.$(($$ / 64 % 256))
+  here=$net.$(($$ % 64 * 4 + 1))/30 there=$net.$(($$ % 64 * 4 + 2))/30
+  if [[ ${2-} == 6 ]]; then
+    net=fd6e:6978:6f73:$(printf '%x' $(($$ % 65536)))
+    here=$net::1/64 there=$net::2/64
+  fi
   if {
     ip netns add "$space" &&
       ip link add "$cable" type veth peer name outside netns "$space" &&
-      ip address add "$address/30" dev "$cable" && ip link set "$cable" up &&
-      ip -n "$space" address add "${net%.*}.$((${net##*.} + 2))/30" dev outside && ip -n "$space" link set outside up
+      ip address add "$here" dev "$cable" nodad && ip link set "$cable" up &&
+      ip -n "$space" address add "$there" dev outside nodad && ip -n "$space" link set outside up
   } 2>/dev/null; then
     answer=closed
-    if [[ -n $(banner "$address" "$1" ip netns exec "$space") ]]; then
+    if [[ -n $(banner "${here%/*}" "$1" ip netns exec "$space") ]]; then
       answer=open
-      [[ $(log_in "$address" "$1" ip netns exec "$space") == no ]] || answer=login
+      [[ $(log_in "${here%/*}" "$1" ip netns exec "$space") == no ]] || answer=login
     fi
   fi
   { ip link delete "$cable" && ip netns delete "$space"; } >/dev/null 2>&1 || ip netns delete "$space" >/dev/null 2>&1 || true

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type MachineFacts, readFacts } from "../../cli/checks/machineFacts";
-import { type Expected, machineReport } from "../../cli/checks/machineReport";
+import { type MachineFacts, readFacts } from "../../cli/diagnostics/machineFacts";
+import { type Expected, machineReport } from "../../cli/diagnostics/machineReport";
 import { ageRecipient } from "../../components/keys/age";
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";

@@ -8,8 +8,8 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { checkGit } from "../../cli/checks/git";
-import { realSurroundings } from "../../cli/common/context";
+import { checkGit } from "../../cli/diagnostics/git";
+import { realContext } from "../../cli/common/context";
 import { findSops } from "../../cli/secrets/sops";
 import { readCheckout } from "../../program/checkout";
 import { environmentFor } from "../../components/deploy/process.mjs";
@@ -114,8 +114,8 @@ describe("the environment of other programs", function () {
   });
 
   it("holds no secret for Git in the program and in the checks", async () => {
-    const around = realSurroundings({ folder: project, env });
-    await checkGit(around, "main");
+    const context = realContext({ folder: project, env });
+    await checkGit(context, "main");
     assert.deepEqual(seenBy("git"), []);
     fs.rmSync(path.join(root, "seen-git"));
     const before = { ...process.env };
@@ -139,9 +139,9 @@ describe("the environment of other programs", function () {
       },
     };
     fs.writeFileSync(path.join(project, "nix/flake.lock"), JSON.stringify(lock));
-    const around = realSurroundings({ folder: project, env });
+    const context = realContext({ folder: project, env });
     // The one on PATH fails, so Nix is asked for one.
-    const sops = await findSops(around);
+    const sops = await findSops(context);
     assert.deepEqual(seenBy("sops"), own);
     await assert.rejects(sops.values());
     assert.deepEqual(seenBy("nix").sort(), [...own, "NIX_CONFIG"].sort());

@@ -4,11 +4,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import http from "node:http";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { closedInputs, privateInputs } from "../../components/deploy/inputs.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
+import { serve } from "../support/server";
 import { temporaryFolder } from "./support";
 
 describe("inputs that only the deployer may read", () => {
@@ -71,16 +70,15 @@ describe("inputs that only the deployer may read", () => {
     execFileSync("git", ["-C", bare, "update-ref", "HEAD", commit.toString().trim()], { env });
     execFileSync("git", ["-C", bare, "update-server-info"], { env });
     let withName = false;
-    const server = http.createServer(({ url = "", headers }, response) => {
+    const server = await serve(({ url = "", headers }, response) => {
       withName ||= headers.authorization !== undefined;
       const file = path.join(folder, new URL(url, "http://x").pathname);
       if (url.startsWith("/private")) response.writeHead(401, { "www-authenticate": 'Basic realm="GitHub"' }).end();
       else if (fs.existsSync(file) && fs.statSync(file).isFile()) response.end(fs.readFileSync(file));
       else response.writeHead(404).end();
     });
-    await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready));
     try {
-      const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const at = server.url;
       fs.writeFileSync(path.join(folder, ".netrc"), "machine 127.0.0.1 login me password pass\n", { mode: 0o600 });
       fs.writeFileSync(
         path.join(folder, ".gitconfig"),
@@ -97,7 +95,7 @@ describe("inputs that only the deployer may read", () => {
       assert.match(found[0]!, /the input "closed", http:\/\/127.*: its server shows it to nobody without a name/);
       assert.equal(withName, false);
     } finally {
-      server.close();
+      await server.stop();
     }
   });
 });

@@ -5,14 +5,21 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
-import { Answers, ConnectionFailed, holderOf, isDead, Machine, quoted } from "../../components/deploy/machine.mjs";
+import {
+  MachineReport,
+  ConnectionFailed,
+  holderOf,
+  isDead,
+  Machine,
+  quoted,
+} from "../../components/deploy/machine.mjs";
 import { hostName } from "../../components/deploy/privateFolder.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { failureOf, programFolder, temporaryFolder, writeProgram } from "./support";
 
 describe("an answer of the machine", () => {
   it("is told from what a login shell prints", () => {
-    const answers = new Answers(
+    const answers = new MachineReport(
       "Welcome!\nnixos-deploy guard switched 4\nnixos-deploy failed-unit a\nnixos-deploy failed-unit b\nnixos-deploy probed \n",
     );
     assert.equal(answers.get("guard"), "switched 4");

@@ -1,6 +1,6 @@
 // What is said of a machine that is not ready, and of a switch that came to nothing.
 import assert from "node:assert/strict";
-import { Answers, ConnectionFailed } from "../../components/deploy/machine.mjs";
+import { MachineReport, ConnectionFailed } from "../../components/deploy/machine.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { rolledBack } from "../../components/deploy/switch.mjs";
 import { notReady, unreachable } from "../../components/deploy/wait.mjs";
@@ -25,7 +25,7 @@ describe("a machine that answers", () => {
   ];
   for (const [what, line, expected] of cases) {
     it(`is ${expected === undefined ? "" : "not "}ready with ${what}`, () => {
-      const found = notReady(new Answers(`${line.trimEnd()} \n${SYSTEM}\n`), settings);
+      const found = notReady(new MachineReport(`${line.trimEnd()} \n${SYSTEM}\n`), settings);
       if (expected === undefined) assert.equal(found, undefined);
       else {
         assert.match(found?.problem ?? "", expected);
@@ -35,7 +35,7 @@ describe("a machine that answers", () => {
   }
 
   it("is not ready when it runs no NixOS", () => {
-    const answers = new Answers(`nixos-deploy key ${key.publicKeyOpenssh.trim()}\nnixos-deploy system \n`);
+    const answers = new MachineReport(`nixos-deploy key ${key.publicKeyOpenssh.trim()}\nnixos-deploy system \n`);
     assert.match(notReady(answers, settings)?.problem ?? "", /no NixOS/);
   });
 });
@@ -69,7 +69,7 @@ describe("a switch that came to nothing", () => {
   };
   const outcome = (guard: string) =>
     rolledBack(
-      new Answers(`nixos-deploy guard ${guard}\nnixos-deploy system /nix/store/a-nixos-system\n`),
+      new MachineReport(`nixos-deploy guard ${guard}\nnixos-deploy system /nix/store/a-nixos-system\n`),
       known,
     ).text();
 

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { DeploymentError } from "../../components/deploy/errors.mjs";
-import { Answers } from "../../components/deploy/machine.mjs";
+import { MachineReport } from "../../components/deploy/machine.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { checkSources, followedRevision, refuseWithoutToken } from "../../components/deploy/sources.mjs";
@@ -160,7 +160,7 @@ describe("the sources of a deployment", () => {
   });
 
   describe("of a machine that is to read its repository with a token", () => {
-    const before = new Answers("nixos-deploy deployed /nix/store/x.drv /nix/store/x-nixos-system\n");
+    const before = new MachineReport("nixos-deploy deployed /nix/store/x.drv /nix/store/x-nixos-system\n");
     const attempt = (seen = before) => failureOf(() => refuseWithoutToken(deployment(), seen));
     beforeEach(() =>
       write("nix/repository.json", '{ "owner": "a", "name": "b", "branch": "main", "access": "token" }'),
@@ -190,7 +190,7 @@ describe("the sources of a deployment", () => {
     }
 
     it("are accepted without one for a first system: secrets cannot be encrypted before its machine has a key", () => {
-      refuseWithoutToken(deployment(), new Answers("nixos-deploy deployed \n"));
+      refuseWithoutToken(deployment(), new MachineReport("nixos-deploy deployed \n"));
     });
   });
 

@@ -1,11 +1,11 @@
 // Lines as deployments and reports build them. What is shown of strange characters: also test/preview/escaping.spec.ts.
 import assert from "node:assert/strict";
-import { columns, harmless, inSeconds, oldAndNew } from "../../components/deploy/text.mjs";
+import { columns, sanitizeLines, inSeconds, oldAndNew } from "../../components/deploy/text.mjs";
 
 describe("plain text", () => {
   it("keeps the lines of another program and nothing that moves the cursor, colours or hides", () => {
     assert.equal(
-      harmless("\u001b[31mred\u001b[0m\r\n\ttab\rback\u001b[2J\u202eevil"),
+      sanitizeLines("\u001b[31mred\u001b[0m\r\n\ttab\rback\u001b[2J\u202eevil"),
       "red\n  tab\\rback\\u{1b}[2J\\u{202e}evil",
     );
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { adopt } from "../../cli/adopt/run";
 import { heard } from "../support/heard";
-import { realSurroundings } from "../../cli/common/context";
+import { realContext } from "../../cli/common/context";
 import { EngineStack } from "./stack";
 
 // Stacks that take over what is there: an existing repository, and their own resources under another name.
@@ -13,7 +13,7 @@ describe("the engine: adoption", function () {
   });
   after(() => stack?.stop());
 
-  const repository = () => stack.world.github.repository("pulumi-nixos")!;
+  const repository = () => stack.fakes.github.repository("pulumi-nixos")!;
 
   it("a retained repository can leave the stack; protection and deploy key stay", async () => {
     stack.configure({ "repository.onDestroy": "retain" });
@@ -31,9 +31,9 @@ describe("the engine: adoption", function () {
   });
 
   it("an import takes it back, and the next up has nothing to do", async () => {
-    const around = realSurroundings({ folder: stack.project, env: stack.environment });
+    const context = realContext({ folder: stack.project, env: stack.environment });
     const said: string[] = [];
-    const code = await adopt(["nixos-repository=pulumi-nixos", "--stack", "suite"], around, heard(said));
+    const code = await adopt(["nixos-repository=pulumi-nixos", "--stack", "suite"], context, heard(said));
     assert.deepEqual([code, said[0]], [0, "imported nixos-repository (github.Repository) pulumi-nixos"]);
     await stack.up();
     await stack.succeed("preview", "--expect-no-changes");

@@ -20,7 +20,7 @@ describe("the engine: groups of configuration keys", function () {
     const { changes, printed } = await stack.up();
     assert.deepEqual(changes, { nixos: "update" });
     assert.doesNotMatch(printed, /is now/);
-    assert.equal([...stack.world.ec2.instances.values()][0]!.type, "t3.medium");
+    assert.equal([...stack.fakes.ec2.instances.values()][0]!.type, "t3.medium");
     await stack.succeed("preview", "--expect-no-changes");
   });
 

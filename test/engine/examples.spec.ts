@@ -45,7 +45,7 @@ for (const example of EXAMPLES) {
       it("is destroyed without a rest", async () => {
         assert.equal(stage.running.length, example.programs.length);
         await stage.destroy();
-        const { ec2, github } = stage.world;
+        const { ec2, github } = stage.fakes;
         const left = [ec2.instances, ec2.addresses, ec2.groups, ec2.keys, stage.elsewhere].map(({ size }) => size);
         assert.deepEqual(left, [0, 0, 0, 0, 0]);
         for (const { deployKeys } of github.repositories.values()) assert.equal(deployKeys.size, 0);

@@ -9,9 +9,9 @@ describe("the engine: a rule that somebody added to the firewall", function () {
   let rule: string;
   before(async function () {
     stack = await EngineStack.settled(this);
-    const group = [...stack.world.ec2.groups.keys()][0]!;
+    const group = [...stack.fakes.ec2.groups.keys()][0]!;
     const open = { direction: "ingress", ipProtocol: "tcp", fromPort: 8080, toPort: 8080 } as const;
-    rule = stack.world.ec2.addRuleByHand(group, { ...open, cidrIpv4: "0.0.0.0/0" });
+    rule = stack.fakes.ec2.addRuleByHand(group, { ...open, cidrIpv4: "0.0.0.0/0" });
   });
   after(() => stack?.stop());
 
@@ -32,7 +32,7 @@ describe("the engine: a rule that somebody added to the firewall", function () {
   });
 
   it("is a warning that it could not be looked for, where the role may not: the preview goes on", async () => {
-    const { functions } = stack.world.providers["aws"]!.provider;
+    const { functions } = stack.fakes.providers["aws"]!.provider;
     const name = "aws:vpc/getSecurityGroupRules:getSecurityGroupRules";
     const look = functions[name]!;
     functions[name] = () => {
@@ -45,5 +45,23 @@ describe("the engine: a rule that somebody added to the firewall", function () {
     } finally {
       functions[name] = look;
     }
+  });
+
+  it("is named by the preview when the configuration asks for the same, before anything is made", async () => {
+    const group = [...stack.fakes.ec2.groups.keys()][0]!;
+    const open = { direction: "ingress", ipProtocol: "tcp", fromPort: 443, toPort: 443 } as const;
+    const taken = stack.fakes.ec2.addRuleByHand(group, { ...open, cidrIpv4: "0.0.0.0/0" });
+    stack.configure({ httpPorts: "[80, 443]" });
+    for (const [command, ...args] of [["preview"], ["preview", "--refresh"], ["up", "--yes"]] as [
+      string,
+      ...string[],
+    ][]) {
+      const { errors } = await stack.fail(command, ...args);
+      assert.ok(errors.includes(`npm run adopt -- nixos-http-443-0.0.0.0_0=${taken}`), errors);
+    }
+    assert.equal(stack.fakes.ec2.groups.get(group)!.rules.has(taken), true);
+    stack.fakes.ec2.groups.get(group)!.rules.delete(taken);
+    const { changes } = await stack.succeed("up", "--yes");
+    assert.equal(changes["nixos-http-443-0.0.0.0_0"], "create");
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { adopt } from "../../cli/adopt/run";
 import { heard } from "../support/heard";
-import { realSurroundings } from "../../cli/common/context";
+import { realContext } from "../../cli/common/context";
 import { type ImportRow, importTable } from "../life/tables";
 import type { Properties } from "../../cli/rehearse/emulators/values";
 import { newKey } from "../../cli/rehearse/keys";
@@ -32,19 +32,19 @@ describe("the engine: a machine that the book's Terraform made", function () {
   let stack: EngineStack;
   let left: Left;
   const said: string[] = [];
-  const world = () => structuredClone([machine(), [...stack.world.github.repositories.values()]]);
+  const fakes = () => structuredClone([machine(), [...stack.fakes.github.repositories.values()]]);
   const adopted = async (...wanted: string[]) => {
     // Writes the stack's configuration.
     await stack.succeed("config");
-    const before = world();
-    const around = realSurroundings({ folder: stack.project, env: stack.environment });
-    const code = await adopt([...wanted, "--stack", "suite"], around, heard(said));
+    const before = fakes();
+    const context = realContext({ folder: stack.project, env: stack.environment });
+    const code = await adopt([...wanted, "--stack", "suite"], context, heard(said));
     assert.equal(code, 0, said.join("\n"));
-    assert.deepEqual(world(), before);
+    assert.deepEqual(fakes(), before);
   };
   const idOf = ({ left: name, place }: ImportRow) => `${place}=${left.ids[name]}`;
   const isRepository = ({ place }: ImportRow) => place === "nixos-repository";
-  const machine = () => stack.world.ec2.instances.get(left.machine)!;
+  const machine = () => stack.fakes.ec2.instances.get(left.machine)!;
   const exported = () => pulumi(stack, ["stack", "export", "--stack", "suite"]);
 
   before(async function () {
@@ -89,13 +89,13 @@ describe("the engine: a machine that the book's Terraform made", function () {
     assert.deepEqual(named("update").sort(), ["nixos", "nixos-address", "nixos-repository-protection"]);
     assert.equal(named("create").length + 3, Object.keys(changes).length);
     assert.ok(!("nixos-key" in changes) && !("nixos-host-key" in changes), "a key was made");
-    assert.equal(stack.world.ec2.instances.size, 1);
+    assert.equal(stack.fakes.ec2.instances.size, 1);
     const { boots, root, groupIds, type } = machine();
     assert.deepEqual([boots, root.volumeSize, type], [2, 20, "t3.small"]);
     assert.notDeepEqual(groupIds, [left.group]);
     const [told, ...more] = stack.deployments.all;
     assert.deepEqual(more, []);
-    assert.equal(told!.environment["DEPLOY_HOST"], stack.world.ec2.addresses.get(left.address)!.publicIp);
+    assert.equal(told!.environment["DEPLOY_HOST"], stack.fakes.ec2.addresses.get(left.address)!.publicIp);
     assert.equal(told!.environment["DEPLOY_HOST_KEY"], hostKey.publicKeyOpenssh.trim());
     assert.equal(told!.environment["DEPLOY_MACHINE_PUBLIC_KEY"], key.publicKeyOpenssh.trim());
     assert.equal(told!.privateKeyHash, createHash("sha256").update(key.privateKeyOpenssh).digest("hex"));
@@ -103,8 +103,8 @@ describe("the engine: a machine that the book's Terraform made", function () {
   });
 
   it("then keeps its repository, with one rule for main, and no key in plain text in the state", async () => {
-    assert.deepEqual([...stack.world.github.repositories.keys()], [REPOSITORY]);
-    const { protections, deployKeys, archived } = stack.world.github.repository(REPOSITORY)!;
+    assert.deepEqual([...stack.fakes.github.repositories.keys()], [REPOSITORY]);
+    const { protections, deployKeys, archived } = stack.fakes.github.repository(REPOSITORY)!;
     assert.deepEqual([protections.size, deployKeys.size, archived], [1, 1, false]);
     const text = await exported();
     for (const { privateKeyOpenssh } of [key, hostKey]) assert.equal(findings(text, forms(privateKeyOpenssh)), false);
@@ -114,11 +114,11 @@ describe("the engine: a machine that the book's Terraform made", function () {
     stack.configure({ "repository.create": "true" });
     await adopted(...importTable().filter(isRepository).map(idOf));
     assert.deepEqual((await stack.up()).changes, { "nixos-repository": "update" });
-    assert.deepEqual([...stack.world.github.repositories.keys()], [REPOSITORY]);
+    assert.deepEqual([...stack.fakes.github.repositories.keys()], [REPOSITORY]);
   });
 
   it("no longer needs what Terraform still has: its group and its key pair can be destroyed", async () => {
-    const aws = stack.world.providers["aws"]!;
+    const aws = stack.fakes.providers["aws"]!;
     await aws.delete("aws:ec2/securityGroup:SecurityGroup", left.group, {});
     await aws.delete("aws:ec2/keyPair:KeyPair", left.keyPair, {});
     await stack.succeed("refresh", "--yes");
@@ -141,19 +141,19 @@ describe("the engine: a machine that the book's Terraform made", function () {
 
   it("is followed, when it is replaced, by one with an encrypted disk and the same host key", async () => {
     assert.equal(machine().root["encrypted"], undefined);
-    stack.configure({ "machine.subnetId": stack.world.ec2.subnets[1]!.id });
+    stack.configure({ "machine.subnetId": stack.fakes.ec2.subnets[1]!.id });
     assert.equal((await stack.up()).changes["nixos"], "replace");
-    const [made] = stack.world.ec2.instances.values();
+    const [made] = stack.fakes.ec2.instances.values();
     assert.equal(made!.root["encrypted"], true);
-    assert.notEqual(made!.imageId, stack.world.ec2.images.find(({ name }) => name.includes("/25.11"))!.id);
+    assert.notEqual(made!.imageId, stack.fakes.ec2.images.find(({ name }) => name.includes("/25.11"))!.id);
     assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST_KEY"], hostKey.publicKeyOpenssh.trim());
   });
 });
 
 /** The world as the book leaves it. */
-async function terraformed({ world }: EngineStack): Promise<Left> {
+async function terraformed({ fakes }: EngineStack): Promise<Left> {
   const make = async (name: string, type: string, inputs: Properties) => {
-    const aws = world.providers["aws"]!;
+    const aws = fakes.providers["aws"]!;
     const { inputs: checked } = aws.check(type, name, {}, inputs);
     return (await aws.create(type, name, checked, false)).id;
   };
@@ -161,7 +161,7 @@ async function terraformed({ world }: EngineStack): Promise<Left> {
   const group = await make("terraform", "aws:ec2/securityGroup:SecurityGroup", { description: "Managed by Terraform" });
   const machine = await make("todo", "aws:ec2/instance:Instance", {
     // An image that is no longer the newest.
-    ami: world.ec2.images.find(({ name }) => name.includes("/25.11"))!.id,
+    ami: fakes.ec2.images.find(({ name }) => name.includes("/25.11"))!.id,
     instanceType: "t3.micro",
     keyName: keyPair,
     vpcSecurityGroupIds: [group],
@@ -169,9 +169,9 @@ async function terraformed({ world }: EngineStack): Promise<Left> {
     userData: `#!/bin/sh\n(umask 377; echo '${key.privateKeyOpenssh}' > /var/lib/id_ed25519)\n`,
   });
   const address = await make("by-hand", "aws:ec2/eip:Eip", { domain: "vpc", instance: machine });
-  const repository = world.github.addRepository(REPOSITORY, { visibility: "private" });
+  const repository = fakes.github.addRepository(REPOSITORY, { visibility: "private" });
   const rule = { repositoryId: repository.nodeId, pattern: "main" };
-  await world.providers["github"]!.create("github:index/branchProtection:BranchProtection", "by-hand", rule, false);
+  await fakes.providers["github"]!.create("github:index/branchProtection:BranchProtection", "by-hand", rule, false);
   const ids = {
     "aws_instance.todo": machine,
     "the repository": REPOSITORY,

@@ -16,7 +16,7 @@ describe("the engine: a later update that is interrupted", function () {
   });
   afterEach(() => stack?.stop());
 
-  const machine = () => [...stack.world.ec2.instances.values()][0]!;
+  const machine = () => [...stack.fakes.ec2.instances.values()][0]!;
 
   describe("in its deployment", () => {
     beforeEach(() => {
@@ -89,14 +89,14 @@ describe("the engine: a later update that is interrupted", function () {
     // Fault 43
     it(`killed ${moment} EC2 deleted the machine that was replaced: the next one leaves the new machine alone`, async () => {
       const old = machine().id;
-      stack.configure({ "machine.amiId": stack.world.ec2.images[0]!.id });
+      stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
       const held = stack.watch.hold("delete", [INSTANCE], moment);
       await kill(stack, await standingStill(stack, "up", "the deletion", held.reached));
-      const made = [...stack.world.ec2.instances.keys()].find((id) => id !== old);
+      const made = [...stack.fakes.ec2.instances.keys()].find((id) => id !== old);
       if (moment === "before") held.lose();
       else held.release();
       await stack.up();
-      assert.deepEqual([...stack.world.ec2.instances.keys()], [made]);
+      assert.deepEqual([...stack.fakes.ec2.instances.keys()], [made]);
       await assertWhole(stack);
       assert.equal(stack.deployments.all.at(-1)!.environment["DEPLOY_HOST"], address());
     });
@@ -104,11 +104,11 @@ describe("the engine: a later update that is interrupted", function () {
 
   it("killed before EC2 made the new machine: the old one stays until the next one has made another", async () => {
     const old = machine().id;
-    stack.configure({ "machine.amiId": stack.world.ec2.images[0]!.id });
+    stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
     const held = stack.watch.hold("create", [INSTANCE], "before");
     await kill(stack, await standingStill(stack, "up", "the new machine", held.reached));
     held.lose();
-    assert.deepEqual([...stack.world.ec2.instances.keys()], [old]);
+    assert.deepEqual([...stack.fakes.ec2.instances.keys()], [old]);
     await stack.up();
     assert.notEqual(machine().id, old);
     await assertWhole(stack);
@@ -116,20 +116,20 @@ describe("the engine: a later update that is interrupted", function () {
 
   it("killed after EC2 made the new machine: terminated by hand, nothing of it is left", async () => {
     const old = machine().id;
-    stack.configure({ "machine.amiId": stack.world.ec2.images[0]!.id });
+    stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
     const held = stack.watch.hold("create", [INSTANCE], "after");
     await kill(stack, await standingStill(stack, "up", "the new machine", held.reached));
     held.release();
     const [pending] = await stack.pending();
     assert.equal(pending!.resource.type, INSTANCE);
-    for (const id of stack.world.ec2.instances.keys()) if (id !== old) stack.world.ec2.instances.delete(id);
+    for (const id of stack.fakes.ec2.instances.keys()) if (id !== old) stack.fakes.ec2.instances.delete(id);
     await stack.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
     await stack.up();
     await assertWhole(stack);
     assert.deepEqual(await stack.pending(), []);
   });
 
-  const address = () => [...stack.world.ec2.addresses.values()][0]!.publicIp;
+  const address = () => [...stack.fakes.ec2.addresses.values()][0]!.publicIp;
 });
 
 function isRunning(pid: number): boolean {

@@ -72,12 +72,12 @@ describe("the engine: a first update that is interrupted", function () {
       held.release();
       const [pending] = await stack.pending();
       assert.equal(pending!.resource.type, type);
-      const [id] = inTheCloud(stack.world)[type]!;
+      const [id] = inTheCloud(stack.fakes)[type]!;
       await stack.succeed("refresh", "--yes", "--skip-preview", "--clear-pending-creates");
       const { urn, parent } = pending!.resource;
       await stack.adopt(type, partsOfUrn(urn).name, importId(type, id!), parent);
       await finish();
-      if (PRECIOUS.includes(type)) assert.deepEqual(inTheCloud(stack.world)[type], [id]);
+      if (PRECIOUS.includes(type)) assert.deepEqual(inTheCloud(stack.fakes)[type], [id]);
     });
   }
 });

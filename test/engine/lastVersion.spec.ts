@@ -110,7 +110,7 @@ function takeProgram(stack: EngineStack, checkout: string): void {
       return [own((rootBlockDevice as Record<string, unknown>)["tags"]), own(volumeTags)];
     };
     assert.deepEqual(tagsIn(await given()), [tags, undefined]);
-    stack.configure({ "machine.amiId": stack.world.ec2.images[0]!.id });
+    stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
     await stack.up();
     assert.deepEqual(tagsIn(await given()), [undefined, tags]);
     await stack.succeed("preview", "--expect-no-changes");

@@ -12,12 +12,12 @@ describe("the engine: the life of a stack", function () {
   after(() => stack?.stop());
 
   const deployed = () => stack.deployments.all.length;
-  const ec2 = () => stack.world.ec2;
-  const repository = () => stack.world.github.repository("pulumi-nixos")!;
+  const ec2 = () => stack.fakes.ec2;
+  const repository = () => stack.fakes.github.repository("pulumi-nixos")!;
 
   it("creates everything that the preview tells, and deploys once", async () => {
     const told = await stack.succeed("preview");
-    assert.equal(ec2().instances.size + stack.world.github.repositories.size + deployed(), 0);
+    assert.equal(ec2().instances.size + stack.fakes.github.repositories.size + deployed(), 0);
     const { changes } = await stack.up();
     assert.deepEqual(changes, told.changes);
     assert.deepEqual([...new Set(Object.values(changes))], ["create"]);
@@ -77,8 +77,8 @@ describe("the engine: the life of a stack", function () {
 
   // Fault 50
   it("a repository that was deleted by hand is made anew, with its protection and its key", async () => {
-    stack.world.github.repositories.clear();
-    stack.world.github.formerNames.clear();
+    stack.fakes.github.repositories.clear();
+    stack.fakes.github.formerNames.clear();
     await stack.succeed("refresh", "--yes");
     assert.deepEqual((await stack.up()).changes, {
       "nixos-repository": "create",

@@ -60,12 +60,12 @@ describe("the engine: the policy pack", function () {
       ...decided({ "ssh-not-open-to-the-world": "mandatory" }),
     );
     assert.match(printed + errors, /\[mandatory\] .*ssh-not-open-to-the-world/);
-    assert.equal(stack.world.ec2.instances.size, 0);
+    assert.equal(stack.fakes.ec2.instances.size, 0);
   });
 
   it("lets the update pass, and has then checked everything", async () => {
     await stack.up(...PACK);
-    assert.equal(stack.world.ec2.instances.size, 1);
+    assert.equal(stack.fakes.ec2.instances.size, 1);
     const { preview, printed } = await previewed();
     assert.deepEqual(rules(preview.policies, true), []);
     assert.deepEqual(rules(preview.policies, false), ["ssh-not-open-to-the-world"]);

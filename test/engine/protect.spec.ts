@@ -44,7 +44,7 @@ describe("the engine: a protected stack", function () {
       [],
     );
     assert.deepEqual(await namesOf(), before);
-    assert.equal(stack.world.ec2.instances.size, 1);
+    assert.equal(stack.fakes.ec2.instances.size, 1);
   });
 
   for (const [what, ask] of [
@@ -52,17 +52,17 @@ describe("the engine: a protected stack", function () {
     [
       "another subnet needs it",
       () => {
-        stack.configure({ "machine.subnetId": stack.world.ec2.subnets[1]!.id });
+        stack.configure({ "machine.subnetId": stack.fakes.ec2.subnets[1]!.id });
         return Promise.resolve([]);
       },
     ],
   ] as const) {
     it(`refuses to replace the machine when ${what}, and changes nothing`, async () => {
-      const machines = [...stack.world.ec2.instances.keys()];
+      const machines = [...stack.fakes.ec2.instances.keys()];
       const { errors } = await stack.fail("up", "--yes", ...(await ask()));
       assert.ok(shows(errors, /unable to replace resource "urn:.*::nixos"\n.*/));
       stack.configure({ "machine.subnetId": undefined });
-      assert.deepEqual([...stack.world.ec2.instances.keys()], machines);
+      assert.deepEqual([...stack.fakes.ec2.instances.keys()], machines);
     });
   }
 
@@ -109,14 +109,14 @@ describe("the engine: a protected stack", function () {
   });
 
   it("without the preview a destruction takes what is not protected; the next update makes that anew", async () => {
-    const repository = stack.world.github.repository("pulumi-nixos")!;
-    const [machine] = stack.world.ec2.instances.keys();
+    const repository = stack.fakes.github.repository("pulumi-nixos")!;
+    const [machine] = stack.fakes.ec2.instances.keys();
     await stack.fail("destroy", "--yes", "--skip-preview");
     const left = await namesOf();
     for (const name of KEPT) assert.ok(left.includes(name === "nixos-key" ? "nixos-key-2" : name), `${name} is gone`);
     assert.ok(!left.includes("nixos-deployment"));
     assert.deepEqual([...new Set(Object.values((await stack.up()).changes))], ["create"]);
-    assert.deepEqual([...stack.world.ec2.instances.keys()], [machine]);
+    assert.deepEqual([...stack.fakes.ec2.instances.keys()], [machine]);
     assert.equal(repository.archived, false);
   });
 
@@ -124,7 +124,7 @@ describe("the engine: a protected stack", function () {
     stack.configure({ protect: "false" });
     assert.deepEqual((await stack.up()).changes, {});
     await stack.succeed("destroy", "--yes");
-    assert.equal(stack.world.ec2.instances.size, 0);
-    assert.equal(stack.world.github.repository("pulumi-nixos")!.archived, true);
+    assert.equal(stack.fakes.ec2.instances.size, 0);
+    assert.equal(stack.fakes.github.repository("pulumi-nixos")!.archived, true);
   });
 });

@@ -12,8 +12,8 @@ describe("the engine: a rotation of the keys", function () {
   after(() => stack?.stop());
 
   const deployKeys = () =>
-    [...stack.world.github.repository("pulumi-nixos")!.deployKeys.values()].map(({ key }) => key);
-  const machine = () => [...stack.world.ec2.instances.values()];
+    [...stack.fakes.github.repository("pulumi-nixos")!.deployKeys.values()].map(({ key }) => key);
+  const machine = () => [...stack.fakes.ec2.instances.values()];
   const output = async (name: string) => {
     const { printed } = await stack.succeed("stack", "output", "--json", "--show-secrets");
     return (JSON.parse(printed) as Record<string, unknown>)[name];
@@ -64,11 +64,11 @@ describe("the engine: a rotation of the keys", function () {
   });
 
   it("a machine that is replaced afterwards is made with the new key pair and the newest image", async () => {
-    const newest = stack.world.ec2.publishNixos("26.05", "2026-11-01T00:00:00.000Z");
+    const newest = stack.fakes.ec2.publishNixos("26.05", "2026-11-01T00:00:00.000Z");
     const { changes } = await stack.up("--replace", await stack.urn("nixos"));
     assert.deepEqual(changes, { nixos: "replace", "nixos-address": "update", "nixos-deployment": "replace" });
     const [made] = machine();
     assert.equal(made!.imageId, newest.id);
-    assert.equal(stack.world.ec2.keys.get(made!.keyName!)?.publicKey, second);
+    assert.equal(stack.fakes.ec2.keys.get(made!.keyName!)?.publicKey, second);
   });
 });

@@ -1,6 +1,6 @@
 import { cpSync, mkdtempSync } from "node:fs";
 import * as path from "node:path";
-import type { World } from "../../cli/rehearse/world";
+import type { Fakes } from "../../cli/rehearse/fakes";
 
 /** Of a stack's folder: the project with its configuration, the engine's state, and what was deployed. */
 const PARTS = ["project", "state", "deployments", "evaluations"];
@@ -15,10 +15,10 @@ export interface Snapshot {
 }
 
 /** Takes a snapshot of a stack in which nothing goes on. */
-export function take(stack: { folder: string; environment: NodeJS.ProcessEnv; world: World }): Snapshot {
+export function take(stack: { folder: string; environment: NodeJS.ProcessEnv; fakes: Fakes }): Snapshot {
   const folder = mkdtempSync(`${stack.folder}-snapshot-`);
   copy(stack.folder, folder);
-  const { ec2, github } = stack.world;
+  const { ec2, github } = stack.fakes;
   return {
     folder,
     passphrase: stack.environment["PULUMI_CONFIG_PASSPHRASE"]!,
@@ -32,7 +32,7 @@ export function restoreFolder(snapshot: Snapshot, folder: string): void {
 }
 
 /** Has the services of another world hold what they held. */
-export function restoreServices({ services }: Snapshot, { ec2, github }: World): void {
+export function restoreServices({ services }: Snapshot, { ec2, github }: Fakes): void {
   const { ec2: itsEc2, github: itsGithub } = structuredClone(services);
   Object.assign(ec2, itsEc2);
   Object.assign(github, itsGithub);

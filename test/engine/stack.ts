@@ -19,8 +19,8 @@ import { withKeys } from "../../cli/common/stackFile";
 import { serve, type Served } from "../../cli/rehearse/emulators/serve";
 import { onAnyEnd } from "../../cli/rehearse/processes";
 import { copyProject } from "../../cli/rehearse/project";
-import { closedEnvironment } from "../../cli/rehearse/surroundings";
-import { createWorld, type World } from "../../cli/rehearse/world";
+import { closedEnvironment } from "../../cli/rehearse/environment";
+import { createFakes, type Fakes } from "../../cli/rehearse/fakes";
 import { requireEngine } from "../support/engine";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { Deployments } from "./deployments";
@@ -89,7 +89,7 @@ export class EngineStack {
     readonly folder: string,
     readonly project: string,
     readonly environment: NodeJS.ProcessEnv,
-    readonly world: World,
+    readonly fakes: Fakes,
     readonly watch: Watch,
     readonly deployments: Deployments,
     private readonly cli: string,
@@ -127,21 +127,21 @@ export class EngineStack {
     const closed = closedEnvironment(folder);
     const deployments = new Deployments(folder);
     const environment = { ...closed, PATH: `${deployments.bin}${path.delimiter}${closed["PATH"] ?? ""}` };
-    const world = createWorld(OWNER, { directory: project, environment });
-    if (snapshot !== undefined) restoreServices(snapshot, world);
+    const fakes = createFakes(OWNER, { directory: project, environment });
+    if (snapshot !== undefined) restoreServices(snapshot, fakes);
     const watch = new Watch();
-    const emulated = Object.values(world.providers).filter(({ provider }) => !real.includes(provider.name));
+    const emulated = Object.values(fakes.providers).filter(({ provider }) => !real.includes(provider.name));
     const served = await Promise.all(emulated.map(({ provider }) => serve(new WatchedOperations(provider, watch))));
     const attached = emulated.map(({ provider }, at) => `${provider.name}:${served[at]!.port}`);
     const complete = engineEnvironment(cli, folder, environment, attached);
     if (snapshot !== undefined) complete["PULUMI_CONFIG_PASSPHRASE"] = snapshot.passphrase;
-    return new EngineStack(folder, project, complete, world, watch, deployments, cli, served);
+    return new EngineStack(folder, project, complete, fakes, watch, deployments, cli, served);
   }
 
   stop(): void {
     this.stayOpen();
     this.running.forEach((child) => child.kill("SIGKILL"));
-    this.world.stop();
+    this.fakes.stop();
     this.served.forEach(({ stop }) => stop());
     removeFolder(this.folder);
   }

@@ -10,7 +10,7 @@ import { parse } from "yaml";
 import { engineEnvironment } from "../../cli/rehearse/drivers/engineRun";
 import { finished } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
-import { closedEnvironment } from "../../cli/rehearse/surroundings";
+import { closedEnvironment } from "../../cli/rehearse/environment";
 import { requireCommands } from "../require";
 import { requireEngine } from "../support/engine";
 import { exportRepository, rehearse, repositoryFiles } from "../support/template";

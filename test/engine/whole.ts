@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { World } from "../../cli/rehearse/world";
+import type { Fakes } from "../../cli/rehearse/fakes";
 import type { EngineStack } from "./stack";
 
 /** What the first update makes at the services, by the types of Pulumi. */
@@ -28,7 +28,7 @@ export const SERVED = {
 export const KEY = "tls:index/privateKey:PrivateKey";
 
 /** What there is of each type, by the ids that Pulumi knows them by. */
-export function inTheCloud({ ec2, github }: World): Record<string, string[]> {
+export function inTheCloud({ ec2, github }: Fakes): Record<string, string[]> {
   const { keys, groups, instances, addresses } = ec2;
   const rules = [...groups.values()].flatMap((group) => [...group.rules]);
   const going = (direction: string) => rules.filter(([, rule]) => rule.direction === direction).map(([id]) => id);
@@ -48,7 +48,7 @@ export function inTheCloud({ ec2, github }: World): Record<string, string[]> {
 
 /** Asserts that all of a stack is there, nothing twice, and that its state knows each thing by its id. */
 export async function assertWhole(stack: EngineStack): Promise<void> {
-  const there = inTheCloud(stack.world);
+  const there = inTheCloud(stack.fakes);
   assert.deepEqual(Object.fromEntries(Object.entries(there).map(([type, ids]) => [type, ids.length])), {
     [KEY_PAIR]: 1,
     [GROUP]: 1,
@@ -66,19 +66,19 @@ export async function assertWhole(stack: EngineStack): Promise<void> {
     state.filter((resource) => resource.type === type).map(({ id }) => id!),
   ]);
   assert.deepEqual(sorted(Object.fromEntries(known)), there);
-  const machine = [...stack.world.ec2.instances.keys()];
+  const machine = [...stack.fakes.ec2.instances.keys()];
   assert.deepEqual(
-    [...stack.world.ec2.addresses.values()].map(({ instanceId }) => instanceId),
+    [...stack.fakes.ec2.addresses.values()].map(({ instanceId }) => instanceId),
     machine,
   );
 }
 
 /** Asserts that a destroyed stack left nothing but the archived repository. */
 export async function assertGone(stack: EngineStack): Promise<void> {
-  const left = Object.entries(inTheCloud(stack.world)).filter(([, ids]) => ids.length > 0);
+  const left = Object.entries(inTheCloud(stack.fakes)).filter(([, ids]) => ids.length > 0);
   assert.deepEqual(left, []);
   assert.deepEqual(
-    [...stack.world.github.repositories.values()].map(({ archived }) => archived),
+    [...stack.fakes.github.repositories.values()].map(({ archived }) => archived),
     [true],
   );
   assert.deepEqual(await stack.state(), []);

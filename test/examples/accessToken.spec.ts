@@ -6,7 +6,7 @@ import { describeExample } from "./describeExample";
 
 describeExample(accessToken, (stage) => {
   it("adds no deploy key to the repository", () => {
-    assert.equal(stage().world.github.repository("access-token")!.deployKeys.size, 0);
+    assert.equal(stage().fakes.github.repository("access-token")!.deployKeys.size, 0);
   });
 
   it("gives user data a key that logs in nowhere", () => {

@@ -1,4 +1,4 @@
-import type { World } from "../../cli/rehearse/world";
+import type { Fakes } from "../../cli/rehearse/fakes";
 
 /** One program of an example. */
 export interface Program {
@@ -6,7 +6,7 @@ export interface Program {
   folder: string;
   stack: string;
   /** Its own keys, without their namespace. */
-  config?: (world: World) => Record<string, string>;
+  config?: (fakes: Fakes) => Record<string, string>;
   /** All that it registers, as `Type name`. */
   resources: string[];
   /** The flake references that it deploys. */
@@ -19,7 +19,7 @@ export interface Example {
   /** In the order in which they are run; a later one may refer to the stack of an earlier one. */
   programs: Program[];
   /** What is there before anything is run. */
-  prepare?: (world: World) => void;
+  prepare?: (fakes: Fakes) => void;
   /** Names of resources that cannot be destroyed by accident. */
   protected?: string[];
 }

@@ -27,7 +27,7 @@ export function describeExample(example: Example, more: (stage: () => ExampleSta
       const deploys = example.programs.flatMap((program) => program.deploys ?? []);
       const told = (name: string) => stage.deployments.map(({ environment }) => environment[name]).sort();
       assert.deepEqual(told("DEPLOY_FLAKE"), deploys.sort());
-      const { instances, addresses } = stage.world.ec2;
+      const { instances, addresses } = stage.fakes.ec2;
       const reached = [...instances.values()].map(({ id, ipv6Addresses }) => {
         const elastic = [...addresses.values()].find(({ instanceId }) => instanceId === id);
         return elastic?.publicIp ?? ipv6Addresses[0];

@@ -1,7 +1,7 @@
 import type { Input, ResourceType } from "../../cli/rehearse/emulators/provider";
 import type { Properties } from "../../cli/rehearse/emulators/values";
 import { ACCOUNT, type Ec2, newId, tagsAll } from "../../cli/rehearse/emulators/aws/ec2";
-import type { World } from "../../cli/rehearse/world";
+import type { Fakes } from "../../cli/rehearse/fakes";
 
 const required: Input = { type: "string", required: true, replaces: true };
 const flag: Input = { type: "boolean" };
@@ -17,15 +17,15 @@ export type Elsewhere = Map<string, Properties>;
  * Gives a world the types of AWS that only examples use: networks, names and keys, as far as an example can get their
  * order and their references wrong.
  */
-export function addTypesOfExamples(world: World): Elsewhere {
+export function addTypesOfExamples(fakes: Fakes): Elsewhere {
   const there: Elsewhere = new Map();
-  const aws = world.providers["aws"]!.provider;
+  const aws = fakes.providers["aws"]!.provider;
   Object.assign(aws.resources, {
-    ...network(world.ec2, there),
+    ...network(fakes.ec2, there),
     "aws:kms/key:Key": kept(there, {
       prefix: "key",
       inputs: { description: text, enableKeyRotation: flag },
-      outputs: (id) => ({ arn: `arn:aws:kms:${world.ec2.region}:${ACCOUNT}:key/${id}`, keyId: id }),
+      outputs: (id) => ({ arn: `arn:aws:kms:${fakes.ec2.region}:${ACCOUNT}:key/${id}`, keyId: id }),
     }),
     "aws:kms/alias:Alias": kept(there, {
       prefix: "alias",

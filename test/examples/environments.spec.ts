@@ -5,12 +5,12 @@ import { describeExample } from "./describeExample";
 
 describeExample(environments, (stage) => {
   it("makes one repository, and keeps it whatever becomes of the stacks", () => {
-    assert.deepEqual([...stage().world.github.repositories.keys()], ["environments"]);
+    assert.deepEqual([...stage().fakes.github.repositories.keys()], ["environments"]);
     assert.equal(plainInputs(only(stage().run("shared"), TYPES.repository))["archiveOnDestroy"], false);
   });
 
   it("protects the branch of each environment, and lets each machine read the repository", () => {
-    const { protections, deployKeys } = stage().world.github.repository("environments")!;
+    const { protections, deployKeys } = stage().fakes.github.repository("environments")!;
     assert.deepEqual([...protections.values()].map(({ pattern }) => pattern).sort(), ["main", "production"]);
     assert.deepEqual([...deployKeys.values()].map(({ title }) => title).sort(), [
       "dev (read-only)",

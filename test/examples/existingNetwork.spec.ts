@@ -6,7 +6,7 @@ import { ExampleStage } from "./stage";
 
 describeExample(existingNetwork, (stage) => {
   it("puts machine and security group into the subnet and its VPC", () => {
-    const { ec2 } = stage().world;
+    const { ec2 } = stage().fakes;
     const subnet = ec2.subnets.find(({ defaultForAz }) => !defaultForAz)!;
     assert.equal(plainInputs(only(stage().run(), TYPES.instance))["subnetId"], subnet.id);
     assert.deepEqual(
@@ -16,7 +16,7 @@ describeExample(existingNetwork, (stage) => {
   });
 
   it("protects the repository, gives the machine a deploy key, and changes nothing else of it", () => {
-    const { settings, protections, deployKeys } = stage().world.github.repository(PROJECT_REPOSITORY)!;
+    const { settings, protections, deployKeys } = stage().fakes.github.repository(PROJECT_REPOSITORY)!;
     assert.deepEqual(settings, { visibility: "private" });
     assert.deepEqual([protections.size, deployKeys.size], [1, 1]);
   });

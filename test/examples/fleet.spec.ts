@@ -3,7 +3,7 @@ import { fleet } from "./definitions";
 import { describeExample } from "./describeExample";
 
 describeExample(fleet, (stage) => {
-  const repository = () => stage().world.github.repository("fleet")!;
+  const repository = () => stage().fakes.github.repository("fleet")!;
 
   it("lets each machine read the repository with a key of its own", () => {
     const keys = [...repository().deployKeys.values()];

@@ -12,7 +12,7 @@ describeExample(ipv6Only, (stage) => {
     );
 
   it("gives the one IPv4 address to the NAT gateway, and the machine an IPv6 address of its subnet", () => {
-    const { addresses, instances } = stage().world.ec2;
+    const { addresses, instances } = stage().fakes.ec2;
     assert.deepEqual(
       [...addresses.values()].map(({ instanceId }) => instanceId),
       [undefined],

@@ -10,8 +10,8 @@ import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
 import type { Properties } from "../../cli/rehearse/emulators/values";
 import { copyProject, ROOT } from "../../cli/rehearse/project";
 import { withoutSecrets } from "../../cli/rehearse/records";
-import { closedEnvironment } from "../../cli/rehearse/surroundings";
-import { createWorld, type World } from "../../cli/rehearse/world";
+import { closedEnvironment } from "../../cli/rehearse/environment";
+import { createFakes, type Fakes } from "../../cli/rehearse/fakes";
 import { type Example, OWNER, type Program } from "./definitions";
 import { addTypesOfExamples, type Elsewhere } from "./emulators";
 
@@ -36,7 +36,7 @@ interface StackFile {
 export class ExampleStage {
   readonly running: Running[] = [];
   readonly deployments: { environment: Record<string, string>; elsewhere: Elsewhere }[] = [];
-  readonly world: World;
+  readonly fakes: Fakes;
   readonly elsewhere: Elsewhere;
   private readonly folder = realpathSync(mkdtempSync(path.join(tmpdir(), "example-")));
   private readonly examples: string;
@@ -58,13 +58,13 @@ export class ExampleStage {
       // One for all stacks, as people have it who let one stack read another.
       PULUMI_CONFIG_PASSPHRASE: randomBytes(18).toString("base64url"),
     };
-    this.world = createWorld(OWNER, {
+    this.fakes = createFakes(OWNER, {
       directory: project,
       environment: this.environment,
       standIn: (_command, variables) => this.answer(variables),
     });
-    this.elsewhere = addTypesOfExamples(this.world);
-    example.prepare?.(this.world);
+    this.elsewhere = addTypesOfExamples(this.fakes);
+    example.prepare?.(this.fakes);
   }
 
   /** Previews and updates every program. */
@@ -99,7 +99,7 @@ export class ExampleStage {
   }
 
   async stop(): Promise<void> {
-    this.world.stop();
+    this.fakes.stop();
     for (const { driver } of this.running) await driver.stop();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
@@ -114,7 +114,7 @@ export class ExampleStage {
   private driverOf(program: Program): Promise<Driver> | Driver {
     const folder = path.join(this.examples, program.folder);
     if (this.cli !== undefined) {
-      return EngineDriver.start(this.cli, folder, this.folder, this.environment, this.world, program.stack);
+      return EngineDriver.start(this.cli, folder, this.folder, this.environment, this.fakes, program.stack);
     }
     const others = Object.fromEntries(
       this.running.map(({ program, run }) => [
@@ -122,7 +122,7 @@ export class ExampleStage {
         withoutSecrets(run.outputs) as Properties,
       ]),
     );
-    return new InProcessDriver(folder, this.world, "as the test asks for", { name: program.stack, others });
+    return new InProcessDriver(folder, this.fakes, "as the test asks for", { name: program.stack, others });
   }
 
   /** The stack's own file, what every example needs, and the keys that a person has to set. */
@@ -130,7 +130,7 @@ export class ExampleStage {
     const folder = path.join(this.examples, program.folder);
     const file = path.join(folder, `Pulumi.${program.stack}.yaml`);
     const own = existsSync(file) ? (parse(readFileSync(file, "utf8")) as StackFile).config : {};
-    const asked = Object.entries(program.config?.(this.world) ?? {});
+    const asked = Object.entries(program.config?.(this.fakes) ?? {});
     const namespace = projectName(folder);
     const set = Object.fromEntries(asked.map(([key, value]) => [`${namespace}:${key}`, value]));
     return { "aws:region": "us-east-1", "github:owner": OWNER, ...own, ...set };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Check } from "../../components/values/errors";
+import type { ValueRule } from "../../components/values/errors";
 
 /** Cases of each test: 1,000, or what FUZZ_RUNS says; .ci/run says 10,000. */
 export const RUNS = Number(process.env["FUZZ_RUNS"] ?? 1_000);
@@ -30,11 +30,19 @@ export function near(...valid: string[]): fc.Arbitrary<string> {
 /** What a configuration of another type would hand over. */
 export const anyValue = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(undefined, NaN, -0, Infinity));
 
-/** Asserts the property for every case. */
-export function holds<T>(cases: fc.Arbitrary<T>, property: (value: T) => void): void {
+/** JSON that throws when it is made a text: too rare among random values to rely on. */
+const TEXTLESS: unknown[] = [
+  { toString: "" },
+  [{ toString: "" }],
+  [[{ toString: null, valueOf: 1 }]],
+  { length: 1, includes: 1 },
+];
+
+/** Asserts the property for every case, and for the examples before them. */
+export function holds<T>(cases: fc.Arbitrary<T>, property: (value: T) => void, examples: T[] = []): void {
   fc.assert(
     fc.property(cases, (value) => property(value)),
-    { numRuns: RUNS },
+    { numRuns: RUNS, examples: examples.map((example): [T] => [example]) },
   );
 }
 
@@ -50,15 +58,16 @@ export function assertMessages(property: string, problems: string[]): void {
 
 /** Asserts that a check never throws, has a message for what it refuses, and takes only what `safe` matches. */
 export function assertChecks<T>(
-  check: Check<T>,
+  check: ValueRule<T>,
   cases: fc.Arbitrary<unknown>,
   safe: (value: unknown) => boolean,
 ): void {
-  holds(cases, (value) => {
+  const property = (value: unknown) => {
     const problems = check("property", value as T);
     if (problems.length > 0) assertMessages("property", problems);
     else assert.ok(safe(value), `taken: ${JSON.stringify(value)}`);
-  });
+  };
+  holds(cases, property, TEXTLESS);
 }
 
 /** Whether a text is one word without any sign that a shell, an option parser or a terminal could obey. */

@@ -2,8 +2,8 @@
  * Values of the configuration, each near a valid one or of any kind: no check throws, what is refused has a message,
  * and what is taken holds no sign that a shell could obey (in a public key's comment: that a terminal could). FUZZ_RUNS sets the number of cases.
  */
-import { type Check } from "../../components/values/errors";
-import * as checks from "../../components/values/checks";
+import { type ValueRule } from "../../components/values/errors";
+import * as rules from "../../components/values/rules";
 import { cidrOf } from "../../components/values/cidr";
 import { RULES } from "../../components/deploy/rules.cjs";
 import { githubToken } from "../../components/values/githubToken";
@@ -13,11 +13,11 @@ import fc from "fast-check";
 import { anyValue, assertChecks, harmless, near } from "./fuzz";
 
 describe("fuzz: texts of the configuration", () => {
-  const texts: [string, Check<string>, string[], RegExp][] = [
+  const texts: [string, ValueRule<string>, string[], RegExp][] = [
     // ? and & are Nix's. Where a reference goes through a shell it is quoted, which test/fuzz/words.spec.ts tries.
     [
       "flake references",
-      checks.byRule(RULES.flake),
+      rules.byRule(RULES.flake),
       ["path:./nix#default", "github:octo/server?dir=nix#web"],
       /^[A-Za-z0-9._~:/?=&%+@,][A-Za-z0-9._~:/?=&%+@,#-]*$/,
     ],
@@ -31,20 +31,20 @@ describe("fuzz: texts of the configuration", () => {
     ["images", amiId, ["ami-0123456789abcdef0"], /^ami-[0-9a-f]+$/],
     [
       "hosts",
-      checks.byRule(RULES.host),
+      rules.byRule(RULES.host),
       ["server.example.org", "192.0.2.1", "2001:db8::1"],
       /^[A-Za-z0-9_:][A-Za-z0-9_.:-]*$/,
     ],
     [
       "build places",
-      checks.byRule(RULES.buildOn),
+      rules.byRule(RULES.buildOn),
       ["host", "local", "root@builder.example.org"],
       /^[A-Za-z0-9_][A-Za-z0-9_.@-]*$/,
     ],
-    ["subnets", checks.subnetId, ["subnet-0123456789abcdef0"], /^subnet-[0-9a-f]+$/],
+    ["subnets", rules.subnetId, ["subnet-0123456789abcdef0"], /^subnet-[0-9a-f]+$/],
     [
       "public keys",
-      checks.byRule(RULES.publicKey),
+      rules.byRule(RULES.publicKey),
       [`ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA${"I".repeat(44)}`],
       /^ssh-ed25519 [A-Za-z0-9+/=]+( \P{Cc}*)?\n?$/u,
     ],
@@ -56,7 +56,7 @@ describe("fuzz: texts of the configuration", () => {
   it("ports", () => {
     const values = fc.oneof(fc.integer(), fc.double(), fc.integer({ min: -2, max: 70_000 }), anyValue);
     const isPort = (port: unknown) => Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535;
-    assertChecks(checks.byRule(RULES.sshPort), values, isPort);
+    assertChecks(rules.byRule(RULES.sshPort), values, isPort);
   });
 
   it("names of checks", () => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { adopt } from "../../cli/adopt/run";
 import { heard } from "../support/heard";
 import { filledIn, type ImportFile } from "../../cli/adopt/importFile";
-import { realSurroundings } from "../../cli/common/context";
+import { realContext } from "../../cli/common/context";
 
 const PLACE = { id: "<PLACEHOLDER>", version: "1.0.0" };
 const file: Required<ImportFile> = {
@@ -70,8 +70,8 @@ describe("adopt", () => {
   ] as const) {
     it(`answers \`${["adopt", ...args].join(" ")}\` with what is wrong`, async () => {
       const said: string[] = [];
-      const around = realSurroundings({ env: { PATH: "" }, run: () => assert.fail("a program was started") });
-      assert.equal(await adopt([...args], around, heard(said)), 2);
+      const context = realContext({ env: { PATH: "" }, run: () => assert.fail("a program was started") });
+      assert.equal(await adopt([...args], context, heard(said)), 2);
       assert.ok(said[0]!.startsWith(message), said[0]);
       assert.match(said[0]!, /\nAll options: npm run adopt -- --help$/);
     });

@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
-import { createWorld } from "../../cli/rehearse/world";
+import { createFakes } from "../../cli/rehearse/fakes";
 import type { Prompts } from "../../cli/common/prompts";
-import { realSurroundings } from "../../cli/common/context";
+import { realContext } from "../../cli/common/context";
 import { heard } from "../support/heard";
 import { offerOwnRepository } from "../../cli/new/offer";
 import { requireCommands } from "../require";
@@ -160,7 +160,7 @@ describe("a copy of the whole repository", () => {
     edit(clone, "index.ts", 'import { readFileSync } from "node:fs";', 'import { readFileSync } from "fs";');
     workshop.commit(clone, "Next version");
 
-    const world = createWorld("example", {
+    const fakes = createFakes("example", {
       directory: old,
       environment: { PATH: process.env["PATH"] },
       standIn: (_command, variables) =>
@@ -169,7 +169,7 @@ describe("a copy of the whole repository", () => {
           : { stdout: JSON.stringify({ systemPath: "/nix/store/x", changed: true, rebooted: false }), stderr: "" },
     });
     try {
-      const driver = new InProcessDriver(old, world, "before and after");
+      const driver = new InProcessDriver(old, fakes, "before and after");
       const config = {
         "aws:region": "us-east-1",
         "github:owner": "example",
@@ -191,7 +191,7 @@ describe("a copy of the whole repository", () => {
       );
       assert.match(stdout, /kept yours +components\/README\.md/);
     } finally {
-      world.stop();
+      fakes.stop();
     }
     const index = readFileSync(path.join(old, "index.ts"), "utf8");
     assert.match(index, /from "fs"/);
@@ -247,8 +247,8 @@ describe("a copy of the whole repository", () => {
         return Promise.resolve(answer);
       },
     });
-    const around = realSurroundings({ folder: clone });
-    const offer = (prompts?: Prompts) => offerOwnRepository(around, { ...heard(said), prompts });
+    const context = realContext({ folder: clone });
+    const offer = (prompts?: Prompts) => offerOwnRepository(context, { ...heard(said), prompts });
     assert.equal(await offer(), undefined);
     assert.match(said.join("\n"), /npm run new -- --update \./);
     assert.equal(await offer(answering(false)), undefined);

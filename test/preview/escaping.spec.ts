@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { marked, type Token, type Tokens } from "marked";
 import { code, fold, lines, list, notice, paragraph, type Report, strong, text } from "../../cli/render/document";
 import { toMarkdown } from "../../cli/render/markdown";
-import { visible } from "../../cli/render/safeText";
+import { escapeInvisible } from "../../cli/render/text";
 import { toTerminal } from "../../cli/render/terminal";
 
 const NASTY = [
@@ -57,7 +57,7 @@ describe("a hostile value in a comment", () => {
         const tokens = tokensOf(toMarkdown(reportOf([paragraph(text("before "), code(value), text(" after"))])));
         const types = tokens.map(({ type }) => type);
         assert.deepEqual(types, ["paragraph", "text", "codespan", "text", "space", "paragraph", "text"]);
-        assert.equal((tokens[2] as Tokens.Codespan).text, value === "" ? " " : visible(value));
+        assert.equal((tokens[2] as Tokens.Codespan).text, value === "" ? " " : escapeInvisible(value));
       }),
     );
   });
@@ -72,7 +72,7 @@ describe("a hostile value in a comment", () => {
         );
         // The library treats empty lines at the end differently.
         const withoutLast = (all: string) => all.replace(/\n+$/, "");
-        assert.equal(withoutLast((tokens[0] as Tokens.Code).text), withoutLast(values.map(visible).join("\n")));
+        assert.equal(withoutLast((tokens[0] as Tokens.Code).text), withoutLast(values.map(escapeInvisible).join("\n")));
       }),
     );
   });
@@ -85,7 +85,7 @@ describe("a hostile value in a comment", () => {
         const inner = /^<details><summary>a <code>(.*)<\/code><\/summary>$/.exec(summary)?.[1];
         assert.ok(inner !== undefined, summary);
         assert.doesNotMatch(inner, /[<>"]/);
-        assert.equal(shown(inner).replaceAll("\u2060", ""), visible(value).replaceAll("\u2060", ""));
+        assert.equal(shown(inner).replaceAll("\u2060", ""), escapeInvisible(value).replaceAll("\u2060", ""));
       }),
     );
   });
@@ -124,6 +124,6 @@ describe("a hostile value in a comment", () => {
   });
 
   it("shows what it was", () => {
-    assert.equal(visible("a\u202eb\u001b[31mc\nd\u0007\ud800"), "a\\u{202e}b\\u{1b}[31mc\\nd\\u{7}\\u{d800}");
+    assert.equal(escapeInvisible("a\u202eb\u001b[31mc\nd\u0007\ud800"), "a\\u{202e}b\\u{1b}[31mc\\nd\\u{7}\\u{d800}");
   });
 });

@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { Emulator } from "emulate" with { "resolution-mode": "import" };
+import { type LocalServer, serve } from "../support/server";
 
 export const REPOSITORY = "example/server";
 /** Made up for the emulator; no such token exists. */
@@ -23,7 +23,7 @@ export interface Asked {
 export class GithubServer {
   readonly asked: Asked[] = [];
   private readonly faults: { matches: RegExp; fault: Fault }[] = [];
-  private readonly server = createServer((incoming, outgoing) => this.handle(incoming, outgoing));
+  private server!: LocalServer;
   private emulator!: Emulator;
 
   static async start(): Promise<GithubServer> {
@@ -41,14 +41,14 @@ export class GithubServer {
         },
       },
     });
-    await new Promise<void>((resolve) => started.server.listen(0, "127.0.0.1", resolve));
+    started.server = await serve((incoming, outgoing) => started.handle(incoming, outgoing));
     await started.call("POST", `/repos/${REPOSITORY}/issues`, { title: "A change" });
     started.asked.length = 0;
     return started;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return this.server.url;
   }
 
   /** The next request that matches (such as "POST /repos") meets the fault; one fault a request. */
@@ -72,8 +72,7 @@ export class GithubServer {
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    this.server.close();
+    await this.server.stop();
     await this.emulator.close();
   }
 

@@ -10,7 +10,7 @@ import * as path from "node:path";
 import type { Written } from "../../cli/rehearse/emulators/command";
 import { serve } from "../../cli/rehearse/emulators/serve";
 import { copyProject, ROOT } from "../../cli/rehearse/project";
-import { createWorld } from "../../cli/rehearse/world";
+import { createFakes } from "../../cli/rehearse/fakes";
 
 const RECORDED = path.join(__dirname, "recorded");
 
@@ -43,13 +43,13 @@ async function main(): Promise<void> {
   writeFileSync(path.join(project, "Pulumi.dev.yaml"), "config:\n  aws:region: us-east-1\n");
   mkdirSync(path.join(folder, "state"));
 
-  const world = createWorld("example", {
+  const fakes = createFakes("example", {
     directory: project,
     environment: { PATH: process.env["PATH"], HOME: folder },
     standIn,
   });
   const served = await Promise.all(
-    Object.entries(world.providers).map(async ([name, provider]) => ({ name, ...(await serve(provider)) })),
+    Object.entries(fakes.providers).map(async ([name, provider]) => ({ name, ...(await serve(provider)) })),
   );
   const environment = {
     ...process.env,
@@ -113,9 +113,9 @@ async function main(): Promise<void> {
     evaluation = DERIVATIONS.before;
     await record("instance-type", ...configured("machine.instanceType=t3.medium"));
     await must("config", "rm", "--path", "pulumi-nixos:machine.instanceType");
-    await record("replace", ...configured(`machine.amiId=${world.ec2.images[0]!.id}`));
+    await record("replace", ...configured(`machine.amiId=${fakes.ec2.images[0]!.id}`));
     await must("config", "rm", "--path", "pulumi-nixos:machine.amiId");
-    await record("network", ...configured(`machine.subnetId=${world.ec2.subnets.at(-1)!.id}`));
+    await record("network", ...configured(`machine.subnetId=${fakes.ec2.subnets.at(-1)!.id}`));
     await must("config", "rm", "--path", "pulumi-nixos:machine.subnetId");
     await record("delete", ...configured("repository.branchProtection=off"));
     await must("config", "rm", "--path", "pulumi-nixos:repository.branchProtection");
@@ -131,7 +131,7 @@ async function main(): Promise<void> {
     await record("broken-flake");
   } finally {
     for (const server of served) server.stop();
-    world.stop();
+    fakes.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -4,13 +4,13 @@
  */
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import { ArgumentChecks, type Check, problem, problemList, shown } from "../../components/values/errors";
+import { ArgumentRules, type ValueRule, problem, problemList, quote } from "../../components/values/errors";
 import { awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { refusal, run } from "../support/mocks";
 
-const even: Check<number> = (property, value) =>
-  value % 2 === 0 ? [] : [problem(property, shown(value), "an even number")];
+const even: ValueRule<number> = (property, value) =>
+  value % 2 === 0 ? [] : [problem(property, quote(value), "an even number")];
 
 class Part extends pulumi.ComponentResource {
   constructor(name: string) {
@@ -29,13 +29,13 @@ describe("problem", () => {
 });
 
 describe("shown", () => {
-  it("makes control characters visible", () => assert.equal(shown("a\r\n\u001b[31m"), '"a\\r\\n\\u001b[31m"'));
-  it("tells numbers from texts", () => assert.deepEqual([shown(1), shown("1")], ["1", '"1"']));
-  it("shows what JSON cannot", () => assert.equal(shown(undefined), "undefined"));
+  it("makes control characters visible", () => assert.equal(quote("a\r\n\u001b[31m"), '"a\\r\\n\\u001b[31m"'));
+  it("tells numbers from texts", () => assert.deepEqual([quote(1), quote("1")], ["1", '"1"']));
+  it("shows what JSON cannot", () => assert.equal(quote(undefined), "undefined"));
 
   it("cuts long values", () => {
-    assert.equal(shown("x".repeat(118)).length, 120);
-    assert.equal(shown("x".repeat(119)), `"${"x".repeat(116)}…`);
+    assert.equal(quote("x".repeat(118)).length, 120);
+    assert.equal(quote("x".repeat(119)), `"${"x".repeat(116)}…`);
   });
 });
 
@@ -47,7 +47,7 @@ describe("problemList", () => {
 describe("ArgumentChecks", () => {
   it("reports all problems of plain values in one error of the component", async () => {
     const { error } = await refusal(cloud(), () => {
-      const checks = new ArgumentChecks(new Part("it"), "It");
+      const checks = new ArgumentRules(new Part("it"), "It");
       void checks.input("a", 1, even);
       void checks.input("b", 2, even);
       checks.plain("c", 3, even);
@@ -66,17 +66,17 @@ describe("ArgumentChecks", () => {
   });
 
   it("says nothing when there is no problem", async () => {
-    await run(cloud(), () => new ArgumentChecks(new Part("it"), "It").refuseProblems());
+    await run(cloud(), () => new ArgumentRules(new Part("it"), "It").refuseProblems());
   });
 
   it("gives plain values back as they are", async () => {
-    const { result } = await run(cloud(), () => new ArgumentChecks(new Part("it"), "It").input("a", 2, even));
+    const { result } = await run(cloud(), () => new ArgumentRules(new Part("it"), "It").input("a", 2, even));
     assert.equal(result, 2);
   });
 
   it("gives the value of an output back once it is known, and keeps it secret", async () => {
     const { result } = await run(cloud(), () =>
-      new ArgumentChecks(new Part("it"), "It").input("a", pulumi.secret(2), even),
+      new ArgumentRules(new Part("it"), "It").input("a", pulumi.secret(2), even),
     );
     const { value, secret } = await awaitedFacts(result as pulumi.Output<number>);
     assert.deepEqual({ value, secret }, { value: 2, secret: true });
@@ -84,14 +84,14 @@ describe("ArgumentChecks", () => {
 
   it("fails an output, or a promise, with the same message", async () => {
     for (const input of [pulumi.output(1), Promise.resolve(1)]) {
-      const { error } = await refusal(cloud(), () => new ArgumentChecks(new Part("it"), "It").input("a", input, even));
+      const { error } = await refusal(cloud(), () => new ArgumentRules(new Part("it"), "It").input("a", input, even));
       assert.equal(error.message, "It has 1 problem:\n  - a: got 1; allowed: an even number.");
     }
   });
 
   it("names the part that a composite checks before it makes it", async () => {
     const { error } = await refusal(cloud(), () => {
-      const checks = new ArgumentChecks(new Part("it"), "It");
+      const checks = new ArgumentRules(new Part("it"), "It");
       checks.ifPlain("a", 1, even);
       void checks.of("part").inputs("b", [2, 3], even);
       checks.refuseProblems();
@@ -101,7 +101,7 @@ describe("ArgumentChecks", () => {
 
   it("leaves outputs to the part that uses them", async () => {
     await run(cloud(), () => {
-      const checks = new ArgumentChecks(new Part("it"), "It");
+      const checks = new ArgumentRules(new Part("it"), "It");
       checks.ifPlain("a", pulumi.output(1), even);
       void checks.of("part").input("b", pulumi.output(1), even);
       checks.refuseProblems();
@@ -110,6 +110,6 @@ describe("ArgumentChecks", () => {
 
   it("does not fail on an output that a preview cannot know", async () => {
     const unknown = pulumi.output(Promise.resolve(pulumi.unknown as number));
-    await run(cloud(), () => new ArgumentChecks(new Part("it"), "It").input("a", unknown, even), true);
+    await run(cloud(), () => new ArgumentRules(new Part("it"), "It").input("a", unknown, even), true);
   });
 });

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
-import { byRule } from "../../components/values/checks";
+import { byRule } from "../../components/values/rules";
 import { parseFlakeReference } from "../../components/deploy/flake.mjs";
 import { RULES } from "../../components/deploy/rules.cjs";
 import { upgradeFlake } from "../../components/values/flakeRef";

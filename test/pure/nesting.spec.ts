@@ -7,11 +7,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { readFacts } from "../../cli/checks/machineFacts";
-import { checkWorkflows } from "../../cli/checks/requiredChecks";
-import { machineReport } from "../../cli/checks/machineReport";
+import { readFacts } from "../../cli/diagnostics/machineFacts";
+import { checkWorkflows } from "../../cli/diagnostics/requiredChecks";
+import { machineReport } from "../../cli/diagnostics/machineReport";
 import { githubRepository } from "../../components/deploy/revision.mjs";
-import { pinnedKeys } from "../../cli/checks/hostKeys";
+import { pinnedKeys } from "../../cli/diagnostics/hostKeys";
 import { evaluationFailure, usefulLines } from "../../cli/preview/errors";
 import { readPreview } from "../../cli/preview/read";
 import { recipientsIn } from "../../cli/secrets/sopsConfig";
@@ -27,9 +27,9 @@ import { readable, usefulLine } from "../../components/deploy/nix.mjs";
 import { publicKeyOf } from "../../components/deploy/publicKey.mjs";
 import { readSettings } from "../../components/deploy/settings.mjs";
 import { lastWords, sshTrouble } from "../../components/deploy/ssh.mjs";
-import { harmless, withoutSecrets } from "../../components/deploy/text.mjs";
-import { shown } from "../../components/values/errors";
-import { byRule } from "../../components/values/checks";
+import { sanitizeLines, withoutSecrets } from "../../components/deploy/text.mjs";
+import { quote } from "../../components/values/errors";
+import { byRule } from "../../components/values/rules";
 import { RULES } from "../../components/deploy/rules.cjs";
 import { x86InstanceType } from "../../components/values/instanceType";
 import { isDeepJson, isDeepYaml, parseJson } from "../../components/values/nesting";
@@ -119,7 +119,7 @@ describe("a text that is nested without end", () => {
   it("is shown as one that cannot be", () => {
     const self: unknown[] = [];
     self.push(self);
-    assert.equal(shown(self), "a value that cannot be shown");
+    assert.equal(quote(self), "a value that cannot be shown");
   });
 });
 
@@ -154,7 +154,7 @@ describe("a line without end", () => {
     usefulLine,
     readable: (text) => readable(text, { folder: "nix" } as never),
     buildErrorLine,
-    harmless,
+    sanitizeLines,
     withoutSecrets,
     lastWords,
     sshTrouble,

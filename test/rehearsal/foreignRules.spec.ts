@@ -31,8 +31,8 @@ describe("a firewall with rules that somebody added by hand", function () {
     const iam = new Iam();
     ec2 = new Ec2();
     aws = new Operations(awsProvider(ec2, iam));
-    const world = { ec2, iam, github: new Github(), providers: { aws }, stop: () => undefined };
-    driver = new InProcessDriver(folder, world, "as the test asks for");
+    const fakes = { ec2, iam, github: new Github(), providers: { aws }, stop: () => undefined };
+    driver = new InProcessDriver(folder, fakes, "as the test asks for");
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 

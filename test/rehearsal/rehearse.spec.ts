@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { Desk } from "../../cli/rehearse/desk";
+import { SecretsCommands } from "../../cli/rehearse/secretsCommands";
 import { findEngine } from "../../cli/rehearse/drivers/findEngine";
 import { finished } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
@@ -49,7 +49,7 @@ describe("npm run rehearse", () => {
     for (const line of REPORTED) assert.ok(stdout.includes(line), line);
     assert.deepEqual(
       rehearsal.steps.map(({ name }) => name),
-      ["create", "again", "edit", "type", "replace", "secrets", "token", "key", "rotate", "story", "destroy"],
+      ["create", "again", "edit", "type", "replace", "secrets", "token", "key", "rotate", "pullRequests", "destroy"],
     );
     const outcomes = (subject: string) => [
       ...new Set(rehearsal.verdicts.filter((verdict) => verdict.subject === subject).map(({ outcome }) => outcome)),
@@ -57,7 +57,7 @@ describe("npm run rehearse", () => {
     assert.deepEqual(outcomes("program"), ["held"]);
     assert.deepEqual(outcomes("engine"), ["not checked"]);
     assert.deepEqual(outcomes("machine"), ["not run"]);
-    const missing = await Desk.whatIsMissing(process.env);
+    const missing = await SecretsCommands.whatIsMissing(process.env);
     assert.deepEqual(outcomes("secrets"), [missing === undefined ? "held" : "not run"]);
     assert.doesNotMatch(stdout + readFileSync(json, "utf8"), /PRIVATE KEY/);
     // tsx keeps its own cache there.

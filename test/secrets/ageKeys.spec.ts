@@ -25,12 +25,12 @@ describe("the place of a person's age key", () => {
 
 describe("a person's age key", () => {
   let home: string;
-  let around: { env: NodeJS.ProcessEnv; platform: NodeJS.Platform; folder: string };
-  const file = () => keyFile(around);
+  let context: { env: NodeJS.ProcessEnv; platform: NodeJS.Platform; folder: string };
+  const file = () => keyFile(context);
 
   beforeEach(() => {
     home = fs.mkdtempSync(path.join(os.tmpdir(), "age-keys-"));
-    around = { env: { HOME: home }, platform: "linux", folder: path.join(home, "project") };
+    context = { env: { HOME: home }, platform: "linux", folder: path.join(home, "project") };
   });
   afterEach(() => fs.rmSync(home, { recursive: true }));
 
@@ -40,7 +40,7 @@ describe("a person's age key", () => {
   }
 
   it("is made readable for the person alone, file and folders", () => {
-    makeAdminKey(around);
+    makeAdminKey(context);
     assert.equal(fs.statSync(file()).mode & 0o777, 0o600);
     for (const folder of [".config", ".config/sops", ".config/sops/age"]) {
       assert.equal(fs.statSync(path.join(home, folder)).mode & 0o777, 0o700, folder);
@@ -48,45 +48,45 @@ describe("a person's age key", () => {
   });
 
   it("is found after it is made", () => {
-    const made = makeAdminKey(around);
-    assert.deepEqual(adminKeys(around), [made]);
-    assert.deepEqual(keyFileProblems(around), []);
+    const made = makeAdminKey(context);
+    assert.deepEqual(adminKeys(context), [made]);
+    assert.deepEqual(keyFileProblems(context), []);
   });
 
   it("is never written over", () => {
     put("# a key on paper\n");
-    assert.throws(() => makeAdminKey(around), { name: "UserError", message: /is there, but holds no age key/ });
+    assert.throws(() => makeAdminKey(context), { name: "UserError", message: /is there, but holds no age key/ });
     assert.equal(fs.readFileSync(file(), "utf8"), "# a key on paper\n");
   });
 
   it("is not made inside the project", () => {
-    around.env["SOPS_AGE_KEY_FILE"] = path.join(around.folder, "nix", "key");
-    assert.throws(() => makeAdminKey(around), { name: "UserError", message: /inside the project's folder/ });
+    context.env["SOPS_AGE_KEY_FILE"] = path.join(context.folder, "nix", "key");
+    assert.throws(() => makeAdminKey(context), { name: "UserError", message: /inside the project's folder/ });
     assert.ok(!fs.existsSync(file()));
   });
 
   it("is found in SOPS_AGE_KEY first, and beside others in one file", () => {
     const [given, first, second] = [newAgeIdentity(), newAgeIdentity(), newAgeIdentity()];
-    around.env["SOPS_AGE_KEY"] = given;
+    context.env["SOPS_AGE_KEY"] = given;
     put(`# public key: ${recipientOfIdentity(first)}\n${first}\n\n${second}\n`);
     assert.deepEqual(
-      adminKeys(around).map(({ recipient }) => recipient),
+      adminKeys(context).map(({ recipient }) => recipient),
       [given, first, second].map(recipientOfIdentity),
     );
   });
 
   it("may be on hardware, which tells its recipient in a comment", () => {
     put("#       Recipient: age1yubikey1q0000\nAGE-PLUGIN-YUBIKEY-1QQQQ\n");
-    assert.deepEqual(adminKeys(around), [{ recipient: "age1yubikey1q0000", place: file() }]);
+    assert.deepEqual(adminKeys(context), [{ recipient: "age1yubikey1q0000", place: file() }]);
   });
 
   it("is none where there is no file", () => {
-    assert.deepEqual(adminKeys(around), []);
+    assert.deepEqual(adminKeys(context), []);
   });
 
   it("is refused when it is mistyped, without showing it", () => {
     put(`${newAgeIdentity().slice(0, -3)}QQQ\n`);
-    assert.throws(() => adminKeys(around), {
+    assert.throws(() => adminKeys(context), {
       name: "UserError",
       message: `${file()}: a line that begins "AGE-SECRET-KEY-1" is not an age key; sops would refuse the file.`,
     });
@@ -94,7 +94,7 @@ describe("a person's age key", () => {
 
   it("is objected to when others can read it", () => {
     put(`${newAgeIdentity()}\n`, 0o644);
-    assert.deepEqual(keyFileProblems(around), [
+    assert.deepEqual(keyFileProblems(context), [
       `${file()}: others on this computer can read it (mode 0644). Run: chmod 600 "${file()}"`,
     ]);
   });

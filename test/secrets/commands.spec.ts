@@ -24,12 +24,12 @@ describe("npm run secrets", () => {
   beforeEach(() => {
     project = new SecretsProject();
     // Nothing on PATH: whatever is refused here is refused without a program.
-    project.around.env["PATH"] = "";
+    project.context.env["PATH"] = "";
     said = [];
   });
   afterEach(() => project.remove());
 
-  const run = (...args: string[]) => secretsIn(() => project.place)(args, project.around, heard(said));
+  const run = (...args: string[]) => secretsIn(() => project.place)(args, project.context, heard(said));
 
   it("says how it is used on --help", async () => {
     assert.equal(await run("set", "--help"), 0);

@@ -4,6 +4,7 @@
  * Cannot prove: that a form is as wide as it should be.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { FORMS, matches, secretIn } from "../../components/deploy/secretForms.mjs";
 import { TEXT_CASES } from "./searchCases";
@@ -41,5 +42,42 @@ describe("the table of cases for the searches for secrets", () => {
       }),
     );
     assert.deepEqual(missing, []);
+  });
+});
+
+describe("docs/secrets.md", () => {
+  const page = readFileSync(path.join(__dirname, "../../docs/secrets.md"), "utf8");
+  /** Without a word of their own: base64 of headers, and what is only the place at which a search begins. */
+  const isSpoken = (mark: string) =>
+    !/^(?:[A-Za-z0-9]{15,18}|==|=|:|:\/\/|"auth"|"mode"|psk|Passphrase|password)$/.test(mark);
+
+  it("names every form of a secret that is looked for in any text", () => {
+    const marks = FORMS.text.filter((form) => form.in === undefined).flatMap((form) => form.marks);
+    assert.deepEqual(
+      marks.filter(isSpoken).filter((mark) => !page.includes(mark)),
+      [],
+    );
+  });
+
+  it("names a file for every form that is looked for in files of a kind", () => {
+    const files = /\| files of their kind[^]*?\| names /.exec(page)![0];
+    const names = [...files.matchAll(/`([^` ]+)`/g)].flatMap(([, name]) => [name!, `x${name!}`]);
+    const unnamed = FORMS.text.flatMap(({ what, in: form }) =>
+      form === undefined || names.some((name) => matches(form, name)) ? [] : [`${what}: ${form}`],
+    );
+    assert.deepEqual(unnamed, []);
+    const known = FORMS.text.flatMap(({ in: form }) => form ?? []);
+    const said = [...files.matchAll(/`([^` ]+)`/g)].map(([, name]) => name!);
+    assert.deepEqual(
+      said.filter((name) => !known.some((form) => matches(form, name) || matches(form, `x${name}`))),
+      [],
+    );
+  });
+
+  it("names a file for every name by which a password is known", () => {
+    const row = /\| names +\|(.*)\|/.exec(page)![1]!;
+    const names = [...row.matchAll(/`…?([^`]+)`/g)].map(([, name]) => name!);
+    assert.ok(names.length > 8);
+    for (const name of names) assert.ok(matches(FORMS.passwordNames, name), name);
   });
 });

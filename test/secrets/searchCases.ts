@@ -227,12 +227,22 @@ export const TEXT_CASES: SearchCase[] = [
       ["rules of sops", "secrets/.sops.yaml", `creation_rules:\n  - age: ${ADMIN}\n`],
       ["an example of secrets", "secrets.example.yaml", "password: change me\n"],
       ["a file that Ansible encrypted", "secrets.yaml", `$ANSIBLE_VAULT;1.1;AES256\n${"3130".repeat(10)}\n`],
+      // docs/secrets.md says that these are not found.
+      ["a password of no form, in Nix", "machine.nix", `{ users.users.a.initialPassword = "${random(12)}"; }\n`],
+      [
+        "a password of no form, in JSON",
+        "settings.json",
+        JSON.stringify({ database: { password: random(12) } }, null, 2),
+      ],
+      ["a token of another service", "notes.txt", `heroku: ${random(8)}-${random(4)}-${random(4)}-${random(12)}\n`],
       ["a long line", "long.txt", `${" ".repeat(60_000)}x${"=".repeat(60_000)}`],
       ["an empty file", "empty", ""],
     ] as [string, string, string][]
   ).map(([what, file, content]) => ({ what, file, content, refused: false })),
   ...(
     [
+      ["a key store", "tls/server.jks", Buffer.concat([Buffer.from("feedfeed00000002", "hex"), randomBytes(500)])],
+      ["an archive", "old.zip", Buffer.concat([Buffer.from("PK\x03\x04\0", "latin1"), randomBytes(500)])],
       ["a picture", "www/logo.png", Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n\0\0", "latin1"), randomBytes(5000)])],
       ["a database", "app.sqlite3", Buffer.concat([Buffer.from("SQLite format 3\0"), randomBytes(5000)])],
       ["a file that git-crypt locked, of a name of its own", "vault.bin", gitCrypt],
@@ -327,6 +337,12 @@ after: c
   taken("a file of sops after a byte order mark", "secrets.yaml", `\uFEFF${rich}`);
   taken("a file of sops with a large value", "secrets.yaml", encrypted("x.yaml", `page: ${"x".repeat(300_000)}\n`));
   taken("a file of sops with two documents", "secrets.yaml", encrypted("x.yaml", "a: 1\n---\nb: 2\n"));
+  const forPgp = rich.replace(
+    "\nsops:\n",
+    `\nsops:\n    pgp:\n        - created_at: "2026-01-01T00:00:00Z"\n          enc: |-\n            -----BEGIN PGP MESSAGE-----\n\n            ${base64(60)}\n            -----END PGP MESSAGE-----\n          fp: ${"A1".repeat(20)}\n`,
+  );
+  taken("a file of sops for a PGP key, too", "secrets.yaml", forPgp);
+  refused("a plain value after a block with a PGP message", "secrets.yaml", `${forPgp}token: hunter2\n`);
   refused("a plain value before sops's block", "secrets.yaml", `token: hunter2\n${rich}`);
   refused("a plain value after sops's block", "secrets.yaml", `${rich}token: hunter2\n`);
   refused(

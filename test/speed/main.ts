@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { command, refuse, start as startCommand, wrong } from "../../cli/common/command";
-import { problem, shown } from "../../components/values/errors";
+import { problem, quote } from "../../components/values/errors";
 import { tableOf } from "./figures";
 import { engine } from "./engine";
 import { growth, start } from "./growth";
@@ -36,7 +36,7 @@ const bench = command(ABOUT, async ({ values: options }) => {
   const parts = Object.keys(PARTS).join(",");
   refuse([
     ...wrong("--runs", options.runs, /^([5-9]|[1-9]\d+)$/, "a whole number, 5 at least"),
-    ...unknown.map((part) => problem("--only", shown(part), parts)),
+    ...unknown.map((part) => problem("--only", quote(part), parts)),
   ]);
   const runs = Number(options.runs);
   const surroundings = {

@@ -5,7 +5,7 @@
 import childProcess from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { realSurroundings } from "../../cli/common/context";
+import { realContext } from "../../cli/common/context";
 import { PreparedPerson } from "../../cli/rehearse/person";
 import type { TestKey } from "../../cli/rehearse/keys";
 import { init } from "../../cli/secrets/init";
@@ -80,9 +80,9 @@ async function main(): Promise<void> {
   stack.configured = run.configured;
   const person = new PreparedPerson();
   person.secrets = [run.secret];
-  const around = realSurroundings({ folder: run.folder, env: run.env });
+  const context = realContext({ folder: run.folder, env: run.env });
   watch(path.dirname(run.folder), run.killAt);
-  await COMMANDS[run.command](workplace(around, person, stack));
+  await COMMANDS[run.command](workplace(context, person, stack));
   process.stdout.write(String(places));
 }
 

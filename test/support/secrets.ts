@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import { realContext, type Context } from "../../cli/common/context";
 import type { Stack, StackKeys } from "../../cli/secrets/stack";
 import { type Workplace, workplace } from "../../cli/secrets/workplace";
 import { ageRecipient } from "../../components/keys/age";
@@ -53,25 +53,25 @@ export class SecretsProject {
   readonly folder = path.join(this.root, "project");
   readonly person = new PreparedPerson();
   readonly stack = new StackDouble();
-  around: Surroundings;
+  context: Context;
 
   constructor() {
     fs.mkdirSync(path.join(this.folder, "nix"), { recursive: true });
-    this.around = this.at("home");
+    this.context = this.at("home");
   }
 
   /** The same project on another computer, or for another person. */
-  at(home: string): Surroundings {
+  at(home: string): Context {
     const place = path.join(this.root, home);
     fs.mkdirSync(place, { recursive: true });
     // Keys of whoever runs the tests must not open anything here.
     const { PATH, TMPDIR } = process.env;
-    this.around = realSurroundings({ folder: this.folder, env: { PATH, TMPDIR, HOME: place } });
-    return this.around;
+    this.context = realContext({ folder: this.folder, env: { PATH, TMPDIR, HOME: place } });
+    return this.context;
   }
 
   get place(): Workplace {
-    return workplace(this.around, this.person, this.stack);
+    return workplace(this.context, this.person, this.stack);
   }
 
   read(file: string): string {

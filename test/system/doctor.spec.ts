@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { checkMachine } from "../../cli/checks/machine";
-import type { Expected } from "../../cli/checks/machineReport";
+import { checkMachine } from "../../cli/diagnostics/machine";
+import type { Expected } from "../../cli/diagnostics/machineReport";
 import type { Result } from "../../cli/common/result";
-import { realSurroundings } from "../../cli/common/context";
+import { realContext } from "../../cli/common/context";
 import { ageRecipient } from "../../components/keys/age";
 import { canRunMachine, makeKeyPair } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
@@ -27,7 +27,7 @@ describe("doctor on a machine", () => {
   async function look(expected: Partial<Expected> = {}, hostKey = bench.machine.hostPublicKey): Promise<Result[]> {
     const { host, port, login } = bench.machine;
     return checkMachine(
-      realSurroundings(),
+      realContext(),
       { host, port, hostKey, privateKey: login.privateKey },
       {
         ageRecipients: [ageRecipient(login.publicKey)],

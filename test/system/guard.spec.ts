@@ -274,6 +274,22 @@ describe("the guard of a deployment", () => {
       assert.match(await guard.state(), /^confirmed 0$/);
       assert.deepEqual(await rejectedSystems(machine), ["/nix/store/bad"]);
     });
+
+    // Fault 117
+    it("of its memory, where the guard lies, does not take units that failed for well", async () => {
+      const failing = await guard.build("failedUnits");
+      await machine.output(`mkdir -p /var/lib/nixos-deploy
+        echo /nix/store/a.drv ${initial} >/var/lib/nixos-deploy/deployed`);
+      await guard.arm(failing, { switchSeconds: 10, confirmSeconds: 10 });
+      await guard.switch(failing);
+      await machine.output("mount -o remount,size=$(($(df --output=used /run | tail -n 1) + 1024))k /run");
+      await fill("/run");
+      await guard.confirm(failing);
+      assert.equal(await guard.state(), "rolling-back units-failed");
+      // systemd takes nothing new meanwhile; when there is room, the timer brings the way back to its end.
+      await machine.output("rm /run/zero; mount -o remount,size=64m /run");
+      await assertEnded(initial, /^rolled-back units-failed$/);
+    });
   });
 
   describe("on a machine whose clock is set", () => {

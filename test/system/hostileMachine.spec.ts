@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { checkMachine } from "../../cli/checks/machine";
+import { checkMachine } from "../../cli/diagnostics/machine";
 import { printed } from "../../cli/common/result";
-import { realSurroundings } from "../../cli/common/context";
+import { realContext } from "../../cli/common/context";
 import { commandOnMachine, ConnectionFailed, Machine } from "../../components/deploy/machine.mjs";
 import { hostName, PrivateFolder } from "../../components/deploy/privateFolder.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
@@ -200,9 +200,7 @@ describe("a hostile machine", function () {
     };
     const expected = { ageRecipients: [], access: "deploy-key", branch: "main", revision: "", secretsFile: false };
     const report = async () =>
-      printed(
-        await checkMachine(realSurroundings({ folder, env: { PATH: env["PATH"], HOME: folder } }), address, expected),
-      );
+      printed(await checkMachine(realContext({ folder, env: { PATH: env["PATH"], HOME: folder } }), address, expected));
     machine.does("yes");
     assert.match(await report(), /FAIL {2}login .*ssh printed more than 1 MiB, and was ended/);
 

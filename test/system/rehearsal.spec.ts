@@ -1,60 +1,31 @@
-// The rehearsal under a real engine and with real machines.
+// The rehearsal with real machines, on a computer that lacks something and for a project in use. .ci/run rehearses where
+// everything is there, under a real engine too, and wants every check held.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import * as path from "node:path";
 import { canRunMachine } from "../../cli/rehearse/machine";
-import { Desk } from "../../cli/rehearse/desk";
 import { ROOT } from "../../cli/rehearse/project";
 import { requireOrSkip } from "../require";
-import { requireEngine } from "../support/engine";
 import { copyOf, rehearse, useFolder } from "../support/rehearsal";
 import { pathWithout } from "../support/without";
 
 describe("rehearsal", () => {
   const folder = useFolder();
 
-  describe("of the real program", () => {
-    it("holds with machines on this computer", async function () {
-      const reason = canRunMachine();
-      requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
-      const missing = await Desk.whatIsMissing(process.env);
-      requireOrSkip(this, "sops", missing === undefined, missing ?? "");
-      const { code, text, rehearsal } = await rehearse(folder(), ROOT, {}, "--no-engine");
-      assert.equal(code, 0, text);
-      const machine = rehearsal.verdicts.filter(({ subject }) => subject === "machine");
-      assert.equal(machine.length, 10);
-      assert.deepEqual(
-        machine.map(({ outcome }) => outcome),
-        machine.map(() => "held"),
-      );
-    });
-
-    // What a computer with Nix has, and what `su` leaves of PATH.
-    it("holds with machines, but without sops and the folders of the administrator's programs", async function () {
-      const reason = canRunMachine();
-      requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
-      const folders = process.env["PATH"]!.split(path.delimiter).filter((one) => !one.endsWith("/sbin"));
-      const PATH = pathWithout(["sops"], path.join(folder(), "bin"), folders.join(path.delimiter));
-      const { code, text, rehearsal } = await rehearse(folder(), ROOT, { PATH }, "--no-engine");
-      assert.equal(code, 0, text);
-      const machine = rehearsal.verdicts.filter(({ subject }) => subject === "machine");
-      assert.deepEqual(new Set(machine.map(({ outcome }) => outcome)), new Set(["held", "not run"]));
-      assert.deepEqual(
-        rehearsal.steps.filter(({ summary }) => summary === "not run").map(({ name }) => name),
-        ["secrets", "token"],
-      );
-    });
-
-    it("holds under a real engine", async function () {
-      await requireEngine(this);
-      const { code, text, rehearsal } = await rehearse(folder(), ROOT, {}, "--no-machine");
-      assert.equal(code, 0, text);
-      assert.equal(rehearsal.driver, "engine");
-      assert.deepEqual(
-        rehearsal.verdicts.filter(({ outcome }) => outcome === "not checked"),
-        [],
-      );
-    });
+  // What a computer with Nix has, and what `su` leaves of PATH.
+  it("holds with machines, but without sops and the folders of the administrator's programs", async function () {
+    const reason = canRunMachine();
+    requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
+    const folders = process.env["PATH"]!.split(path.delimiter).filter((one) => !one.endsWith("/sbin"));
+    const PATH = pathWithout(["sops"], path.join(folder(), "bin"), folders.join(path.delimiter));
+    const { code, text, rehearsal } = await rehearse(folder(), ROOT, { PATH }, "--no-engine");
+    assert.equal(code, 0, text);
+    const machine = rehearsal.verdicts.filter(({ subject }) => subject === "machine");
+    assert.deepEqual(new Set(machine.map(({ outcome }) => outcome)), new Set(["held", "not run"]));
+    assert.deepEqual(
+      rehearsal.steps.filter(({ summary }) => summary === "not run").map(({ name }) => name),
+      ["secrets", "token"],
+    );
   });
 
   it("holds for a project that is in use: with a repository, a token and secrets for its own machine", async () => {

@@ -62,7 +62,9 @@ describe("secrets with the real sops", () => {
   function addWithEditor(text: string): void {
     const editor = path.join(project.root, "append");
     fs.writeFileSync(editor, `#!/bin/sh\ncat >> "$1" <<'END'\n${text}END\n`, { mode: 0o755 });
-    execFileSync("sops", ["edit", path.join(project.folder, FILE)], { env: { ...project.around.env, EDITOR: editor } });
+    execFileSync("sops", ["edit", path.join(project.folder, FILE)], {
+      env: { ...project.context.env, EDITOR: editor },
+    });
   }
 
   it("gives the machine what was stored", async () => {
@@ -148,7 +150,7 @@ describe("secrets with the real sops", () => {
       `#!/bin/sh\n{ printf '%s ' "$@"; env; } >> '${seen}'\nexec '${real}' "$@"\n`,
       { mode: 0o755 },
     );
-    project.around.env["PATH"] = `${bin}:${project.around.env["PATH"]}`;
+    project.context.env["PATH"] = `${bin}:${project.context.env["PATH"]}`;
 
     await store("first", "correct-horse");
     await store("second", "correct-horse");
@@ -255,7 +257,7 @@ port_unencrypted: 80
     await store("password", "hunter2");
     const dataKey = (text: string) => /^password: .*/m.exec(text)![0];
     const before = project.read(FILE);
-    const [gone] = adminKeys(project.around);
+    const [gone] = adminKeys(project.context);
     const alice = fs.readFileSync(gone!.place, "utf8").trim().split("\n").at(-1)!;
     assert.deepEqual(openedWith(alice), { password: "hunter2" });
 
@@ -290,7 +292,7 @@ port_unencrypted: 80
     const run = (...args: string[]) =>
       spawnSync(program, [path.resolve("cli/secrets.ts"), ...args], {
         cwd: project.folder,
-        env: { ...project.around.env, EDITOR: editor },
+        env: { ...project.context.env, EDITOR: editor },
         input: "1",
         encoding: "utf8",
       });

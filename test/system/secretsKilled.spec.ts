@@ -127,9 +127,9 @@ describe("npm run secrets, killed at each write", () => {
   }
 
   /** The number of places; nothing where it was killed. */
-  function run({ folder, around, stack }: SecretsProject, command: Command, secret: string, killAt: number): string {
+  function run({ folder, context, stack }: SecretsProject, command: Command, secret: string, killAt: number): string {
     const keys = stack.deployed!.map((number): KilledRun["keys"][0] => [number, stack.keysMade.get(number)!]);
-    const given: KilledRun = { folder, env: around.env, keys, configured: stack.configured, command, secret, killAt };
+    const given: KilledRun = { folder, env: context.env, keys, configured: stack.configured, command, secret, killAt };
     const args = ["--require", "tsx/cjs", path.resolve("test/support/killedSecrets.ts")];
     const result = spawnSync(process.execPath, args, { input: JSON.stringify(given), encoding: "utf8" });
     assert.deepEqual([result.status, result.signal], killAt === 0 ? [0, null] : [null, "SIGKILL"], result.stderr);
@@ -178,7 +178,7 @@ describe("npm run secrets, killed at each write", () => {
       ["keys.txt"],
       where,
     );
-    assert.deepEqual(keyFileProblems(project.around), [], where);
+    assert.deepEqual(keyFileProblems(project.context), [], where);
   }
 
   function assertNothingToAdd(project: SecretsProject, before: string, where: string): void {

@@ -34,7 +34,7 @@ describe("secrets that sops would leave readable", () => {
     project.stack.up();
     await init(project.place, { name: "alice" });
     [machine] = (await project.stack.keys())!.recipients as [string];
-    mine = adminKeys(project.around)[0]!.recipient;
+    mine = adminKeys(project.context)[0]!.recipient;
   });
   afterEach(() => project.remove());
 
@@ -67,7 +67,7 @@ describe("secrets that sops would leave readable", () => {
       `#!/bin/bash\n'${real}' "$@"\ncode=$?\nfor word in "$@"; do [[ ! -f $word ]] || cat "$word" >>'${seen}'; done\nexit $code\n`,
       { mode: 0o755 },
     );
-    project.around.env["PATH"] = `${bin}:${project.around.env["PATH"]}`;
+    project.context.env["PATH"] = `${bin}:${project.context.env["PATH"]}`;
     return seen;
   }
 
@@ -187,7 +187,7 @@ describe("secrets that sops would leave readable", () => {
       fs.writeFileSync(editor, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
       return spawnSync(path.resolve("node_modules/.bin/tsx"), [path.resolve("cli/secrets.ts"), "edit"], {
         cwd: project.folder,
-        env: { ...project.around.env, EDITOR: editor },
+        env: { ...project.context.env, EDITOR: editor },
         encoding: "utf8",
       });
     }
@@ -199,7 +199,7 @@ describe("secrets that sops would leave readable", () => {
       const before = fs.readFileSync(path.join(project.folder, FILE));
       const temporary = path.join(project.root, "tmp");
       fs.mkdirSync(temporary);
-      project.around.env["TMPDIR"] = temporary;
+      project.context.env["TMPDIR"] = temporary;
       for (const [what, text] of [
         ["a text", `open: ${WORD}`],
         ["a number", "open: 4711"],
@@ -247,7 +247,7 @@ describe("secrets that sops would leave readable", () => {
       });
       const child = spawn(path.resolve("node_modules/.bin/tsx"), [path.resolve("cli/secrets.ts"), "edit"], {
         cwd: project.folder,
-        env: { ...project.around.env, EDITOR: editor, TMPDIR: temporary },
+        env: { ...project.context.env, EDITOR: editor, TMPDIR: temporary },
         stdio: "ignore",
         detached: true,
       });

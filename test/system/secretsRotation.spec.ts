@@ -6,8 +6,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import http from "node:http";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { init } from "../../cli/secrets/init";
 import { rotate } from "../../cli/secrets/rotate";
@@ -18,6 +16,7 @@ import { requireOrSkip } from "../require";
 import { hasCommand } from "../../cli/rehearse/commands";
 import { newKey } from "../../cli/rehearse/keys";
 import { SecretsProject } from "../support/secrets";
+import { type LocalServer, serve } from "../support/server";
 
 const FILE = "nix/secrets.yaml";
 
@@ -25,15 +24,15 @@ const FILE = "nix/secrets.yaml";
 class MachineDouble {
   identity = "";
   revision: string | null = null;
-  private readonly server = http.createServer((_, answer) => answer.end(JSON.stringify({ revision: this.revision })));
+  private server!: LocalServer;
 
   async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    this.server = await serve((_, answer) => answer.end(JSON.stringify({ revision: this.revision })));
+    return this.server.url;
   }
 
-  stop(): void {
-    this.server.close();
+  stop(): Promise<void> {
+    return this.server.stop();
   }
 }
 
@@ -56,8 +55,8 @@ describe("a rotation with the real sops", () => {
     await set(project.place, "password");
     merge();
   });
-  afterEach(() => {
-    machine.stop();
+  afterEach(async () => {
+    await machine.stop();
     project.remove();
   });
 
@@ -184,7 +183,7 @@ describe("a rotation with the real sops", () => {
     await up();
     await step();
     merge();
-    machine.stop();
+    await machine.stop();
     project.stack.url = "http://127.0.0.1:9";
     assert.equal(await step(), 4);
     assert.match(project.person.told.join("\n"), /status\.json does not say which revision the machine runs/);
@@ -241,7 +240,7 @@ describe("a rotation with the real sops", () => {
 describe("a rotation without secrets", () => {
   it("needs no sops, and no word about what the machine runs", async () => {
     const project = new SecretsProject();
-    project.around.env["PATH"] = "";
+    project.context.env["PATH"] = "";
     project.stack.up();
     for (const configured of [[1, 2], [2, 1], [2]]) {
       await rotate(project.place, {});

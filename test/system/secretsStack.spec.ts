@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import { realContext, type Context } from "../../cli/common/context";
 import { pulumiStack } from "../../cli/secrets/stack";
 import { engineEnvironment } from "../../cli/rehearse/drivers/engineRun";
 import { requireEngine } from "../support/engine";
@@ -16,13 +16,13 @@ import { requireEngine } from "../support/engine";
 describe("the stack, asked with the real Pulumi CLI", () => {
   let cli: string;
   let folder: string;
-  let around: Surroundings;
+  let context: Context;
 
   before(async function () {
     cli = await requireEngine(this);
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "secrets-stack-"));
     const env = engineEnvironment(cli, folder, { PATH: process.env["PATH"], HOME: folder }, []);
-    around = realSurroundings({ folder, env });
+    context = realContext({ folder, env });
     fs.symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
     write("package.json", '{ "name": "stack", "main": "index.js" }');
     write("Pulumi.yaml", "name: stack\nruntime: { name: nodejs, options: { typescript: false } }\n");
@@ -51,12 +51,12 @@ exports[former === undefined ? "machineKey" : "identityKey"] = pulumi.secret("th
   }
 
   function pulumi(...args: string[]): void {
-    execFileSync(cli, ["--cwd", folder, "--non-interactive", ...args], { env: around.env, stdio: "pipe" });
+    execFileSync(cli, ["--cwd", folder, "--non-interactive", ...args], { env: context.env, stdio: "pipe" });
   }
 
   it("has no keys before the first update, and the default in its configuration", async () => {
-    assert.equal(await pulumiStack(around).keys(), undefined);
-    assert.deepEqual(await pulumiStack(around).configuredVersions(), [1]);
+    assert.equal(await pulumiStack(context).keys(), undefined);
+    assert.deepEqual(await pulumiStack(context).configuredVersions(), [1]);
   });
 
   const stateOf = (versions: number[]) => ({
@@ -67,7 +67,7 @@ exports[former === undefined ? "machineKey" : "identityKey"] = pulumi.secret("th
   });
 
   it("reads what the last version left, and goes on from it under the names of today", async () => {
-    const stack = pulumiStack(around);
+    const stack = pulumiStack(context);
     pulumi("config", "set", "--path", "keyGenerations[0]", "3");
     pulumi("up", "--yes", "--skip-preview");
     assert.deepEqual(await stack.keys(), stateOf([3]));
@@ -79,7 +79,7 @@ exports[former === undefined ? "machineKey" : "identityKey"] = pulumi.secret("th
   });
 
   it("takes every step of a rotation, each followed by an update", async () => {
-    const stack = pulumiStack(around);
+    const stack = pulumiStack(context);
     for (const versions of [[1], [1, 2], [2, 1], [2]]) {
       await stack.configureVersions(versions);
       assert.deepEqual(await stack.configuredVersions(), versions);
@@ -89,12 +89,12 @@ exports[former === undefined ? "machineKey" : "identityKey"] = pulumi.secret("th
   });
 
   it("shows the private key when it is asked for", async () => {
-    assert.equal((await pulumiStack(around).machineKey()).trim(), "the private key");
+    assert.equal((await pulumiStack(context).machineKey()).trim(), "the private key");
   });
 
   it("says what to do when no stack is selected", async () => {
     pulumi("stack", "unselect");
-    await assert.rejects(pulumiStack(around).keys(), {
+    await assert.rejects(pulumiStack(context).keys(), {
       name: "UserError",
       message: /Select it with `npx pulumi stack select`/,
     });

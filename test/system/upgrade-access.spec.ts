@@ -62,6 +62,30 @@ const withKey: Case[] = [
     before: `ssh-keygen -q -t rsa -N '' -f /run/rsa </dev/null || true; ${add("HostKey /run/rsa")}`,
     change: `cp /run/before/sshd_config ${config}`,
   },
+  {
+    what: "what IPv6 may reach, by the firewall",
+    before: `ip -6 address add 2001:db8::1/64 dev lo nodad; ${add("ListenAddress ::")}`,
+    change:
+      "nft 'add table ip6 bench; add chain ip6 bench input { type filter hook input priority 0; }; add rule ip6 bench input iif != lo tcp dport != 53 drop'",
+    said: /^the firewall shuts port \d+ to IPv6/,
+  },
+  {
+    what: "the addresses, to those of IPv4",
+    before: `ip -6 address add 2001:db8::1/64 dev lo nodad; ${add("ListenAddress ::")}`,
+    change: `cp /run/before/sshd_config ${config}`,
+    said: /^the firewall shuts port \d+ to IPv6, or the SSH server listens elsewhere$/,
+  },
+  {
+    what: "the addresses, to those of IPv4, where there is no other",
+    before: add("ListenAddress ::"),
+    change: `cp /run/before/sshd_config ${config}`,
+  },
+  {
+    what: "where root comes from, to IPv4",
+    before: `ip -6 address add 2001:db8::1/64 dev lo nodad; ${add("ListenAddress ::")}`,
+    change: add("AllowUsers root@*.*.*.*"),
+    said: /^root can no longer log in with the machine's key on port \d+ by IPv6$/,
+  },
   { what: "the users, root among them", change: add("AllowUsers alice root") },
   { what: "the users, to root from elsewhere", change: add("AllowUsers root@198.18.*") },
 ];
@@ -114,6 +138,7 @@ describe("the way in for deployments, after a change of", () => {
     const restart = "systemctl reset-failed sshd.service 2>/dev/null || true; systemctl restart sshd.service";
     const { stdout, stderr, code } = await machine.run(`
       cp -p /run/before/sshd_config ${config}; cp -p /run/before/authorized_keys ${keys}
+      ip -6 address flush scope global dev lo; nft flush ruleset
       cp -p /run/before/passwd /etc/passwd; cp -p /run/before/ssh_host_ed25519_key /etc/ssh/
       export PATH=/run/current-system/sw/bin:$PATH UPGRADE_MACHINE_KEY=${key}
       wait_for() { until [[ -n $(banner 127.0.0.1 "$(ports "$(sshd_settings)" | head -n 1)") ]]; do sleep 0.05; done; }

@@ -4,16 +4,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import http from "node:http";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { type LocalServer, serve } from "../support/server";
 import { Place } from "./scripts";
 
 type Answer = { status: number; headers?: Record<string, string>; body?: unknown };
 
 describe("the machine with a token", () => {
   let place: Place;
-  let server: http.Server;
+  let server: LocalServer;
   let main: string;
   let requests: string[];
   let answers: Record<string, Answer | undefined>;
@@ -68,20 +67,18 @@ describe("the machine with a token", () => {
     place.push();
     requests = [];
     answers = {};
-    server = http.createServer((request, response) => {
+    server = await serve((request, response) => {
       const url = request.url ?? "";
       requests.push(`${url}${request.headers.authorization === "Bearer ghp_test" ? "" : " without the token"}`);
       const { status, headers, body } = answers[url] ?? answers["*"] ?? truth(url);
       response.writeHead(status, headers).end(typeof body === "string" ? body : JSON.stringify(body ?? {}));
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    api = server.url;
     place.settings["UPGRADE_ACCESS"] = "token";
     place.settings["UPGRADE_REMOTE"] = `${api}/repos/octocat/site`;
   });
-  afterEach(() => {
-    server.closeAllConnections();
-    server.close();
+  afterEach(async () => {
+    await server.stop();
     place.remove();
   });
 
@@ -251,8 +248,7 @@ describe("the machine with a token", () => {
     });
 
     it("does not call it a rewritten branch: no answer", async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.stop();
       assert.equal(await place.leadsOn(main, next), "unreachable");
     });
   });

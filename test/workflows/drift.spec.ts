@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { driftReport } from "../../cli/ci/driftReport";
@@ -16,6 +16,7 @@ import { keepMarked } from "../../cli/common/marked";
 import { askMachine, machineProblem, problemOf } from "../../cli/ci/machineStatus";
 import { readPreview } from "../../cli/preview/read";
 import { toMarkdown } from "../../cli/render/markdown";
+import { serve } from "../support/server";
 import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "../preview/githubServer";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
@@ -130,6 +131,7 @@ describe("problemOf the machine", () => {
       };
       flood();
     });
+    // By every address of this computer.
     await new Promise<void>((resolve) => server.listen(0, resolve));
     const { port } = server.address() as AddressInfo;
     try {
@@ -176,19 +178,17 @@ describe("problemOf the machine", () => {
   it("is asked again before a difference counts, over HTTP", async () => {
     const running = ["b".repeat(40), NEWEST];
     let asked = "";
-    const machine = createServer((request, response) => {
+    const machine = await serve((request, response) => {
       asked = request.url!;
       const { body } = status({ revision: running.shift(), staleAfter: "2100-01-01T00:00:00Z" });
       response.end(JSON.stringify(body));
     });
-    await new Promise<void>((resolve) => machine.listen(0, "127.0.0.1", resolve));
     try {
-      const url = `http://127.0.0.1:${(machine.address() as AddressInfo).port}`;
-      assert.equal(await machineProblem(url, NEWEST, askMachine, { times: 2, seconds: 0 }), undefined);
+      assert.equal(await machineProblem(machine.url, NEWEST, askMachine, { times: 2, seconds: 0 }), undefined);
       assert.equal(asked, "/status.json");
       assert.deepEqual(running, []);
     } finally {
-      await closed(machine);
+      await machine.stop();
     }
     assert.equal(await machineProblem("", NEWEST, askMachine, { times: 2, seconds: 0 }), undefined);
   });
@@ -287,12 +287,7 @@ describe("the issue about drift", () => {
     it("says which options are missing", async () => {
       const { code, stderr } = await run("page", []);
       assert.equal(code, 2);
-      assert.match(stderr, /Missing: --stack, --revision/);
+      assert.match(stderr, /--stack is missing\.\n.*--revision is missing\./);
     });
   });
 });
-
-function closed(server: Server): Promise<void> {
-  server.closeAllConnections();
-  return new Promise((resolve) => server.close(() => resolve()));
-}

@@ -4,7 +4,7 @@ import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc";
 import { serve, type Served } from "../emulators/serve";
 import { isObject, type Properties, secret } from "../emulators/values";
 import { finished, succeeded } from "../processes";
-import type { World } from "../world";
+import type { Fakes } from "../fakes";
 import { type Driver, type Operation, partsOfUrn, type RecordedResource, type Run, type RunOptions } from "./driver";
 import { engineEnvironment, operationsOf, refusal, takeEvents, writeConfiguration } from "./engineRun";
 import { languageHostOf } from "./languageHost";
@@ -46,11 +46,11 @@ export class EngineDriver implements Driver {
     project: string,
     folder: string,
     environment: NodeJS.ProcessEnv,
-    world: World,
+    fakes: Fakes,
     stack = STACK,
   ) {
-    const served = await Promise.all(Object.values(world.providers).map(serve));
-    const attached = Object.keys(world.providers).map((name, at) => `${name}:${served[at]!.port}`);
+    const served = await Promise.all(Object.values(fakes.providers).map(serve));
+    const attached = Object.keys(fakes.providers).map((name, at) => `${name}:${served[at]!.port}`);
     const complete = { ...engineEnvironment(cli, folder, environment, attached), ...passphraseOf(environment) };
     const options = { directory: project, environment: complete };
     const version = (await succeeded(cli, ["version"], options)).stdout.trim();

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { type Change, topProperty } from "../emulators/difference";
 import type { Operations } from "../emulators/operations";
 import { isObject, type Properties, secret } from "../emulators/values";
-import type { World } from "../world";
+import type { Fakes } from "../fakes";
 import type { Driver, Operation, RecordedResource, Run, RunOptions } from "./driver";
 
 /** What is read of Pulumi.yaml. */
@@ -38,7 +38,7 @@ export class InProcessDriver implements Driver {
 
   constructor(
     private readonly project: string,
-    private readonly world: World,
+    private readonly fakes: Fakes,
     reason: string,
     private readonly stacks: Stacks = { name: "rehearsal", others: {} },
   ) {
@@ -66,7 +66,7 @@ export class InProcessDriver implements Driver {
   }
 
   private async run(options: RunOptions, preview: boolean): Promise<Run> {
-    const registrations = new Registrations(this.world.providers, this.stacks.others, this.known, options, preview);
+    const registrations = new Registrations(this.fakes.providers, this.stacks.others, this.known, options, preview);
     const log = captureConsole();
     const before = process.cwd();
     const failures: unknown[] = [];
@@ -74,7 +74,7 @@ export class InProcessDriver implements Driver {
     process.on("unhandledRejection", onRejection);
     try {
       process.chdir(this.project);
-      for (const [name, provider] of Object.entries(this.world.providers)) {
+      for (const [name, provider] of Object.entries(this.fakes.providers)) {
         provider.configure(configOf(options.config, name));
       }
       runtime.setAllConfig(withDefaults(this.project, options.config));

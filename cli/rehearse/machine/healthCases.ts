@@ -44,5 +44,11 @@ export const healthCases: HealthCase[] = [
     behaviour: "otherBrokenScript",
     blamed: "bench-broken.service",
   },
+  {
+    what: "a unit that had died once before, and whose program another nixpkgs breaks",
+    before: "serves",
+    behaviour: "servesNot",
+    blamed: "bench-serves.service",
+  },
   { what: "a logged-in user whose activation fails", behaviour: "userActivationFails" },
 ];

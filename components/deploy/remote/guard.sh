@@ -295,8 +295,11 @@ confirm() {
 
 # Usage: units_will_do SECONDS ALLOW-FAILED-UNITS
 units_will_do() {
-  judge_units "$(just_now "$1")" "$(guarded previous)" "$(guarded system)" <"$GUARD_FOLDER/before" >"$GUARD_FOLDER/units" || true
-  [[ $2 == true ]] || ! grep -q '^fault ' "$GUARD_FOLDER/units" || first_deployment
+  local units
+  units=$(judge_units "$(just_now "$1")" "$(guarded previous)" "$(guarded system)" <"$GUARD_FOLDER/before") || return 1
+  # Where there is no room for it, the verdict counts all the same.
+  printf '%s\n' "$units" >"$GUARD_FOLDER/units" || true
+  [[ $2 == true ]] || ! grep -q '^fault ' <<<"$units" || first_deployment
 }
 
 # Before it ran the image that the machine was made from, which is no better than a system with units that fail.

@@ -4,9 +4,9 @@
 # Units in trouble, one a line: "UNIT WHAT". A unit is in trouble when it has failed, when it died and waits to be
 # started again or to end (systemd does not call that failed), or when it was started again within the last SECONDS or is
 # not up since. One that crashed once while its database started, and has run since, is well.
-# Usage: units_in_trouble SECONDS
+# Usage: units_in_trouble SECONDS [RESTARTS that it takes]
 units_in_trouble() {
-  local seconds=$1 now line name value
+  local seconds=$1 least=${2:-1} now line name value
   local -A unit=()
   # Microseconds since the boot: a clock that is set must not change the answer.
   read -r now _ </proc/uptime
@@ -17,7 +17,7 @@ units_in_trouble() {
       unit[$name]=$value
       continue
     fi
-    describe_trouble "$((now - seconds * 1000000))"
+    describe_trouble "$((now - seconds * 1000000))" "$least"
     unit=()
   done < <(
     show_units || { sleep 1 && show_units; } || printf '\nId=init.scope\nActiveState=unknown\n'
@@ -29,7 +29,7 @@ show_units() {
   systemctl show --property=Id,ActiveState,SubState,Result,NRestarts,ExecMainStartTimestampMonotonic '*' 2>/dev/null
 }
 
-# Usage: describe_trouble SINCE, with the properties of one unit in `unit`
+# Usage: describe_trouble SINCE RESTARTS, with the properties of one unit in `unit`
 describe_trouble() {
   local id=${unit[Id]-} restarts=${unit[NRestarts]-0} started=${unit[ExecMainStartTimestampMonotonic]-0}
   case $id in
@@ -46,15 +46,16 @@ describe_trouble() {
   elif [[ ${unit[ActiveState]-} == deactivating && ${unit[Result]-success} != success ]]; then
     # It counts as failed only when what runs after its death has ended.
     printf '%s has died\n' "$id"
-  elif ((restarts > 0)) && [[ ${unit[ActiveState]-} == activating || $started -gt $1 ]]; then
+  elif ((restarts >= $2)) && [[ ${unit[ActiveState]-} == activating || $started -gt $1 ]]; then
     printf '%s was started again just now\n' "$id"
   fi
 }
 
-# Names of the units in trouble before a switch. A unit that is started again every few minutes was in trouble too.
+# Names of the units in trouble before a switch. A unit that is started again every few minutes was in trouble too; one that
+# crashed once while its database started was not, and is to blame for what it does now.
 trouble_before() {
   local name
-  while read -r name _; do printf '%s\n' "$name"; done < <(units_in_trouble 600)
+  while read -r name _; do printf '%s\n' "$name"; done < <(units_in_trouble 600 2)
 }
 
 # What a system makes of a unit: its file, its template's, what is dropped in, and the configuration and scripts that those

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import type { World } from "../../../cli/rehearse/world";
+import type { Fakes } from "../../../cli/rehearse/fakes";
 import { type Changes, EngineStack } from "../stack";
 
 /** One edit, and all that becomes of it; every other resource stays the same. */
 export interface Edit {
   what: string;
   /** Keys of the configuration without their namespace, and their new values. */
-  configure?: Record<string, string | ((world: World) => string)>;
+  configure?: Record<string, string | ((fakes: Fakes) => string)>;
   /** What is edited besides. */
   edit?: (stack: EngineStack) => void;
   becomes: Changes;
@@ -28,7 +28,7 @@ export function testEdits(of: string, edits: Edit[]): void {
         const before = stack.deployments.all.length;
         const values = Object.entries(configure).map(([key, value]): [string, string] => [
           key,
-          typeof value === "string" ? value : value(stack.world),
+          typeof value === "string" ? value : value(stack.fakes),
         ]);
         stack.configure(Object.fromEntries(values));
         edit?.(stack);

@@ -7,7 +7,7 @@ export const MACHINE: Edit[] = [
     configure: { "machine.release": "25.11" },
     edit: (stack) => {
       stack.edit("index.ts", (text) => `${text}// A comment.\n`);
-      stack.world.ec2.publishNixos("25.11", "2026-10-01T00:00:00.000Z");
+      stack.fakes.ec2.publishNixos("25.11", "2026-10-01T00:00:00.000Z");
     },
     becomes: {},
   },

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { finished } from "../../../cli/rehearse/processes";
 import { engineEnvironment } from "../../../cli/rehearse/drivers/engineRun";
-import { closedEnvironment } from "../../../cli/rehearse/surroundings";
+import { closedEnvironment } from "../../../cli/rehearse/environment";
 import { type Call, Stage } from "./stage";
 
 const [, , cli, host] = process.argv as [string, string, string, string];

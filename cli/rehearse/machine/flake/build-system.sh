@@ -59,6 +59,14 @@ otherBrokenScript)
   printf '#!/bin/sh\nexit 3\n' >"$out/bin/fails"
   printf '[Service]\nType=oneshot\nExecStart=/bin/sh %s\n' "$out/bin/fails" | unit broken
   ;;
+serves | servesNot)
+  case $behaviour in
+  serves) cp /bin/sleep "$out/bin/serve" ;;
+  servesNot) cp /bin/false "$out/bin/serve" ;;
+  esac
+  printf '[Service]\nExecStartPre=/bin/sh -c "/bin/test -e /run/bench/once || { : >/run/bench/once; exit 1; }"\nExecStart=%s 1d\nRestart=on-failure\n' \
+    "$out/bin/serve" | unit serves
+  ;;
 diesOnce)
   printf '[Service]\nExecStartPre=/bin/sh -c "/bin/test -e /run/bench/once || { : >/run/bench/once; exit 1; }"\nExecStart=/bin/sleep 1d\nRestart=on-failure\n' |
     unit once

@@ -63,6 +63,8 @@
         diesSoon = toplevel: toplevel;
         diesBefore = toplevel: toplevel;
         diesSlowly = toplevel: toplevel;
+        serves = toplevel: toplevel;
+        servesNot = toplevel: toplevel;
         diesOnce = toplevel: toplevel;
 
         # What the repository answers to it: see build-system.sh.

@@ -3,11 +3,11 @@ import { githubRepository } from "../../components/deploy/revision.mjs";
 import { gitTrouble } from "../../components/deploy/trouble.mjs";
 import { pushCommand } from "../../program/nextStep";
 import { failed, note, ok, type Result, skipped } from "../common/result";
-import { failureOf, firstLine, type Ran, type Surroundings } from "../common/context";
+import { failureOf, firstLine, type Ran, type Context } from "../common/context";
 
 /** The folder is a git repository of its own, on the branch that the machine follows, with everything committed. */
-export async function checkGit(around: Surroundings, branch: string): Promise<Result[]> {
-  const git = (...args: string[]) => around.run("git", ["-C", around.folder, ...args]);
+export async function checkGit(context: Context, branch: string): Promise<Result[]> {
+  const git = (...args: string[]) => context.run("git", ["-C", context.folder, ...args]);
   const version = await git("--version");
   if (version.code !== 0) {
     return [failed("git", failureOf("git", version), "Install git from https://git-scm.com.")];
@@ -15,7 +15,7 @@ export async function checkGit(around: Surroundings, branch: string): Promise<Re
   const top = await git("rev-parse", "--show-toplevel");
   if (top.timedOut) return [unanswered("git", top)];
   const trouble = gitTrouble(top);
-  if (top.code !== 0 || realpathSync(top.stdout.trim()) !== realpathSync(around.folder)) {
+  if (top.code !== 0 || realpathSync(top.stdout.trim()) !== realpathSync(context.folder)) {
     return [
       failed(
         "git",
@@ -81,8 +81,8 @@ function committed(ran: Ran): Result {
 }
 
 /** Where `git push` goes. */
-export async function checkOrigin(around: Surroundings, owner: string, name: string): Promise<Result> {
-  const ran = await around.run("git", ["-C", around.folder, "remote", "get-url", "origin"]);
+export async function checkOrigin(context: Context, owner: string, name: string): Promise<Result> {
+  const ran = await context.run("git", ["-C", context.folder, "remote", "get-url", "origin"]);
   const url = withoutPassword(ran.stdout.trim());
   const wanted = `git@github.com:${owner}/${name}.git`;
   if (owner === "") return skipped("origin", "nix/repository.json names no owner yet");

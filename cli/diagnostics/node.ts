@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import semver from "semver";
 import { failed, ok, type Result } from "../common/result";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 
 /** The version of Node that package.json asks for. */
-export function checkNode({ folder, nodeVersion }: Surroundings): Result {
+export function checkNode({ folder, nodeVersion }: Context): Result {
   const { engines } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
     engines: { node: string };
   };

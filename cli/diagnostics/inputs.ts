@@ -3,11 +3,11 @@ import { closedInputs, INPUTS_ADVICE, privateInputs } from "../../components/dep
 import { Processes } from "../../components/deploy/process.mjs";
 import type { RepositoryFile } from "../../program/repositoryFile";
 import { note, ok, type Result } from "../common/result";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 
 /** Whether the machine can read what flake.lock pins: its key or token opens less than this computer's. */
 export async function checkInputs(
-  { folder, env }: Surroundings,
+  { folder, env }: Context,
   { owner, name, access }: RepositoryFile,
 ): Promise<Result[]> {
   const flake = path.join(folder, "nix");

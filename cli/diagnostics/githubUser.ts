@@ -1,6 +1,6 @@
 import { type Github, githubTrouble } from "../common/github";
 import { TOKEN_NEEDS, TOKEN_PAGES } from "../common/githubTrouble";
-import { type Answer, textField } from "../common/http";
+import { type HttpResult, textField } from "../common/http";
 import { failed, note, ok, type Result } from "../common/result";
 
 /** The user whom the token belongs to. */
@@ -71,7 +71,7 @@ export function planOf(body: unknown): Plan {
 }
 
 /** Classic tokens name their scopes in every answer; fine-grained ones cannot be asked. */
-function checkScopes({ headers }: Answer): Result {
+function checkScopes({ headers }: HttpResult): Result {
   const header = headers.get("x-oauth-scopes");
   if (header === null) return note("GitHub scopes", "a fine-grained token does not tell what it may do", TOKEN_NEEDS);
   const scopes = header.split(",").map((scope) => scope.trim());
@@ -86,7 +86,7 @@ function checkScopes({ headers }: Answer): Result {
 
 const DAY = 24 * 60 * 60 * 1000;
 
-function checkEnd({ headers }: Answer): Result[] {
+function checkEnd({ headers }: HttpResult): Result[] {
   const text = headers.get("github-authentication-token-expiration");
   // "2026-12-22 10:00:00 UTC", or with an offset for a zone.
   const end = text === null ? NaN : Date.parse(text.replace(" UTC", "Z").replace(" ", "T"));

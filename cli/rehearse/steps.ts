@@ -3,19 +3,19 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import * as sshpk from "sshpk";
 import { parse } from "yaml";
-import type { Desk } from "./desk";
+import type { SecretsCommands } from "./secretsCommands";
 import type { Driver, RecordedResource, Run, RunOptions } from "./drivers/driver";
 import { requirements } from "./emulators/github/pullRequests";
 import { withoutSecretMarkers } from "./emulators/values";
 import { configured } from "./project";
 import { changedInputs, doneTo, holdsPrivateKey, only, plainInputs, TYPES } from "./records";
 import type { Verdicts } from "./verdicts";
-import type { World } from "./world";
+import type { Fakes } from "./fakes";
 
 /** What one rehearsal works with. */
-export interface Stage {
+export interface Rehearsed {
   driver: Driver;
-  world: World;
+  fakes: Fakes;
   verdicts: Verdicts;
   /** The copy of the project. */
   project: string;
@@ -25,7 +25,7 @@ export interface Stage {
   /** Machines on this computer, or why there can be none. */
   machines: Machines | { noMachine: string };
   /** Where secrets are kept, or why they cannot be. */
-  desk: Desk | { missing: string };
+  secretsCommands: SecretsCommands | { missing: string };
   /** The last update. */
   run: Run | undefined;
   /** All updates so far. */
@@ -54,22 +54,22 @@ export interface StepResult {
 }
 
 /** `pulumi up` */
-export async function update(stage: Stage, part?: string, more: Partial<RunOptions> = {}): Promise<Run> {
-  const run = await stage.driver.update({ config: stage.config, ...more });
-  stage.updates.push({ part, before: stage.run, run });
-  stage.run = run;
+export async function update(rehearsed: Rehearsed, part?: string, more: Partial<RunOptions> = {}): Promise<Run> {
+  const run = await rehearsed.driver.update({ config: rehearsed.config, ...more });
+  rehearsed.updates.push({ part, before: rehearsed.run, run });
+  rehearsed.run = run;
   return run;
 }
 
 /** From nothing to a machine. */
-export async function create(stage: Stage): Promise<Run> {
-  const { driver, world, verdicts } = stage;
-  const previewed = await driver.preview({ config: stage.config });
+export async function create(rehearsed: Rehearsed): Promise<Run> {
+  const { driver, fakes, verdicts } = rehearsed;
+  const previewed = await driver.preview({ config: rehearsed.config });
   verdicts.program("a preview touches nothing", () => {
-    assert.equal(world.ec2.instances.size + world.ec2.keys.size + world.github.repositories.size, 0);
-    assert.equal(stage.deployments.length, 0);
+    assert.equal(fakes.ec2.instances.size + fakes.ec2.keys.size + fakes.github.repositories.size, 0);
+    assert.equal(rehearsed.deployments.length, 0);
   });
-  const run = await update(stage);
+  const run = await update(rehearsed);
   const names = (resources: RecordedResource[]) => resources.map(({ type, name }) => `${name} (${type})`).sort();
   verdicts.program("a preview registers the same resources as the update", () => {
     assert.deepEqual(names(previewed), names(run.resources));
@@ -78,33 +78,33 @@ export async function create(stage: Stage): Promise<Run> {
     assert.deepEqual([...new Set(run.operations.map(({ operation }) => operation))], ["create"]);
     assert.equal(run.operations.length, run.resources.length);
   });
-  checkMachine(stage, run);
-  checkKeys(stage, run);
-  checkRepository(stage);
-  checkDeployment(stage, run);
-  await checkSystem(stage, run, "a machine on this computer, booted with that user data, runs what was deployed");
+  checkMachine(rehearsed, run);
+  checkKeys(rehearsed, run);
+  checkRepository(rehearsed);
+  checkDeployment(rehearsed, run);
+  await checkSystem(rehearsed, run, "a machine on this computer, booted with that user data, runs what was deployed");
   return run;
 }
 
 /** The same program again, although a newer image is out by now. */
-export async function again(stage: Stage, before: Run): Promise<Run> {
-  const { world, verdicts } = stage;
-  const newer = world.ec2.publishNixos("26.05", "2026-10-01T00:00:00.000Z");
-  const run = await update(stage);
+export async function again(rehearsed: Rehearsed, before: Run): Promise<Run> {
+  const { fakes, verdicts } = rehearsed;
+  const newer = fakes.ec2.publishNixos("26.05", "2026-10-01T00:00:00.000Z");
+  const run = await update(rehearsed);
   verdicts.program("nothing changes, and a newer image does not replace the machine", () => {
     assert.deepEqual(changedInputs(before, run), []);
     assert.notEqual(plainInputs(only(run, TYPES.instance))["ami"], newer.id);
   });
   verdicts.engineOnly("every resource stays the same", () => assertChanged(run, []));
-  verdicts.engineOnly("nothing is deployed", () => assert.equal(stage.deployments.length, 1));
+  verdicts.engineOnly("nothing is deployed", () => assert.equal(rehearsed.deployments.length, 1));
   return run;
 }
 
 /** A changed page is a changed system, and nothing else. */
-export async function editPage(stage: Stage, before: Run): Promise<Run> {
-  const { verdicts } = stage;
-  appendFileSync(path.join(stage.project, "nix/www/index.html"), "<!-- a rehearsed change -->\n");
-  const run = await update(stage);
+export async function editPage(rehearsed: Rehearsed, before: Run): Promise<Run> {
+  const { verdicts } = rehearsed;
+  appendFileSync(path.join(rehearsed.project, "nix/www/index.html"), "<!-- a rehearsed change -->\n");
+  const run = await update(rehearsed);
   const deployment = only(run, TYPES.command);
   verdicts.program("only the deployment changes, by its trigger", () => {
     const changes = changedInputs(before, run);
@@ -115,38 +115,38 @@ export async function editPage(stage: Stage, before: Run): Promise<Run> {
   });
   verdicts.engineOnly("only the deployment runs again", () => {
     assertChanged(run, [[deployment.urn, "replace"]]);
-    assert.equal(stage.deployments.length, 2);
+    assert.equal(rehearsed.deployments.length, 2);
   });
-  await checkSystem(stage, run, "the machine runs the new system");
+  await checkSystem(rehearsed, run, "the machine runs the new system");
   return run;
 }
 
 /** Another size of the same machine. */
-export async function changeType(stage: Stage, before: Run): Promise<Run> {
-  const { verdicts, world } = stage;
-  stage.config = configured(stage.config, { "machine.instanceType": "t3.medium" });
-  const run = await update(stage);
+export async function changeType(rehearsed: Rehearsed, before: Run): Promise<Run> {
+  const { verdicts, fakes } = rehearsed;
+  rehearsed.config = configured(rehearsed.config, { "machine.instanceType": "t3.medium" });
+  const run = await update(rehearsed);
   const instance = only(run, TYPES.instance);
   verdicts.program("only the machine's type changes", () => {
     assert.deepEqual(changedInputs(before, run), [{ urn: instance.urn, properties: ["instanceType"] }]);
   });
   verdicts.program("the address stays, though EC2 lends a new one at every start", () => {
     assert.equal(run.outputs["publicIp"], before.outputs["publicIp"]);
-    assert.equal(world.ec2.publicIp([...world.ec2.instances.values()][0]!), run.outputs["publicIp"]);
+    assert.equal(fakes.ec2.publicIp([...fakes.ec2.instances.values()][0]!), run.outputs["publicIp"]);
   });
   verdicts.engineOnly("the same machine is stopped and started; nothing is replaced or deployed", () => {
     assertChanged(run, [[instance.urn, "update"]]);
     assert.equal(instance.id, only(before, TYPES.instance).id);
-    assert.equal(world.ec2.instances.get(instance.id!)?.boots, 2);
-    assert.equal(stage.deployments.length, 2);
+    assert.equal(fakes.ec2.instances.get(instance.id!)?.boots, 2);
+    assert.equal(rehearsed.deployments.length, 2);
   });
   return run;
 }
 
 /** A new machine in the place of the old one, as after `pulumi up --replace`. */
-export async function replaceMachine(stage: Stage, before: Run): Promise<Run> {
-  const { verdicts, world } = stage;
-  const run = await update(stage, undefined, { replace: only(before, TYPES.instance).urn });
+export async function replaceMachine(rehearsed: Rehearsed, before: Run): Promise<Run> {
+  const { verdicts, fakes } = rehearsed;
+  const run = await update(rehearsed, undefined, { replace: only(before, TYPES.instance).urn });
   const [instance, address, deployment] = [TYPES.instance, TYPES.eip, TYPES.command].map((type) => only(run, type));
   verdicts.program("address and deployment are told of the new machine, nobody else is", () => {
     const changed = changedInputs(before, run).map(({ urn, properties }): [string, string[]] => [urn, properties]);
@@ -160,11 +160,11 @@ export async function replaceMachine(stage: Stage, before: Run): Promise<Run> {
     assert.notEqual(instance!.id, only(before, TYPES.instance).id);
   });
   verdicts.program("the new machine starts from the image that is the newest now", () => {
-    assert.equal(plainInputs(instance!)["ami"], newestImage(world));
+    assert.equal(plainInputs(instance!)["ami"], newestImage(fakes));
   });
   verdicts.program("the address moves to the new machine", () => {
     assert.equal(run.outputs["publicIp"], before.outputs["publicIp"]);
-    assert.equal(world.ec2.publicIp(world.ec2.instances.get(instance!.id!)!), run.outputs["publicIp"]);
+    assert.equal(fakes.ec2.publicIp(fakes.ec2.instances.get(instance!.id!)!), run.outputs["publicIp"]);
   });
   verdicts.engineOnly("machine and deployment are replaced, the address is moved, the rest stays", () => {
     assertChanged(run, [
@@ -174,28 +174,28 @@ export async function replaceMachine(stage: Stage, before: Run): Promise<Run> {
     ]);
   });
   verdicts.engineOnly("the old machine is gone, and the system is installed on the new one", () => {
-    assert.deepEqual([...world.ec2.instances.keys()], [instance!.id]);
-    assert.equal(stage.deployments.length, 3);
+    assert.deepEqual([...fakes.ec2.instances.keys()], [instance!.id]);
+    assert.equal(rehearsed.deployments.length, 3);
   });
-  await checkSystem(stage, run, "the new machine runs it");
+  await checkSystem(rehearsed, run, "the new machine runs it");
   return run;
 }
 
 /** The end of the stack. */
-export async function destroy(stage: Stage): Promise<Run | undefined> {
-  const { verdicts, world } = stage;
-  const run = await stage.driver.destroy();
+export async function destroy(rehearsed: Rehearsed): Promise<Run | undefined> {
+  const { verdicts, fakes } = rehearsed;
+  const run = await rehearsed.driver.destroy();
   verdicts.engineOnly("everything is deleted, and the state is empty", () => {
     assert.deepEqual([...new Set(run!.operations.map(({ operation }) => operation))], ["delete"]);
     assert.deepEqual(run!.resources, []);
   });
   verdicts.engineOnly("nothing is left in EC2", () => {
-    const { instances, addresses, groups, keys } = world.ec2;
+    const { instances, addresses, groups, keys } = fakes.ec2;
     assert.deepEqual([instances.size, addresses.size, groups.size, keys.size], [0, 0, 0, 0]);
   });
   verdicts.engineOnly("the repository is archived, not deleted", () => {
     assert.deepEqual(
-      [...world.github.repositories.values()].map(({ archived }) => archived),
+      [...fakes.github.repositories.values()].map(({ archived }) => archived),
       [true],
     );
   });
@@ -203,7 +203,7 @@ export async function destroy(stage: Stage): Promise<Run | undefined> {
 }
 
 /** Whether what the deployment program said it installed is what runs on the machine. */
-export async function checkSystem({ machines, verdicts }: Stage, run: Run, statement: string): Promise<void> {
+export async function checkSystem({ machines, verdicts }: Rehearsed, run: Run, statement: string): Promise<void> {
   if ("noMachine" in machines) return verdicts.notRun("machine", statement, machines.noMachine);
   const running = await machines.systemOf(only(run, TYPES.instance).id!);
   verdicts.real("machine", statement, () => assert.equal(running, installedSystem(run)));
@@ -214,10 +214,10 @@ function installedSystem(run: Run): string {
   return (JSON.parse(stdout.split("\n").at(-1)!) as { systemPath: string }).systemPath;
 }
 
-function checkMachine({ world, verdicts }: Stage, run: Run): void {
+function checkMachine({ fakes, verdicts }: Rehearsed, run: Run): void {
   const instance = plainInputs(only(run, TYPES.instance));
   verdicts.program("the machine starts from the newest official image of its release", () => {
-    assert.equal(instance["ami"], newestImage(world));
+    assert.equal(instance["ami"], newestImage(fakes));
   });
   verdicts.program("its metadata need a token, its disk is encrypted", () => {
     assert.equal((instance["metadataOptions"] as { httpTokens: string }).httpTokens, "required");
@@ -231,19 +231,19 @@ function checkMachine({ world, verdicts }: Stage, run: Run): void {
   });
 }
 
-function newestImage({ ec2 }: World): string {
+function newestImage({ ec2 }: Fakes): string {
   const official = ec2.images.filter(
     ({ name, architecture }) => name.startsWith("nixos/26.05") && architecture === "x86_64",
   );
   return official.sort((one, other) => other.created.localeCompare(one.created))[0]!.id;
 }
 
-function checkKeys({ driver, verdicts, world }: Stage, run: Run): void {
+function checkKeys({ driver, verdicts, fakes }: Rehearsed, run: Run): void {
   const userData = plainInputs(only(run, TYPES.instance))["userData"] as string;
   verdicts.program("the key in user data is the one that EC2 and GitHub know, and GitHub lets it only read", () => {
     const known = publicHalf(machineKeyIn(userData));
     assert.equal(plainInputs(only(run, TYPES.keyPair))["publicKey"], known);
-    assert.deepEqual(deployKeys(world), [{ key: known, readOnly: true }]);
+    assert.deepEqual(deployKeys(fakes), [{ key: known, readOnly: true }]);
   });
   verdicts.engineOnly("no private key stands in the stored state", () => {
     const state = driver.storedState() ?? "";
@@ -252,9 +252,9 @@ function checkKeys({ driver, verdicts, world }: Stage, run: Run): void {
   });
 }
 
-function checkRepository({ project, world, verdicts }: Stage): void {
+function checkRepository({ project, fakes, verdicts }: Rehearsed): void {
   verdicts.program("the repository is private, and its branch requires the checks that the workflow reports", () => {
-    const repository = [...world.github.repositories.values()][0]!;
+    const repository = [...fakes.github.repositories.values()][0]!;
     assert.equal(repository.visibility, "private");
     const workflow = path.join(project, ".github/workflows/ci.yml");
     assert.ok(existsSync(workflow), ".github/workflows/ci.yml is missing");
@@ -269,11 +269,11 @@ function checkRepository({ project, world, verdicts }: Stage): void {
   });
 }
 
-function checkDeployment({ world, verdicts, deployments }: Stage, run: Run): void {
+function checkDeployment({ fakes, verdicts, deployments }: Rehearsed, run: Run): void {
   verdicts.program("the first system is deployed once, to the machine's own address", () => {
     assert.equal(deployments.length, 1);
-    const machine = [...world.ec2.instances.values()][0]!;
-    assert.equal(deployments[0]!.environment["DEPLOY_HOST"], world.ec2.publicIp(machine));
+    const machine = [...fakes.ec2.instances.values()][0]!;
+    assert.equal(deployments[0]!.environment["DEPLOY_HOST"], fakes.ec2.publicIp(machine));
   });
   verdicts.program("the deployment trusts no host key but the one that the machine gets", () => {
     const userData = plainInputs(only(run, TYPES.instance))["userData"] as string;
@@ -293,13 +293,13 @@ function machineKeyIn(userData: string): string | undefined {
 }
 
 /** The private key that the only machine has now. */
-export function machineKey({ world }: Pick<Stage, "world">): string {
-  const [machine] = world.ec2.instances.values();
+export function machineKey({ fakes }: Pick<Rehearsed, "fakes">): string {
+  const [machine] = fakes.ec2.instances.values();
   return machineKeyIn(machine!.userData) ?? assert.fail("user data has no key");
 }
 
 /** The keys that GitHub lets in. */
-export function deployKeys({ github }: World): { key: string; readOnly: boolean }[] {
+export function deployKeys({ github }: Fakes): { key: string; readOnly: boolean }[] {
   return [...github.repositories.values()].flatMap(({ deployKeys }) =>
     [...deployKeys.values()].map(({ key, readOnly }) => ({ key, readOnly })),
   );

@@ -5,7 +5,7 @@ import { Operations } from "./emulators/operations";
 import { tlsProvider } from "./emulators/tls";
 
 /** The emulated outside world of one rehearsal: its services, and the providers in front of them. */
-export interface World {
+export interface Fakes {
   ec2: Ec2;
   iam: Iam;
   github: Github;
@@ -15,7 +15,7 @@ export interface World {
 }
 
 /** A world in which nothing exists yet. */
-export function createWorld(owner: string, commands: CommandOptions): World {
+export function createFakes(owner: string, commands: CommandOptions): Fakes {
   const [ec2, iam] = [new Ec2(), new Iam()];
   // A paid plan: free accounts cannot protect private repositories, which the repository is by default.
   const github = new Github({ owner, plan: "paid" });

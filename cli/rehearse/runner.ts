@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import type { Run } from "./drivers/driver";
 import { changeCounts } from "../render/changeList";
 import { skipToken, useDeployKey, useToken, whyNoToken } from "./access";
-import { again, changeType, create, destroy, editPage, replaceMachine, type Stage, type Update } from "./life";
+import { again, changeType, create, destroy, editPage, replaceMachine, type Rehearsed, type Update } from "./steps";
 import { exposedKeys, reportedChanges } from "./records";
 import { stepLine } from "./report";
 import { rotateKeys } from "./rotation";
 import { storeSecrets } from "./secrets";
-import { type StoryOptions, tellStory } from "./story";
+import { type PullRequestOptions, passPullRequests } from "./pullRequests";
 
 export interface Step {
   name: string;
@@ -22,19 +22,23 @@ export interface Step {
 class Stumbled extends Error {}
 
 /** Walks the steps, each on what the one before left. */
-export async function walk(stage: Stage, story: StoryOptions, say: (line: string) => void): Promise<Step[]> {
+export async function runSteps(
+  rehearsed: Rehearsed,
+  pullRequests: PullRequestOptions,
+  say: (line: string) => void,
+): Promise<Step[]> {
   const steps: Step[] = [];
 
   const step = async (name: string, title: string, act: () => Promise<string>) => {
-    stage.verdicts.begin(name);
+    rehearsed.verdicts.begin(name);
     const begin = performance.now();
-    const updatesBefore = stage.updates.length;
+    const updatesBefore = rehearsed.updates.length;
     const summary = await act().catch((error: unknown) => {
-      stage.verdicts.failed("the step comes to its end", error);
+      rehearsed.verdicts.failed("the step comes to its end", error);
       return undefined;
     });
-    const updates = stage.updates.slice(updatesBefore);
-    if (updates.length > 0) hidden(stage, ...updates.map(({ run }) => run));
+    const updates = rehearsed.updates.slice(updatesBefore);
+    if (updates.length > 0) hidden(rehearsed, ...updates.map(({ run }) => run));
     const seconds = Number(((performance.now() - begin) / 1000).toFixed(1));
     steps.push({ name, title, seconds, summary: summary ?? "FAILED", updates });
     say(stepLine(steps.length, steps.at(-1)!));
@@ -42,32 +46,32 @@ export async function walk(stage: Stage, story: StoryOptions, say: (line: string
   };
   const live = (name: string, title: string, act: (before: Run) => Promise<Run>) =>
     step(name, title, async () => {
-      const before = stage.run;
+      const before = rehearsed.run;
       const run = await act(before!);
       return changeCounts(reportedChanges(before, run).changes) || "nothing changes";
     });
 
   try {
-    await live("create", "create the stack", () => create(stage));
-    await live("again", "run it again", (before) => again(stage, before));
-    await live("edit", "edit the page", (before) => editPage(stage, before));
-    await live("type", "change the instance type", (before) => changeType(stage, before));
-    await live("replace", "replace the machine", (before) => replaceMachine(stage, before));
-    await step("secrets", "store secrets", () => storeSecrets(stage, story.environment));
-    const noToken = whyNoToken(stage);
+    await live("create", "create the stack", () => create(rehearsed));
+    await live("again", "run it again", (before) => again(rehearsed, before));
+    await live("edit", "edit the page", (before) => editPage(rehearsed, before));
+    await live("type", "change the instance type", (before) => changeType(rehearsed, before));
+    await live("replace", "replace the machine", (before) => replaceMachine(rehearsed, before));
+    await step("secrets", "store secrets", () => storeSecrets(rehearsed, pullRequests.environment));
+    const noToken = whyNoToken(rehearsed);
     if (noToken === undefined) {
-      await live("token", "read the repository by token", (before) => useToken(stage, before));
-      await live("key", "read it by deploy key again", (before) => useDeployKey(stage, before));
+      await live("token", "read the repository by token", (before) => useToken(rehearsed, before));
+      await live("key", "read it by deploy key again", (before) => useDeployKey(rehearsed, before));
     } else {
-      await step("token", "read the repository by token", () => skipToken(stage, noToken));
+      await step("token", "read the repository by token", () => skipToken(rehearsed, noToken));
     }
-    await step("rotate", "rotate the keys", () => rotateKeys(stage));
-    await step("story", "merge two pull requests", () => tellStory(stage, story));
+    await step("rotate", "rotate the keys", () => rotateKeys(rehearsed));
+    await step("pullRequests", "merge two pull requests", () => passPullRequests(rehearsed, pullRequests));
     await step("destroy", "destroy the stack", async () => {
-      const end = await destroy(stage);
+      const end = await destroy(rehearsed);
       if (end === undefined) return "not checked: no engine";
-      hidden(stage, end);
-      return changeCounts(reportedChanges(stage.run, end).changes);
+      hidden(rehearsed, end);
+      return changeCounts(reportedChanges(rehearsed.run, end).changes);
     });
   } catch (error) {
     if (!(error instanceof Stumbled)) throw error;
@@ -75,7 +79,7 @@ export async function walk(stage: Stage, story: StoryOptions, say: (line: string
   return steps;
 }
 
-function hidden({ verdicts }: Stage, ...runs: Run[]): void {
+function hidden({ verdicts }: Rehearsed, ...runs: Run[]): void {
   verdicts.program("no private key stands outside Pulumi's secrets, nor in anything printed", () => {
     assert.deepEqual(runs.flatMap(exposedKeys), []);
   });

@@ -1,5 +1,5 @@
 import { ageRecipient } from "../../components/keys/age";
-import { shortened, visible } from "../../components/deploy/text.mjs";
+import { shortened, escapeInvisible } from "../../components/deploy/text.mjs";
 import { parseJson } from "../../components/values/nesting";
 import { field, textField } from "../common/http";
 import type { MachineFacts } from "./machineFacts";
@@ -208,9 +208,9 @@ function json(text: string | undefined): unknown {
 
 /** Words that the machine chose: one line, in bounds. */
 function words(body: unknown, ...names: string[]): string {
-  return visible(shortened(textField(body, ...names), 300));
+  return escapeInvisible(shortened(textField(body, ...names), 300));
 }
 
 function short(revision: string): string {
-  return visible(revision.slice(0, 10));
+  return escapeInvisible(revision.slice(0, 10));
 }

@@ -5,15 +5,15 @@ import { AwsClient } from "aws4fetch";
 import { ask, textField } from "../common/http";
 import { failed, ok, type Result, skipped } from "../common/result";
 import { findProgram } from "../../components/deploy/path.mjs";
-import { failureOf, type Surroundings } from "../common/context";
+import { failureOf, type Context } from "../common/context";
 
 /**
  * Asks AWS whose credentials these are, of those that the provider will use: a profile of the stack's configuration goes
  * before keys in the environment, and these before AWS_PROFILE. Keys are tried directly; everything else that AWS knows
  * (profiles, single sign-on, roles) is the AWS CLI's business.
  */
-export async function checkAws(around: Surroundings, region: string, profile: string): Promise<Result> {
-  const { env } = around;
+export async function checkAws(context: Context, region: string, profile: string): Promise<Result> {
+  const { env } = context;
   if (OTHER_PARTITION.test(region)) {
     return failed(
       "AWS",
@@ -23,12 +23,12 @@ export async function checkAws(around: Surroundings, region: string, profile: st
   }
   const accessKeyId = env["AWS_ACCESS_KEY_ID"] ?? "";
   const secretAccessKey = env["AWS_SECRET_ACCESS_KEY"] ?? "";
-  if (profile !== "") return askProfile(around, profile, accessKeyId !== "" || secretAccessKey !== "");
+  if (profile !== "") return askProfile(context, profile, accessKeyId !== "" || secretAccessKey !== "");
   if (accessKeyId !== "" && secretAccessKey !== "") {
-    return askSts(around, region, { accessKeyId, secretAccessKey, sessionToken: env["AWS_SESSION_TOKEN"] });
+    return askSts(context, region, { accessKeyId, secretAccessKey, sessionToken: env["AWS_SESSION_TOKEN"] });
   }
   const half = accessKeyId !== "" || secretAccessKey !== "";
-  if (findProgram(env, "aws") !== undefined && !half) return askCli(around, [], {}, "");
+  if (findProgram(env, "aws") !== undefined && !half) return askCli(context, [], {}, "");
   return failed("AWS", `no credentials: ${lookedAt(env, half)}`, WAYS);
 }
 
@@ -57,9 +57,9 @@ interface Keys {
 }
 
 /** GetCallerIdentity needs no permission: it fails only for keys that are wrong, expired or revoked. */
-async function askSts(around: Surroundings, region: string, keys: Keys): Promise<Result> {
-  const { env } = around;
-  const { answer, host } = await askAws(around, region, keys, "sts", "Action=GetCallerIdentity&Version=2011-06-15");
+async function askSts(context: Context, region: string, keys: Keys): Promise<Result> {
+  const { env } = context;
+  const { answer, host } = await askAws(context, region, keys, "sts", "Action=GetCallerIdentity&Version=2011-06-15");
   if (answer.status === 200) {
     const result = (name: string) =>
       textField(answer.body, "GetCallerIdentityResponse", "GetCallerIdentityResult", name);
@@ -79,8 +79,8 @@ async function askSts(around: Surroundings, region: string, keys: Keys): Promise
   );
 }
 
-async function askAws(around: Surroundings, region: string, keys: Keys, service: string, body: string) {
-  const { env } = around;
+async function askAws(context: Context, region: string, keys: Keys, service: string, body: string) {
+  const { env } = context;
   const own = env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] ?? env["AWS_ENDPOINT_URL"];
   const endpoint = own ?? `https://${service}.${region}.amazonaws.com`;
   const client = new AwsClient({ ...keys, service, region, retries: 0 });
@@ -90,31 +90,31 @@ async function askAws(around: Surroundings, region: string, keys: Keys, service:
     body,
   });
   const init = { method: "POST", headers: request.headers, body: await request.text() };
-  return { answer: await ask(request.url, init, around.patienceSeconds), host: new URL(endpoint).host };
+  return { answer: await ask(request.url, init, context.patienceSeconds), host: new URL(endpoint).host };
 }
 
 /**
  * Whether the region has a default VPC, in which a machine without a subnet of its own comes. Asked with the same
  * credentials; where these may not ask, it is left open.
  */
-export async function checkDefaultVpc(around: Surroundings, region: string, profile: string): Promise<Result> {
-  const { AWS_ACCESS_KEY_ID: accessKeyId = "", AWS_SECRET_ACCESS_KEY: secretAccessKey = "" } = around.env;
+export async function checkDefaultVpc(context: Context, region: string, profile: string): Promise<Result> {
+  const { AWS_ACCESS_KEY_ID: accessKeyId = "", AWS_SECRET_ACCESS_KEY: secretAccessKey = "" } = context.env;
   let found: string | undefined;
   let trouble: string;
   if (profile === "" && accessKeyId !== "" && secretAccessKey !== "") {
-    const keys = { accessKeyId, secretAccessKey, sessionToken: around.env["AWS_SESSION_TOKEN"] };
+    const keys = { accessKeyId, secretAccessKey, sessionToken: context.env["AWS_SESSION_TOKEN"] };
     const query = "Action=DescribeVpcs&Version=2016-11-15&Filter.1.Name=is-default&Filter.1.Value.1=true";
-    const { answer } = await askAws(around, region, keys, "ec2", query);
+    const { answer } = await askAws(context, region, keys, "ec2", query);
     if (answer.status === 200 && answer.text.includes("<DescribeVpcsResponse"))
       found = /<vpcId>(vpc-[0-9a-f]{1,40})<\/vpcId>/.exec(answer.text)?.[1] ?? "";
     trouble = /<Code>([A-Za-z.]{1,80})<\/Code>/.exec(answer.text)?.[1] ?? (answer.trouble || `status ${answer.status}`);
-  } else if (findProgram(around.env, "aws") === undefined) {
+  } else if (findProgram(context.env, "aws") === undefined) {
     trouble = "there are no keys in the environment, and no AWS CLI";
   } else {
     const filter = ["--filters", "Name=is-default,Values=true", "--query", "Vpcs[].VpcId", "--output", "text"];
     const whose = profile === "" ? [] : ["--profile", profile];
     const env = profile === "" ? {} : ofProfile(profile);
-    const ran = await around.run("aws", ["ec2", "describe-vpcs", "--region", region, ...filter, ...whose], { env });
+    const ran = await context.run("aws", ["ec2", "describe-vpcs", "--region", region, ...filter, ...whose], { env });
     if (ran.code === 0) found = ran.stdout.trim();
     trouble = failureOf("aws", ran);
   }
@@ -138,16 +138,16 @@ function remedyFor(code: string, status: number): string {
 }
 
 /** The CLI takes keys in the environment before a profile, where the provider does not: they are kept from it. */
-async function askProfile(around: Surroundings, profile: string, hasKeys: boolean): Promise<Result> {
+async function askProfile(context: Context, profile: string, hasKeys: boolean): Promise<Result> {
   const beside = hasKeys ? "; the keys in the environment are another identity, and not used" : "";
-  if (findProgram(around.env, "aws") === undefined) {
+  if (findProgram(context.env, "aws") === undefined) {
     return failed(
       "AWS",
       `the profile ${profile} of the stack's configuration can be tried only with the AWS CLI, which is not there${beside}`,
       "Install the AWS CLI, or use the keys of the environment: pulumi config rm aws:profile",
     );
   }
-  return askCli(around, ["--profile", profile], ofProfile(profile), `, profile ${profile}${beside}`);
+  return askCli(context, ["--profile", profile], ofProfile(profile), `, profile ${profile}${beside}`);
 }
 
 function ofProfile(profile: string): NodeJS.ProcessEnv {
@@ -155,8 +155,8 @@ function ofProfile(profile: string): NodeJS.ProcessEnv {
   return { ...keys, AWS_PROFILE: profile };
 }
 
-async function askCli(around: Surroundings, options: string[], env: NodeJS.ProcessEnv, whose: string): Promise<Result> {
-  const ran = await around.run("aws", ["sts", "get-caller-identity", "--output", "json", ...options], { env });
+async function askCli(context: Context, options: string[], env: NodeJS.ProcessEnv, whose: string): Promise<Result> {
+  const ran = await context.run("aws", ["sts", "get-caller-identity", "--output", "json", ...options], { env });
   if (ran.code === 0) {
     const arn = /"Arn": *"([^"]+)"/.exec(ran.stdout)?.[1];
     return ok("AWS", `${arn ?? "credentials accepted"} (AWS CLI${whose})`);

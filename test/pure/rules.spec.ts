@@ -3,12 +3,12 @@
  * Cannot prove: that the services take everything that passes here.
  */
 import assert from "node:assert/strict";
-import * as checks from "../../components/values/checks";
-import type { Check } from "../../components/values/errors";
+import * as rules from "../../components/values/rules";
+import type { ValueRule } from "../../components/values/errors";
 
 describe("checks", () => {
   it("take whole numbers within their limits only", () => {
-    const check = checks.wholeNumber(2, 4, "pieces");
+    const check = rules.wholeNumber(2, 4, "pieces");
     assert.deepEqual(
       [2, 3, 4].flatMap((value) => check("count", value)),
       [],
@@ -18,33 +18,33 @@ describe("checks", () => {
   });
 
   it("say property, value, limits, unit and way out of a number", () => {
-    const check = checks.wholeNumber(2, 4, "pieces", "Take three.");
+    const check = rules.wholeNumber(2, 4, "pieces", "Take three.");
     assert.deepEqual(check("count", 9), ["count: got 9; allowed: a whole number of pieces from 2 to 4. Take three."]);
   });
 
   it("say all the words that are allowed", () => {
-    assert.deepEqual(checks.visibility("visibility", "secret"), [
+    assert.deepEqual(rules.visibility("visibility", "secret"), [
       'visibility: got "secret"; allowed: "private", "public", "internal".',
     ]);
   });
 
   it("take root volumes from 8 to 16384 GiB", () => {
     assert.deepEqual(
-      [8, 20, 16384].flatMap((value) => checks.rootVolumeGiB("rootVolumeGiB", value)),
+      [8, 20, 16384].flatMap((value) => rules.rootVolumeGiB("rootVolumeGiB", value)),
       [],
     );
-    assert.deepEqual(checks.rootVolumeGiB("rootVolumeGiB", 7), [
+    assert.deepEqual(rules.rootVolumeGiB("rootVolumeGiB", 7), [
       "rootVolumeGiB: got 7; allowed: a whole number of GiB from 8 to 16384.",
     ]);
-    assert.equal(checks.rootVolumeGiB("rootVolumeGiB", 16385).length, 1);
+    assert.equal(rules.rootVolumeGiB("rootVolumeGiB", 16385).length, 1);
   });
 
   const accepted: Record<string, [(property: string, value: string) => string[], string[]]> = {
-    subnetId: [checks.subnetId, ["subnet-0123456789abcdef0", "subnet-12345678"]],
-    protection: [checks.branchProtection, ["branch", "ruleset", "off"]],
-    onDestroy: [checks.onDestroy, ["archive", "retain", "delete"]],
-    ownerPlan: [checks.githubPlan, ["free", "paid", "unknown"]],
-    accessKind: [checks.accessKind, ["deploy-key", "token"]],
+    subnetId: [rules.subnetId, ["subnet-0123456789abcdef0", "subnet-12345678"]],
+    protection: [rules.branchProtection, ["branch", "ruleset", "off"]],
+    onDestroy: [rules.onDestroy, ["archive", "retain", "delete"]],
+    ownerPlan: [rules.githubPlan, ["free", "paid", "unknown"]],
+    accessKind: [rules.accessKind, ["deploy-key", "token"]],
   };
   for (const [name, [check, values]] of Object.entries(accepted)) {
     for (const value of values) {
@@ -53,9 +53,9 @@ describe("checks", () => {
   }
 
   const refused: Record<string, [(property: string, value: string) => string[], string[]]> = {
-    subnetId: [checks.subnetId, ["", "vpc-12345678", "subnet-123", "subnet-0123456789ABCDEF0", "subnet-12345678\n"]],
-    protection: [checks.branchProtection, ["", "none", "Branch"]],
-    accessKind: [checks.accessKind, ["", "ssh"]],
+    subnetId: [rules.subnetId, ["", "vpc-12345678", "subnet-123", "subnet-0123456789ABCDEF0", "subnet-12345678\n"]],
+    protection: [rules.branchProtection, ["", "none", "Branch"]],
+    accessKind: [rules.accessKind, ["", "ssh"]],
   };
   for (const [name, [check, values]] of Object.entries(refused)) {
     for (const value of values) {
@@ -69,29 +69,29 @@ describe("checks", () => {
 
   it("take 0 to 6 reviews", () => {
     assert.deepEqual(
-      [0, 1, 6].flatMap((value) => checks.requiredReviews("requiredReviews", value)),
+      [0, 1, 6].flatMap((value) => rules.requiredReviews("requiredReviews", value)),
       [],
     );
-    assert.equal(checks.requiredReviews("requiredReviews", 7).length, 1);
-    assert.equal(checks.requiredReviews("requiredReviews", -1).length, 1);
+    assert.equal(rules.requiredReviews("requiredReviews", 7).length, 1);
+    assert.equal(rules.requiredReviews("requiredReviews", -1).length, 1);
   });
 });
 
 describe("lists", () => {
   for (const [name, check, values, problems] of [
-    ["distinct values", checks.distinct, ["a", "b"], []],
-    ["a value twice", checks.distinct, ["a", "b", "a"], ['list: got "a" twice; allowed: each value once.']],
-    ["web ports", checks.httpPorts, [80, 443], []],
-    ["a port twice", checks.httpPorts, [80, 80], ["list: got 80 twice; allowed: each value once."]],
+    ["distinct values", rules.unique, ["a", "b"], []],
+    ["a value twice", rules.unique, ["a", "b", "a"], ['list: got "a" twice; allowed: each value once.']],
+    ["web ports", rules.httpPorts, [80, 443], []],
+    ["a port twice", rules.httpPorts, [80, 80], ["list: got 80 twice; allowed: each value once."]],
     [
       "SSH's port among the web server's",
-      checks.httpPorts,
+      rules.httpPorts,
       [22],
       ["list: got 22; allowed: ports of a web server. SSH has networks of its own."],
     ],
   ] as const) {
     it(`${problems.length === 0 ? "take" : "refuse"} ${name}`, () => {
-      assert.deepEqual((check as unknown as Check<readonly unknown[]>)("list", values), problems);
+      assert.deepEqual((check as unknown as ValueRule<readonly unknown[]>)("list", values), problems);
     });
   }
 });

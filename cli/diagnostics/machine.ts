@@ -7,7 +7,7 @@ import { lastWords, type SshTrouble, sshTrouble, writeSshFiles } from "../../com
 import { readFacts, strangeAnswers } from "./machineFacts";
 import { type Expected, machineReport } from "./machineReport";
 import { failed, type Result } from "../common/result";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 
 /** All that machine.sh says fits in a part of this. */
 const MOST_ANSWERED = 2 ** 20;
@@ -23,12 +23,12 @@ export interface Address {
 }
 
 /** Logs in with the pinned host key and reports what is there. The key lies in a private folder meanwhile. */
-export async function checkMachine(around: Surroundings, address: Address, expected: Expected): Promise<Result[]> {
-  const folder = new PrivateFolder(around.env);
+export async function checkMachine(context: Context, address: Address, expected: Expected): Promise<Result[]> {
+  const folder = new PrivateFolder(context.env);
   try {
     // The other settings are a deployment's.
     const config = writeSshFiles({ ...address, buildOn: "host" } as Settings, folder);
-    const ran = await around.run("ssh", ["-F", config, address.host, "bash", "-s"], {
+    const ran = await context.run("ssh", ["-F", config, address.host, "bash", "-s"], {
       input: readFileSync(path.join(__dirname, "machine.sh"), "utf8"),
       timeoutSeconds: 120,
       mostOutput: MOST_ANSWERED,

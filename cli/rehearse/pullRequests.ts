@@ -6,14 +6,14 @@ import type { Github } from "./emulators/github";
 import type { Repository } from "./emulators/github/service";
 import type { Evaluation } from "./evaluation";
 import { type Finished, finished, succeeded } from "./processes";
-import type { Stage } from "./life";
+import type { Rehearsed } from "./steps";
 import type { Taken } from "./loopback";
 
 const BRANCH = "main";
 /** The check that is really made here; the other required ones build the system, which is left to the workflow. */
 const EVALUATE = "Evaluate flake.nix";
 
-export interface StoryOptions {
+export interface PullRequestOptions {
   folder: string;
   environment: NodeJS.ProcessEnv;
   evaluation: Evaluation;
@@ -30,31 +30,34 @@ export interface StoryOptions {
  *
  * @returns what came of it, in a few words
  */
-export async function tellStory(stage: Stage, options: StoryOptions): Promise<string> {
-  const merged = await mergeTwo(stage, options);
-  const taken = await take(stage, options);
+export async function passPullRequests(rehearsed: Rehearsed, options: PullRequestOptions): Promise<string> {
+  const merged = await mergeTwo(rehearsed, options);
+  const taken = await take(rehearsed, options);
   return [merged, taken].filter((words) => words !== undefined).join(", ") || "not run";
 }
 
-async function mergeTwo({ project, verdicts, world }: Stage, options: StoryOptions): Promise<string | undefined> {
+async function mergeTwo(
+  { project, verdicts, fakes }: Rehearsed,
+  options: PullRequestOptions,
+): Promise<string | undefined> {
   const statements = ["a pull request that breaks the flake is refused", "a good one is merged"] as const;
   const missing = await whatIsMissing(options);
   if (missing !== undefined) {
-    statements.forEach((statement) => verdicts.notRun("story", statement, missing));
+    statements.forEach((statement) => verdicts.notRun("pullRequests", statement, missing));
     return undefined;
   }
-  const repository = [...world.github.repositories.values()][0]!;
+  const repository = [...fakes.github.repositories.values()][0]!;
   const git = await Repositories.create(project, options);
 
   const broken = await git.propose("break-the-flake", (folder) =>
     appendFileSync(path.join(folder, "nix/machine.nix"), "\n}\n"),
   );
-  const verdict = await check(git.desk, options);
-  verdicts.real("story", statements[0], () => {
+  const verdict = await check(git.secretsCommands, options);
+  verdicts.real("pullRequests", statements[0], () => {
     assert.notEqual(verdict.code, 0, "the check passed");
     assert.match(verdict.stderr, /machine\.nix/);
     const attempt = () =>
-      refuseMerge(world.github, repository, { base: BRANCH, upToDate: true, checks: reported(repository, verdict) });
+      refuseMerge(fakes.github, repository, { base: BRANCH, upToDate: true, checks: reported(repository, verdict) });
     assert.throws(attempt, /Required status check "Evaluate flake\.nix" is failing\./);
   });
   await git.abandon(broken);
@@ -62,10 +65,10 @@ async function mergeTwo({ project, verdicts, world }: Stage, options: StoryOptio
   const good = await git.propose("greet", (folder) =>
     appendFileSync(path.join(folder, "nix/www/index.html"), "<!-- hello -->\n"),
   );
-  const passed = await check(git.desk, options);
+  const passed = await check(git.secretsCommands, options);
   const revision =
-    passed.code === 0 ? await git.merge(world.github, repository, good, reported(repository, passed)) : undefined;
-  verdicts.real("story", statements[1], () => {
+    passed.code === 0 ? await git.merge(fakes.github, repository, good, reported(repository, passed)) : undefined;
+  verdicts.real("pullRequests", statements[1], () => {
     assert.equal(passed.code, 0, passed.stderr);
     assert.equal(readFileSync(path.join(git.hub, "refs/heads", BRANCH), "utf8").trim(), revision);
   });
@@ -73,7 +76,7 @@ async function mergeTwo({ project, verdicts, world }: Stage, options: StoryOptio
 }
 
 /** The machine's own part, on a machine with the real upgrade programs and a stub flake. */
-async function take({ verdicts }: Stage, { noMachine, taken }: StoryOptions): Promise<string | undefined> {
+async function take({ verdicts }: Rehearsed, { noMachine, taken }: PullRequestOptions): Promise<string | undefined> {
   const byKey = "a machine on this computer takes what is merged to its branch, by its deploy key";
   const byToken = "told to read it with a token, it takes the next one without the key";
   if (taken === undefined) {
@@ -86,7 +89,7 @@ async function take({ verdicts }: Stage, { noMachine, taken }: StoryOptions): Pr
   return "two taken";
 }
 
-async function whatIsMissing({ folder, environment, evaluation }: StoryOptions): Promise<string | undefined> {
+async function whatIsMissing({ folder, environment, evaluation }: PullRequestOptions): Promise<string | undefined> {
   const options = { directory: folder, environment };
   const git = await finished("git", ["--version"], options).catch(() => undefined);
   if (git?.code !== 0) return "there is no git on PATH";
@@ -94,7 +97,7 @@ async function whatIsMissing({ folder, environment, evaluation }: StoryOptions):
 }
 
 /** What the workflow's first job does: evaluates the flake, or at least parses it where its inputs cannot be had. */
-async function check(folder: string, { environment, evaluation }: StoryOptions): Promise<Finished> {
+async function check(folder: string, { environment, evaluation }: PullRequestOptions): Promise<Finished> {
   const options = { directory: folder, environment };
   if (evaluation.mode === "nix") {
     const features = ["--extra-experimental-features", "nix-command flakes"];
@@ -121,21 +124,21 @@ function reported(repository: Repository, { code }: Finished): Map<string, "succ
 class Repositories {
   private constructor(
     readonly hub: string,
-    readonly desk: string,
+    readonly secretsCommands: string,
     private readonly environment: NodeJS.ProcessEnv,
   ) {}
 
-  static async create(project: string, { folder, environment }: StoryOptions): Promise<Repositories> {
-    const [hub, desk] = [path.join(folder, "hub.git"), path.join(folder, "desk")];
-    mkdirSync(desk);
+  static async create(project: string, { folder, environment }: PullRequestOptions): Promise<Repositories> {
+    const [hub, secretsCommands] = [path.join(folder, "hub.git"), path.join(folder, "desk")];
+    mkdirSync(secretsCommands);
     // What the first push brings: the project without its installed packages and this rehearsal's settings.
-    cpSync(project, desk, {
+    cpSync(project, secretsCommands, {
       recursive: true,
       filter: (file) => !/(^|[\\/])(node_modules|Pulumi\.rehearsal\.yaml)$/.test(file),
     });
-    const repositories = new Repositories(hub, desk, environment);
+    const repositories = new Repositories(hub, secretsCommands, environment);
     await repositories.git("init", "--quiet", "--bare", `--initial-branch=${BRANCH}`, hub);
-    await repositories.git("init", "--quiet", `--initial-branch=${BRANCH}`, desk);
+    await repositories.git("init", "--quiet", `--initial-branch=${BRANCH}`, secretsCommands);
     await repositories.atDesk("remote", "add", "origin", hub);
     await repositories.commit("The first system");
     await repositories.atDesk("push", "--quiet", "--set-upstream", "origin", BRANCH);
@@ -145,7 +148,7 @@ class Repositories {
   /** A branch with one change, pushed; the desk then stands on it. */
   async propose(branch: string, change: (folder: string) => void): Promise<string> {
     await this.atDesk("switch", "--quiet", "--create", branch, BRANCH);
-    change(this.desk);
+    change(this.secretsCommands);
     await this.commit(branch);
     await this.atDesk("push", "--quiet", "origin", branch);
     return branch;
@@ -178,11 +181,11 @@ class Repositories {
   }
 
   private atDesk(...args: string[]): Promise<Finished> {
-    return this.git("-C", this.desk, ...args);
+    return this.git("-C", this.secretsCommands, ...args);
   }
 
   private tryAtDesk(...args: string[]): Promise<Finished> {
-    return finished("git", ["-C", this.desk, ...args], this.options);
+    return finished("git", ["-C", this.secretsCommands, ...args], this.options);
   }
 
   private git(...args: string[]): Promise<Finished> {

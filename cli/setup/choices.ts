@@ -1,16 +1,16 @@
-import * as checks from "../../components/values/checks";
+import * as rules from "../../components/values/rules";
 import { cidrOf } from "../../components/values/cidr";
-import type { Check } from "../../components/values/errors";
+import type { ValueRule } from "../../components/values/errors";
 import { x86InstanceType } from "../../components/values/instanceType";
 import type { RepositoryFile } from "../../program/repositoryFile";
 import { ownerName, repositoryName } from "../../components/values/repositoryNames";
 import { ciSystem } from "../../program/requiredChecks";
-import type { Plan } from "../checks/githubUser";
+import type { Plan } from "../diagnostics/githubUser";
 import { type Project, setting, usual } from "../common/project";
 import type { StackSettings } from "../common/stackFile";
 
 /** What setup must know of a stack. */
-export interface Answers {
+export interface SetupChoices {
   owner: string;
   repository: string;
   /** Whether `pulumi up` creates the repository; false adopts one that exists. */
@@ -29,18 +29,18 @@ export interface Answers {
 export const EVERYONE = ["0.0.0.0/0", "::/0"];
 
 /** A network of either family, in the form of the one that it looks like. */
-export const network: Check<string> = (property, value) =>
+export const network: ValueRule<string> = (property, value) =>
   cidrOf(value.includes(":") ? "ipv6" : "ipv4")(property, value);
 
 /** One check for each answer; the program itself makes the same ones. */
-export const ANSWER_CHECKS: { [Name in keyof Answers]: Check<Answers[Name]> } = {
+export const CHOICE_RULES: { [Name in keyof SetupChoices]: ValueRule<SetupChoices[Name]> } = {
   owner: ownerName,
   repository: repositoryName,
   create: () => [],
-  visibility: checks.visibility,
-  protection: checks.branchProtection,
-  access: checks.accessKind,
-  region: checks.awsRegion,
+  visibility: rules.visibility,
+  protection: rules.branchProtection,
+  access: rules.accessKind,
+  region: rules.awsRegion,
   instanceType: x86InstanceType,
   ssh: (property, networks) =>
     networks.length === 0
@@ -58,7 +58,7 @@ export function parseNetworks(text: string): string[] {
  * What the files say already. Of a fresh checkout only what is harmless to take over: who may log in and who may see
  * the repository are decisions that nobody has made yet.
  */
-export function knownAnswers(project: Project, env: NodeJS.ProcessEnv): Partial<Answers> {
+export function knownAnswers(project: Project, env: NodeJS.ProcessEnv): Partial<SetupChoices> {
   const { repository } = project;
   const fresh = repository.owner === "";
   const text = (key: string) => setting(project, key) as string | undefined;
@@ -84,12 +84,12 @@ export function knownAnswers(project: Project, env: NodeJS.ProcessEnv): Partial<
 }
 
 /** nix/repository.json with the answers; the branch is not asked for. */
-export function repositoryFields(answers: Answers, current: RepositoryFile): RepositoryFile {
+export function repositoryFields(answers: SetupChoices, current: RepositoryFile): RepositoryFile {
   return { owner: answers.owner, name: answers.repository, branch: current.branch, access: answers.access };
 }
 
 /** The keys of the stack's file that the answers change. A value that is the default is written only over another. */
-export function stackChanges(answers: Answers, plan: Plan, project: Project): StackSettings {
+export function stackChanges(answers: SetupChoices, plan: Plan, project: Project): StackSettings {
   const own: StackSettings = {
     "machine.instanceType": answers.instanceType,
     "repository.create": answers.create,

@@ -1,33 +1,33 @@
 import type { Rule } from "../deploy/rules.cjs";
 import { RULES } from "../deploy/rules.cjs";
-import { type Check, problem, shown } from "./errors";
+import { type ValueRule, problem, quote } from "./errors";
 
 /** A rule of the deployment program, as a check of an argument. */
-export function byRule<T>(rule: Rule): Check<T> {
+export function byRule<T>(rule: Rule): ValueRule<T> {
   return (property, value) => {
     const refusal = rule(value);
-    return refusal === undefined ? [] : [problem(property, shown(value), refusal.allowed, refusal.remedy)];
+    return refusal === undefined ? [] : [problem(property, quote(value), refusal.allowed, refusal.remedy)];
   };
 }
 
 /** A whole number from `lowest` to `highest`. */
-export function wholeNumber(lowest: number, highest: number, unit: string, remedy?: string): Check<number> {
+export function wholeNumber(lowest: number, highest: number, unit: string, remedy?: string): ValueRule<number> {
   return (property, value) =>
     Number.isInteger(value) && value >= lowest && value <= highest
       ? []
-      : [problem(property, shown(value), `a whole number of ${unit} from ${lowest} to ${highest}`, remedy)];
+      : [problem(property, quote(value), `a whole number of ${unit} from ${lowest} to ${highest}`, remedy)];
 }
 
 /** One of a few words. */
-export function oneOf(words: string[], remedy?: string): Check<string> {
+export function oneOf(words: string[], remedy?: string): ValueRule<string> {
   return (property, value) =>
-    words.includes(value) ? [] : [problem(property, shown(value), words.map(shown).join(", "), remedy)];
+    words.includes(value) ? [] : [problem(property, quote(value), words.map(quote).join(", "), remedy)];
 }
 
 /** A text of a given form. */
-export function matching(pattern: RegExp, allowed: string, remedy?: string): Check<string> {
+export function matching(pattern: RegExp, allowed: string, remedy?: string): ValueRule<string> {
   return (property, value) =>
-    typeof value === "string" && pattern.test(value) ? [] : [problem(property, shown(value), allowed, remedy)];
+    typeof value === "string" && pattern.test(value) ? [] : [problem(property, quote(value), allowed, remedy)];
 }
 
 /** Size of a root volume; the NixOS image's snapshot needs more than 4 GiB, and gp3 ends at 16384. */
@@ -79,7 +79,7 @@ export const environmentName = matching(
 export const previewsWord = oneOf(["state", "cloud", "none"]);
 
 /** An ARN of a service, without wildcards. */
-export function arnOf(service: string): Check<string> {
+export function arnOf(service: string): ValueRule<string> {
   return matching(
     new RegExp(`^arn:aws[a-z-]*:${service}:[a-z0-9-]*:\\d*:[^*?\\s]+$`),
     `an ARN "arn:aws:${service}:…" without wildcards`,
@@ -96,20 +96,20 @@ export const tagValue = matching(
 export const githubId = wholeNumber(1, Number.MAX_SAFE_INTEGER, "GitHub's numbering");
 
 /** Arguments that mean something only when all of them are given. */
-export function together(properties: string, given: boolean[]): string[] {
+export function allOrNone(properties: string, given: boolean[]): string[] {
   return given.every((one) => one === given[0]) ? [] : [`${properties}: only one is given. They go together.`];
 }
 
 /** A list in which no plain value stands twice: each would be a second resource of the same name. */
-export const distinct: Check<unknown[]> = (property, values) => {
+export const unique: ValueRule<unknown[]> = (property, values) => {
   const plain = values.filter((value) => typeof value === "string" || typeof value === "number");
   const twice = [...new Set(plain.filter((value, index) => plain.indexOf(value) !== index))];
-  return twice.map((value) => problem(property, `${shown(value)} twice`, "each value once"));
+  return twice.map((value) => problem(property, `${quote(value)} twice`, "each value once"));
 };
 
 /** Ports of a web server. Port 22 is SSH's, which the SSH networks open. */
-export const httpPorts: Check<number[]> = (property, values) => [
+export const httpPorts: ValueRule<number[]> = (property, values) => [
   ...values.flatMap((value, index) => byRule(RULES.sshPort)(`${property}[${index}]`, value)),
   ...(values.includes(22) ? [problem(property, "22", "ports of a web server", "SSH has networks of its own.")] : []),
-  ...distinct(property, values),
+  ...unique(property, values),
 ];

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { parse } from "yaml";
 import { hasFailed, type Result } from "../common/result";
 import { findProgram } from "../../components/deploy/path.mjs";
-import { realSurroundings, type Surroundings } from "../common/context";
+import { realContext, type Context } from "../common/context";
 import { secretsResults } from "../secrets/check";
 import { init } from "../secrets/init";
 import { rotate, type RotateOptions } from "../secrets/rotate";
@@ -30,9 +30,9 @@ export const VERSIONS = ownKey("keyVersions");
  * The desk of somebody who keeps the machine's secrets: the real subcommands of `npm run secrets`, with the real sops
  * and age, on the rehearsed project. The stack is the rehearsed one; its CLI is not asked (test/system/secretsStack does).
  */
-export class Desk {
+export class SecretsCommands {
   readonly person = new PreparedPerson();
-  private readonly around: Surroundings;
+  private readonly context: Context;
   private readonly place: Workplace;
 
   /** @param environment one in which no key of whoever runs this is found */
@@ -41,15 +41,15 @@ export class Desk {
     environment: NodeJS.ProcessEnv,
     stack: () => RehearsedStack,
   ) {
-    this.around = realSurroundings({ folder: project, env: environment });
-    this.place = workplace(this.around, this.person, rehearsed(stack));
+    this.context = realContext({ folder: project, env: environment });
+    this.place = workplace(this.context, this.person, rehearsed(stack));
   }
 
   /** Why there can be no such desk on this computer; undefined when there can be one. */
   static async whatIsMissing(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
-    const around = realSurroundings({ env: environment });
+    const context = realContext({ env: environment });
     const missing = [
-      ...(isRecent(await sopsVersion(around)) ? [] : ["recent sops"]),
+      ...(isRecent(await sopsVersion(context)) ? [] : ["recent sops"]),
       ...(findProgram(environment, "age") === undefined ? ["age"] : []),
     ];
     return missing.length === 0 ? undefined : `there is no ${missing.join(" and no ")} on PATH`;
@@ -114,13 +114,13 @@ export class Desk {
     const nobody = { SOPS_AGE_KEY: identity, XDG_CONFIG_HOME: "/nowhere", HOME: "/nowhere" };
     try {
       writeFileSync(file, text);
-      const values = await this.around.run("sops", ["decrypt", "--output-type", "json", file], { env: nobody });
+      const values = await this.context.run("sops", ["decrypt", "--output-type", "json", file], { env: nobody });
       const { sops } = parse(text) as { sops: { age: { enc: string }[] } };
       const keys = [];
       for (const { enc } of sops.age) {
         writeFileSync(file, enc);
         keys.push(
-          (await this.around.run("age", ["--decrypt", "--identity", "-", file], { input: identity })).code === 0,
+          (await this.context.run("age", ["--decrypt", "--identity", "-", file], { input: identity })).code === 0,
         );
       }
       if ((values.code === 0) !== keys.includes(true)) {
@@ -137,7 +137,7 @@ export class Desk {
   }
 
   private async succeed(program: string, args: string[], input: string): Promise<string> {
-    const ran = await this.around.run(program, args, { input });
+    const ran = await this.context.run(program, args, { input });
     if (ran.code !== 0) throw new Error(`${program} ended with code ${ran.code}: ${ran.stderr}`);
     return ran.stdout;
   }

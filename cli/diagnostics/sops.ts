@@ -1,17 +1,17 @@
 import { ok, note, type Result } from "../common/result";
-import { firstLine, type Surroundings } from "../common/context";
+import { firstLine, type Context } from "../common/context";
 import { UserError } from "../common/userError";
 import { findSops, isRecent, sopsVersion } from "../secrets/sops";
 
 /** Only `npm run secrets` needs it: what that takes is what counts. */
-export async function checkSops(around: Surroundings): Promise<Result> {
-  const version = await sopsVersion(around);
+export async function checkSops(context: Context): Promise<Result> {
+  const version = await sopsVersion(context);
   if (isRecent(version)) return ok("sops", firstLine(version.stdout));
   const found = version.found
     ? `${firstLine(version.stdout) || "does not answer to --version"}, too old`
     : "not on PATH";
   try {
-    await findSops(around);
+    await findSops(context);
     return ok("sops", `${found}; \`npm run secrets\` takes it from Nix`);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

@@ -3,7 +3,7 @@ export {
   SECRET,
   shortened,
   shortenedLines,
-  visible,
+  escapeInvisible,
   withoutColours,
   withoutSecrets,
 } from "../../components/deploy/text.mjs";

@@ -1,10 +1,10 @@
 import semver from "semver";
 import { failed, note, ok, type Result } from "../common/result";
-import { failureOf, firstLine, type Surroundings } from "../common/context";
+import { failureOf, firstLine, type Context } from "../common/context";
 
 /** Previews evaluate nix/ with it; without it the program can compare a hash of the folder instead. */
-export async function checkNix(around: Surroundings): Promise<Result[]> {
-  const version = await around.run("nix", ["--version"]);
+export async function checkNix(context: Context): Promise<Result[]> {
+  const version = await context.run("nix", ["--version"]);
   if (version.code !== 0) {
     return [
       failed(
@@ -16,19 +16,19 @@ export async function checkNix(around: Surroundings): Promise<Result[]> {
   }
   return [
     ok("Nix", firstLine(version.stdout)),
-    ...(await checkFlakes(around, version.stdout)),
-    ...platformNotes(around),
+    ...(await checkFlakes(context, version.stdout)),
+    ...platformNotes(context),
   ];
 }
 
 /** Deployments turn flakes on for themselves; a Nix that does not know them cannot be helped that way. */
-async function checkFlakes(around: Surroundings, version: string): Promise<Result[]> {
+async function checkFlakes(context: Context, version: string): Promise<Result[]> {
   const number = semver.coerce(version);
   if (number !== null && semver.lt(number, "2.4.0")) {
     return [failed("flakes", `this Nix does not know them: ${firstLine(version)}`, "Install Nix 2.8 or newer.")];
   }
   // `flake metadata` of an empty registry name would need the network; this evaluates nothing.
-  const probe = await around.run("nix", ["eval", "--expr", "builtins ? getFlake"]);
+  const probe = await context.run("nix", ["eval", "--expr", "builtins ? getFlake"]);
   if (probe.timedOut) return [note("flakes", failureOf("nix", probe), "Run this again.")];
   return probe.code === 0 && probe.stdout.trim() === "true"
     ? [ok("flakes", "on")]
@@ -42,7 +42,7 @@ async function checkFlakes(around: Surroundings, version: string): Promise<Resul
 }
 
 /** The machine is x86_64-linux; what other computers can and cannot do about it. */
-function platformNotes({ platform, arch }: Surroundings): Result[] {
+function platformNotes({ platform, arch }: Context): Result[] {
   const name = platform === "darwin" ? (arch === "arm64" ? "Apple Silicon" : "macOS") : `${platform} on ${arch}`;
   if (platform === "linux" && arch === "x64") return [];
   return [

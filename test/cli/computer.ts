@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import http from "node:http";
-import type { AddressInfo } from "node:net";
+import type http from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { realSurroundings, type Surroundings } from "../../cli/common/context";
+import { realContext, type Context } from "../../cli/common/context";
 import type { Ui } from "../../cli/common/command";
 import type { Prompts } from "../../cli/common/prompts";
+import { type LocalServer, serve } from "../support/server";
 
 /** A token in GitHub's form that nothing may print. */
 export const TOKEN = "ghp_" + "testTokenThatNobodyMayPrint0000000000";
@@ -18,7 +18,7 @@ export type Reply = { status?: number; body?: unknown; headers?: Record<string, 
  * A computer of its own for setup and doctor: a project folder, a PATH with nothing but what a test puts there (and the
  * real git), and a local server in place of GitHub and AWS. The rest is real.
  */
-export class World {
+export class Computer {
   readonly folder = mkdtempSync(path.join(tmpdir(), "setup-"));
   readonly bin = path.join(this.folder, "bin");
   readonly project = path.join(this.folder, "project");
@@ -27,27 +27,26 @@ export class World {
   readonly requests: { path: string; headers: http.IncomingHttpHeaders; body: string }[] = [];
   /** Everything that was said. */
   said = "";
-  private readonly server = http.createServer((request, response) => this.answer(request, response));
+  private server!: LocalServer;
 
-  static async start(): Promise<World> {
-    const world = new World();
-    await new Promise<void>((resolve) => world.server.listen(0, "127.0.0.1", resolve));
-    world.makeProject();
-    return world;
+  static async start(): Promise<Computer> {
+    const computer = new Computer();
+    computer.server = await serve((request, response) => computer.answer(request, response));
+    computer.makeProject();
+    return computer;
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    await this.server.stop();
     rmSync(this.folder, { recursive: true });
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return this.server.url;
   }
 
-  surroundings(env: NodeJS.ProcessEnv = {}, overrides: Partial<Surroundings> = {}): Surroundings {
-    return realSurroundings({
+  surroundings(env: NodeJS.ProcessEnv = {}, overrides: Partial<Context> = {}): Context {
+    return realContext({
       folder: this.project,
       platform: "linux",
       arch: "x64",
@@ -78,12 +77,12 @@ export class World {
   }
 
   /** The same, but a program's calls with this argument hang, and are ended. */
-  withHanging(argument: string): Surroundings {
-    const around = this.surroundings();
+  withHanging(argument: string): Context {
+    const context = this.surroundings();
     const ended = { found: true, code: null, stdout: "", stderr: "", timedOut: true };
-    const run: Surroundings["run"] = (program, args, options) =>
-      args.includes(argument) ? Promise.resolve(ended) : around.run(program, args, options);
-    return { ...around, run };
+    const run: Context["run"] = (program, args, options) =>
+      args.includes(argument) ? Promise.resolve(ended) : context.run(program, args, options);
+    return { ...context, run };
   }
 
   /** Puts a program on PATH. */

@@ -6,19 +6,26 @@ import { runsOnPush } from "../../program/workflowTriggers";
 import type { Github } from "../common/github";
 import { textField } from "../common/http";
 import { failed, note, ok, type Result, skipped } from "../common/result";
-import type { Surroundings } from "../common/context";
+import type { Context } from "../common/context";
 
 const SHOWN = 10;
 
 /** The branch that is checked out; empty when none is. */
-export async function checkedOutBranch(around: Surroundings): Promise<string> {
-  const { stdout, code } = await around.run("git", ["-C", around.folder, "symbolic-ref", "--quiet", "--short", "HEAD"]);
+export async function checkedOutBranch(context: Context): Promise<string> {
+  const { stdout, code } = await context.run("git", [
+    "-C",
+    context.folder,
+    "symbolic-ref",
+    "--quiet",
+    "--short",
+    "HEAD",
+  ]);
   return code === 0 ? stdout.trim() : "";
 }
 
 /** The push that the machine sees, from whatever is checked out. */
-export async function pushTo(around: Surroundings, branch: string): Promise<string> {
-  const current = await checkedOutBranch(around);
+export async function pushTo(context: Context, branch: string): Promise<string> {
+  const current = await checkedOutBranch(context);
   return pushCommand(current === branch || current === "" ? undefined : branch);
 }
 
