@@ -99,9 +99,12 @@ function problemOf(token: Token, options: Options, positionals: boolean): string
   return isOption ? [`${rawName}: got the option ${value}; allowed: a value, or ${rawName}=${value}.`] : [];
 }
 
+/** How long a command has to remove its temporary files after a signal. */
+const GRACE_MILLISECONDS = 2000;
+
 /**
  * Runs a command to the end of this process. A signal ends the programs that it has started, and lets it remove its
- * temporary files.
+ * temporary files; one that has started none notices nothing, and is ended.
  */
 export async function start(run: Command): Promise<void> {
   const context = realContext();
@@ -109,7 +112,8 @@ export async function start(run: Command): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       signalled = signal;
-      void context.stop();
+      const leave = () => process.exit(128 + constants.signals[signal]);
+      void context.stop().then(() => setTimeout(leave, GRACE_MILLISECONDS).unref());
     });
   }
   const code = await run(process.argv.slice(2), context, {

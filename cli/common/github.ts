@@ -127,13 +127,10 @@ export type Needs = Partial<Record<GithubTrouble["kind"], string>>;
 
 /** An answer that was not hoped for, in words. */
 export class GithubError extends UserError {
-  readonly trouble: GithubTrouble;
-
   constructor(doing: string, answer: HttpResult, needs: Needs = {}) {
     const trouble = githubTrouble(answer);
     const tried = (answer.attempts ?? 1) > 1 ? ` (${answer.attempts} attempts)` : "";
     super(`${doing}: ${trouble.found}${tried}. ${needs[trouble.kind] ?? trouble.remedy}`);
-    this.trouble = trouble;
   }
 }
 

@@ -2,10 +2,12 @@
  * What all commands have in common, of every one of them as it is started. Cannot prove: that their help is true.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { serve } from "../support/server";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
 const root = path.resolve(__dirname, "../..");
@@ -74,4 +76,26 @@ describe("every command", () => {
       assert.deepEqual(readdirSync(empty), []);
     });
   }
+
+  it("is ended by a signal while it waits, with the exit code of that", async () => {
+    let heard = () => {};
+    const asked = new Promise<void>((resolve) => (heard = resolve));
+    const machine = await serve((_, response) => void response.writeHead(503).end(heard));
+    try {
+      const preview = path.join(root, "test/preview/recorded/no-effect.json");
+      const options = ["--stack", "project/stack", "--revision", "a".repeat(40), "--url", machine.url];
+      const args = [path.join(root, "cli/ci/drift.ts"), "--preview", preview, ...options];
+      const child = spawn(process.execPath, ["--require", require.resolve("tsx/cjs"), ...args], {
+        cwd: empty,
+        stdio: "ignore",
+      });
+      const ended = once(child, "close");
+      // It looks again in a minute.
+      await asked;
+      child.kill("SIGTERM");
+      assert.deepEqual(await ended, [143, null]);
+    } finally {
+      await machine.stop();
+    }
+  });
 });
