@@ -42,7 +42,15 @@ describe("the scripts of the workflows", () => {
 
   beforeEach(async () => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "scripts-spec-"));
-    for (const part of [".github/scripts", "cli", "components", "program", "package.json", "tsconfig.json", "Pulumi.yaml"]) {
+    for (const part of [
+      ".github/scripts",
+      "cli",
+      "components",
+      "program",
+      "package.json",
+      "tsconfig.json",
+      "Pulumi.yaml",
+    ]) {
       fs.cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
     }
     fs.symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"));
