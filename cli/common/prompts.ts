@@ -1,4 +1,5 @@
 import * as inquirer from "@inquirer/prompts";
+import { UserError } from "./userError";
 
 /** A word to choose and what it means. */
 export interface Choice {
@@ -41,9 +42,16 @@ export function isFarewell(error: unknown): boolean {
   return error instanceof Error && error.name === "ExitPromptError";
 }
 
-/** All of standard input. */
+/** All of standard input. Another encoding than UTF-8 would become other signs without a word. */
 export async function standardInput(): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new UserError([
+      "Standard input is no text in UTF-8. Nothing was changed. Give text, or bytes as text: base64 FILE | …,",
+      "and decode it on the machine.",
+    ]);
+  }
 }

@@ -3,11 +3,13 @@ import { UserError } from "../common/userError";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn } from "./sopsConfig";
 import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
+import { readYaml } from "../common/yaml";
 
 /** Stores one secret under a name; `a/b` is the value b in the group a, as sops-nix names it too. */
 export async function set(place: Workplace, name: string | undefined): Promise<void> {
   const names = checkedName(name);
   requireOwnKey(place);
+  refuseOther(readSecretsFile(place), names);
   const value = withoutLineEnd(await place.person.secret(`Value of ${name} (not shown):`));
   if (value === "") throw new UserError(`${name}: got an empty text. Nothing was changed.`);
   if (await store(place, names, value)) {
@@ -34,6 +36,32 @@ export async function store(place: Workplace, names: string[], value: string): P
       : `${names.join("/")} has this value already; ${SECRETS_FILE} is unchanged.`,
   );
   return changed;
+}
+
+/** sops would put a group into a value's place, and a value into a group's, without a word of what was there. */
+function refuseOther(text: string, names: string[]): void {
+  // sops changes the first document.
+  const first = text.split(/^---[ \t\r]*$/m).find((part) => part.trim() !== "") ?? "";
+  let found: unknown = readYaml(first, SECRETS_FILE).toJS();
+  for (const [depth, name] of names.entries()) {
+    if (found === undefined || found === null) return;
+    if (!isGroup(found)) {
+      throw other(names, `${names.slice(0, depth).join("/")} is a value there, and no group`);
+    }
+    found = Object.hasOwn(found, name) ? found[name] : undefined;
+  }
+  if (isGroup(found) && Object.keys(found).length > 0) throw other(names, "is a group there, and no value");
+}
+
+function isGroup(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function other(names: string[], why: string): UserError {
+  return new UserError(
+    `NAME: got ${JSON.stringify(names.join("/"))}; ${SECRETS_FILE} would lose what it has: ${why}. ` +
+      "Choose another name, or take the old one out with `npm run secrets -- edit`.",
+  );
 }
 
 /** Asked before the value is: without this computer's key a new file could not be opened here again. */

@@ -3,6 +3,7 @@
  * Cannot prove: what sops does (test/system/secrets.spec.ts), or how the questions look at a terminal.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { secretsIn } from "../../cli/secrets/main";
@@ -52,6 +53,27 @@ describe("npm run secrets", () => {
       assert.match(said.join(), /A value is never an argument/);
       assert.ok(!said.join().includes("hunter2"));
     }
+  });
+
+  it("refuses bytes that are no text, which would be stored as other ones", () => {
+    const given = (input: Buffer) =>
+      spawnSync(
+        process.execPath,
+        [require.resolve("tsx/cli"), path.resolve("cli/secrets.ts"), "init", "--recipient", "-"],
+        {
+          cwd: project.folder,
+          env: { HOME: project.root },
+          input,
+          encoding: "utf8",
+        },
+      );
+    const refused = given(Buffer.from([0xff, 0xfe, 0x61, 0x00]));
+    assert.equal(refused.status, 1);
+    assert.match(
+      refused.stderr + refused.stdout,
+      /Standard input is no text in UTF-8\. Nothing was changed\. .*base64/,
+    );
+    assert.match(given(Buffer.from("é\n")).stderr, /recipient: got "é"/);
   });
 
   it("refuses options of another subcommand", async () => {

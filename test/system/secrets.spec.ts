@@ -129,6 +129,23 @@ describe("secrets with the real sops", () => {
     assert.deepEqual((await onMachine())["theirs"], { deep: [1, true, "x"] });
   });
 
+  it("puts no group into a value's place, and no value into a group's", async () => {
+    await store("password", "1");
+    await store("web/key", "2");
+    const before = project.read(FILE);
+    const lost = (why: RegExp) => ({ name: "UserError", message: why });
+    await assert.rejects(
+      store("password/new", "3"),
+      lost(/secrets\.yaml would lose what it has: password is a value there/),
+    );
+    await assert.rejects(store("web/key/a/b", "3"), lost(/web\/key is a value there, and no group/));
+    await assert.rejects(store("web", "3"), lost(/is a group there, and no value.*secrets -- edit/));
+    assert.equal(project.read(FILE), before);
+    await store("web/other", "4");
+    await store("web/key", "5");
+    assert.deepEqual(await onMachine(), { password: "1", web: { key: "5", other: "4" } });
+  });
+
   it("does not touch the file when the value is the same", async () => {
     await store("a", "1");
     const before = project.read(FILE);
