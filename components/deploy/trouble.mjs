@@ -46,12 +46,12 @@ const RULES = [
   ["noise", /bad line length character|protocol mismatch|protocol error: unexpected/i],
   [
     "unreachable",
-    /Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Error in the pull function|SSL_ERROR_SYSCALL|unexpected eof while|Connection was reset|Empty reply|proxy after CONNECT|CONNECT tunnel failed|CONNECT aborted|Operation too slow|stdio forwarding failed|channel [0-9]+: open failed/i,
+    /Could not resolve|Name or service not known|Temporary failure in name resolution|nodename nor servname|Connection refused|timed out|No route to host|Network is unreachable|Host is down|Failed to connect to|non-properly terminated|Error in the pull function|SSL_ERROR_SYSCALL|unexpected eof while|Connection was reset|Empty reply|proxy after CONNECT|CONNECT tunnel failed|CONNECT aborted|Operation too slow|stdio forwarding failed|channel [0-9]+: open failed|SSL connection timeout|getaddrinfo [^ ]+: System error/i,
   ],
   ["tls", /certificate|trust anchors|SSL CA cert|TLS (alert|connect)|gnutls_handshake/i],
   [
     "server",
-    /kex_exchange_identification|ssh_dispatch_run_fatal|Corrupted MAC|Bad packet length|Received disconnect|Connection (closed|reset)|Broken pipe|closed by remote host|hung up|early EOF|unexpected disconnect|expected flush|transfer closed|not closed cleanly|HTTP2 framing|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|no healthy upstream|Service Unavailable|Bad Gateway|Gateway Time-?out|on the remote side|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client/i,
+    /kex_exchange_identification|ssh_dispatch_run_fatal|Corrupted MAC|Bad packet length|Received disconnect|Connection (closed|reset)|Broken pipe|closed by remote host|hung up|early EOF|unexpected disconnect|expected flush|transfer closed|not closed cleanly|HTTP2 framing|RPC failed|returned error: 5[0-9][0-9]|Internal Server Error|no healthy upstream|Service Unavailable|Bad Gateway|Gateway Time-?out|on the remote side|temporarily unavailable|not responding|banner exchange|failed to start SSH|cannot connect to|unexpected end-of-file|lost connection|mux_client|fatal error in commit_refs|is currently unavailable|ERROR: Internal error|expected .(packfile|acknowledgments)|Failed sending data to the peer|Failure when receiving data|read error: Software caused|stream [0-9]+ was reset|Server aborted the SSL|bad pack header|bad band|inflate returned|inflate: data stream error/i,
   ],
   ["unreachable", /connect to host/i],
 ];
