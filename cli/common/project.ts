@@ -4,6 +4,7 @@ import { parseRepositoryFile, type RepositoryFile } from "../../program/reposito
 import { problemList } from "../../components/values/errors";
 import { stackConfig } from "../../program/stackConfig";
 import { readWorkflows } from "../../program/workflows";
+import { UserError } from "./userError";
 import { asEngineConfig, readProject, readStackFile, type StackSettings } from "./stackFile";
 
 export const REPOSITORY_FILE = "nix/repository.json";
@@ -28,7 +29,7 @@ export interface Project {
 export function readProjectFiles(folder: string, stack: string): Project {
   const repositoryText = readFileSync(path.join(folder, REPOSITORY_FILE), "utf8");
   const repository = parseRepositoryFile(repositoryText);
-  if (repository.value === undefined) throw new Error(problemList(REPOSITORY_FILE, repository.problems));
+  if (repository.value === undefined) throw new UserError(problemList(REPOSITORY_FILE, repository.problems));
   const stackFile = `Pulumi.${stack}.yaml`;
   const stackPath = path.join(folder, stackFile);
   const stackText = existsSync(stackPath) ? readFileSync(stackPath, "utf8") : "";
