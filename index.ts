@@ -37,11 +37,11 @@ export const repositoryUrl = server.repositoryUrl;
 export const upgradeFlake = server.upgradeFlake;
 /** age recipient of the machine, for .sops.yaml. */
 export const ageRecipient = server.ageRecipient;
-/** age recipients of all generations of the machine's key, for a rotation. */
+/** age recipients of all versions of the machine's key, for a rotation. */
 export const ageRecipients = server.ageRecipients;
-/** Generations of the keys, after a confirmed switch, for a rotation. */
-export const keyGenerations = server.deployedGenerations;
-/** Public halves of all generations of the login key, for a rotation. */
+/** Versions of the keys, after a confirmed switch, for a rotation. */
+export const keyVersions = server.deployedKeyVersions;
+/** Public halves of all versions of the login key, for a rotation. */
 export const loginPublicKeys = server.loginPublicKeys;
 /** Public host key of the machine. */
 export const hostPublicKey = server.hostPublicKey;
@@ -52,6 +52,11 @@ export const cacheSubstituter = server.cacheSubstituter;
 /** Public key of the binary cache, for nix/cache.json; empty without a cache. */
 export const cachePublicKey = server.cachePublicKey;
 /** Private key that logs in to the machine. Secret. */
-export const privateKey = server.privateKey;
-/** Private key that opens the machine's secrets; the same as `privateKey` unless they are separate. Secret. */
-export const identityKey = server.identityKey;
+export const loginKey = server.loginKey;
+/** Private key that opens the machine's secrets; the same as `loginKey` unless they are separate. Secret. */
+export const machineKey = server.machineKey;
+
+// The names that some had in the last version; the next one has them no more.
+export const keyGenerations = keyVersions;
+export const privateKey = loginKey;
+export const identityKey = machineKey;

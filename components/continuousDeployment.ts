@@ -2,16 +2,24 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { BinaryCache } from "./binaryCache";
 import { accessKind } from "./values/rules";
-import { checkIntegrationSettings, connectGithubActions, type IntegrationSettings } from "./continuousIntegration";
+import {
+  checkIntegrationSettings,
+  connectGithubActions,
+  FORMER_NAMES as OF_INTEGRATION,
+  type IntegrationSettings,
+} from "./continuousIntegration";
 import { ArgumentRules, problem } from "./values/errors";
+import { DEFAULTS } from "./values/defaults";
+import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { checkDeploymentSettings, type DeploymentSettings, NixosDeployment } from "./nixosDeployment";
-import { createKeyGenerations, keyGenerationNumbers } from "./keys/keyGenerations";
-import { DEFAULT_INSTANCE_TYPE } from "./values/instanceType";
+import { createKeyVersions, keyVersionNumbers } from "./keys/keyVersions";
 import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nixosInstance";
 import { ed25519PrivateKey } from "./keys/openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
 import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
 import { SshKeyPair } from "./sshKeyPair";
+
+const FORMER_NAMES = { keyGenerations: "keyVersions" };
 
 /** Arguments of ContinuousDeployment. */
 export interface ContinuousDeploymentArgs {
@@ -31,9 +39,15 @@ export interface ContinuousDeploymentArgs {
    */
   access?: string;
   /**
-   * Which generations of the keys exist: one number, or two during a rotation, the one in use first.
+   * Which versions of the keys exist: one number, or two during a rotation, the one in use first.
    * `npm run secrets -- rotate` walks it from [1] to [1, 2], [2, 1] and [2].
    * @default [1]
+   */
+  keyVersions?: number[];
+  /**
+   * The name that `keyVersions` had.
+   * @deprecated in favour of `keyVersions`
+   * @default that of `keyVersions`
    */
   keyGenerations?: number[];
   /**
@@ -44,7 +58,7 @@ export interface ContinuousDeploymentArgs {
    */
   separateMachineKey?: boolean;
   /**
-   * An ed25519 private key (OpenSSH form) that the machine has already, because something else made it: generation 1 of
+   * An ed25519 private key (OpenSSH form) that the machine has already, because something else made it: version 1 of
    * its key, instead of a new one. It must be root's login key and lie in /var/lib/id_ed25519; a rotation leads from it
    * to keys that are made here. Choose it before the first update. Secret.
    * @default none
@@ -92,20 +106,20 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
   /** Public host key of the machine, `ssh-ed25519 AAAA…`. */
   public readonly hostPublicKey: pulumi.Output<string>;
   /** Private key that logs in to the machine. Secret. */
-  public readonly privateKey: pulumi.Output<string>;
-  /** Public half of each generation of that key, in the order of `keyGenerations`. */
+  public readonly loginKey: pulumi.Output<string>;
+  /** Public half of each version of that key, in the order of `keyVersions`. */
   public readonly loginPublicKeys: pulumi.Output<string[]>;
   /**
-   * Private key that the machine opens its secrets and reads its repository with: the same as `privateKey`, unless
+   * Private key that the machine opens its secrets and reads its repository with: the same as `loginKey`, unless
    * `separateMachineKey`. Secret.
    */
-  public readonly identityKey: pulumi.Output<string>;
+  public readonly machineKey: pulumi.Output<string>;
   /** age recipient of the machine's key (`age1…`), for .sops.yaml. */
   public readonly ageRecipient: pulumi.Output<string>;
-  /** age recipient of each generation of the machine's key, in the order of `keyGenerations`. */
+  /** age recipient of each version of the machine's key, in the order of `keyVersions`. */
   public readonly ageRecipients: pulumi.Output<string[]>;
-  /** The generations of `keyGenerations`, known after a confirmed switch: a rotation goes on only then. */
-  public readonly deployedGenerations: pulumi.Output<number[]>;
+  /** The versions of `keyVersions`, known after a confirmed switch: a rotation goes on only then. */
+  public readonly deployedKeyVersions: pulumi.Output<number[]>;
   /** Address of the repository's page. */
   public readonly repositoryUrl: pulumi.Output<string>;
   /** Flake reference that the machine upgrades itself from. */
@@ -118,18 +132,33 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
   public readonly cacheSubstituter: pulumi.Output<string>;
   /** Public key of the binary cache, for nix/cache.json; the empty text without a cache. */
   public readonly cachePublicKey: pulumi.Output<string>;
+  /**
+   * The name that `loginKey` had. Secret.
+   * @deprecated in favour of `loginKey`
+   */
+  public readonly privateKey: pulumi.Output<string>;
+  /**
+   * The name that `machineKey` had. Secret.
+   * @deprecated in favour of `machineKey`
+   */
+  public readonly identityKey: pulumi.Output<string>;
+  /**
+   * The name that `deployedKeyVersions` had.
+   * @deprecated in favour of `deployedKeyVersions`
+   */
+  public readonly deployedGenerations: pulumi.Output<number[]>;
 
   constructor(name: string, args: ContinuousDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:ContinuousDeployment", name, withSecrets(args), opts);
     const parent = { parent: this };
     const { adoptedKey, protect } = args;
 
-    const generations = checkedGenerations(this, name, args);
-    const keyPair = new SshKeyPair(`${name}-key`, { generations, adoptedKey, protect }, parent);
+    const { versions, integration } = checkedArgs(this, name, args);
+    const keyPair = new SshKeyPair(`${name}-key`, { versions, adoptedKey, protect }, parent);
 
     // The key in user data is the less one can do with it, the better: whoever may describe the instance can read it.
     const machineKey = args.separateMachineKey
-      ? createKeyGenerations(`${name}-machine-key`, generations, { adoptedKey, protect }, this)
+      ? createKeyVersions(`${name}-machine-key`, versions, { adoptedKey, protect }, this)
       : keyPair;
 
     // Made here and given to the machine, so that no SSH connection ever trusts a host key on first use.
@@ -146,14 +175,14 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         branch: args.branch,
         access: args.access,
         deployPublicKey: args.access === "token" ? undefined : machineKey.publicKeyOpenssh,
-        deployKeyGeneration: generations[0],
+        deployKeyVersion: versions[0],
         deployKeyTitle: `${name} (read-only)`,
         protect,
       },
       parent,
     );
 
-    const cache = args.integration?.cache ? new BinaryCache(`${name}-cache`, { protect }, parent) : undefined;
+    const cache = integration.cache ? new BinaryCache(`${name}-cache`, { protect }, parent) : undefined;
 
     const instance = new NixosInstance(
       name,
@@ -184,12 +213,12 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       parent,
     );
 
-    if (args.integration?.githubActions) {
+    if (integration.githubActionsRoles) {
       const { repositoryName: known, repositoryId: id } = repository;
       const integrated = { owner: args.owner, name: known, id, branch: args.branch };
-      const { tags, instanceType = DEFAULT_INSTANCE_TYPE, amiId } = args.machine ?? {};
+      const { tags, instanceType = DEFAULTS.machine.instanceType, amiId } = args.machine ?? {};
       const machine = { name: tags?.["Name"] ?? name, instanceType, amiId };
-      connectGithubActions(this, name, args.integration, integrated, machine, cache);
+      connectGithubActions(this, name, integration, integrated, machine, cache);
     }
 
     this.instanceId = instance.instanceId;
@@ -198,18 +227,21 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     this.url = instance.publicDns.apply(urlOf);
     this.sshCommand = pulumi.interpolate`ssh -i id_ed25519 root@${instance.publicDns}`;
     this.hostPublicKey = instance.hostPublicKey;
-    this.privateKey = keyPair.privateKeyOpenssh;
+    this.loginKey = keyPair.privateKeyOpenssh;
     this.loginPublicKeys = keyPair.publicKeysOpenssh;
-    this.identityKey = machineKey.privateKeyOpenssh;
+    this.machineKey = machineKey.privateKeyOpenssh;
     this.ageRecipient = machineKey.ageRecipient;
     this.ageRecipients = machineKey.ageRecipients;
-    this.deployedGenerations = deployment.deployedHost.apply(() => generations);
+    this.deployedKeyVersions = deployment.deployedHost.apply(() => versions);
     this.repositoryUrl = repository.httpUrl;
     this.upgradeFlake = repository.upgradeFlake;
     this.derivation = deployment.derivation;
     this.systemPath = deployment.systemPath;
     this.cacheSubstituter = cache?.substituter ?? pulumi.output("");
     this.cachePublicKey = cache?.publicKey ?? pulumi.output("");
+    this.privateKey = this.loginKey;
+    this.identityKey = this.machineKey;
+    this.deployedGenerations = this.deployedKeyVersions;
 
     this.registerOutputs({
       instanceId: this.instanceId,
@@ -218,18 +250,21 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
       url: this.url,
       sshCommand: this.sshCommand,
       hostPublicKey: this.hostPublicKey,
-      privateKey: this.privateKey,
+      loginKey: this.loginKey,
       loginPublicKeys: this.loginPublicKeys,
-      identityKey: this.identityKey,
+      machineKey: this.machineKey,
       ageRecipient: this.ageRecipient,
       ageRecipients: this.ageRecipients,
-      deployedGenerations: this.deployedGenerations,
+      deployedKeyVersions: this.deployedKeyVersions,
       repositoryUrl: this.repositoryUrl,
       upgradeFlake: this.upgradeFlake,
       derivation: this.derivation,
       systemPath: this.systemPath,
       cacheSubstituter: this.cacheSubstituter,
       cachePublicKey: this.cachePublicKey,
+      privateKey: this.privateKey,
+      identityKey: this.identityKey,
+      deployedGenerations: this.deployedGenerations,
     });
   }
 }
@@ -242,12 +277,14 @@ function urlOf(host: string): string {
 const ADOPTED_KEYS = ["adoptedKey", "adoptedHostKey"] as const;
 
 /** GitHub has environments of private repositories on paid plans only. */
-function hasEnvironments(property: string, { create, visibility = "private", plan }: RepositorySettings): string[] {
-  if (create === false || visibility !== "private" || plan !== "free") return [];
+function hasEnvironments(property: string, { create, visibility, githubPlan }: CheckedRepository): string[] {
+  if (!create || visibility !== "private" || githubPlan !== "free") return [];
   return [
     problem(property, "true", "false in a private repository on a free plan", "Its branches share their secrets."),
   ];
 }
+
+type CheckedRepository = ReturnType<typeof checkRepositorySettings>;
 
 /** The inputs of a component are kept in the state too. */
 function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
@@ -256,24 +293,36 @@ function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
 }
 
 /**
- * Checks everything before the first part is made, and returns the generations of the keys. The parts check their own
- * arguments too, but when the last one refuses, the engine has the others already and would create them.
+ * Checks what does not name the repository; the program checks its configuration by it too. Returns what decides which
+ * resources exist.
  */
-function checkedGenerations(component: ContinuousDeployment, name: string, args: ContinuousDeploymentArgs): number[] {
+export function checkChoices(checks: ArgumentRules, given: Partial<ContinuousDeploymentArgs>) {
+  const args = underNewNames(checks, given, FORMER_NAMES);
+  for (const key of ADOPTED_KEYS) {
+    const value = args[key];
+    if (value !== undefined) checks.ifPlain(key, value, ed25519PrivateKey);
+  }
+  const versions = checks.plain("keyVersions", args.keyVersions ?? DEFAULTS.keyVersions, keyVersionNumbers);
+  checkMachineSettings(checks.of("machine"), args.machine ?? {});
+  const repository = checkRepositorySettings(checks.of("repository"), args.repository ?? {});
+  checkDeploymentSettings(checks.of("deployment"), args.deployment ?? {});
+  const integration = checkIntegrationSettings(checks.of("integration"), args.integration ?? {});
+  if (integration.environments) checks.plain("integration.environments", repository, hasEnvironments);
+  return { versions, integration };
+}
+
+/**
+ * Checks everything before the first part is made. The parts check their own arguments too, but when the last one
+ * refuses, the engine has the others already and would create them.
+ */
+function checkedArgs(component: ContinuousDeployment, name: string, args: ContinuousDeploymentArgs) {
   const checks = new ArgumentRules(component, `ContinuousDeployment ${JSON.stringify(name)}`);
   checks.ifPlain("owner", args.owner, ownerName);
   checks.ifPlain("repositoryName", args.repositoryName, repositoryName);
   checks.ifPlain("branch", args.branch ?? "main", branchName);
   checks.ifPlain("access", args.access ?? "deploy-key", accessKind);
-  for (const key of ADOPTED_KEYS) {
-    if (args[key] !== undefined) checks.ifPlain(key, args[key], ed25519PrivateKey);
-  }
-  const generations = checks.plain("keyGenerations", args.keyGenerations ?? [1], keyGenerationNumbers);
-  checkMachineSettings(checks.of("machine"), args.machine ?? {});
-  checkRepositorySettings(checks.of("repository"), args.repository ?? {});
-  checkDeploymentSettings(checks.of("deployment"), args.deployment ?? {});
-  checkIntegrationSettings(checks.of("integration"), args.integration ?? {});
-  if (args.integration?.environments) checks.plain("integration.environments", args.repository ?? {}, hasEnvironments);
+  const checked = checkChoices(checks, args);
   checks.refuseProblems();
-  return generations;
+  warnOfFormerNames(component, [args, FORMER_NAMES], [args.integration, OF_INTEGRATION]);
+  return checked;
 }

@@ -3,10 +3,15 @@ import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
 import type { BinaryCache } from "./binaryCache";
 import { arnOf, unique, environmentName, githubId, previewsWord, allOrNone } from "./values/rules";
+import { DEFAULTS } from "./values/defaults";
 import { type ArgumentRules, type ValueRule, problem } from "./values/errors";
+import { underNewNames } from "./values/formerNames";
 import { GithubActionsAccess } from "./githubActionsAccess";
 import { BRANCH_ENVIRONMENT } from "./githubActionsPolicies";
 import { x86InstanceType } from "./values/instanceType";
+
+/** Names of the last version, of `IntegrationSettings`. */
+export const FORMER_NAMES = { githubActions: "githubActionsRoles" };
 
 /** What a stack may choose about its continuous integration. */
 export interface IntegrationSettings {
@@ -20,6 +25,12 @@ export interface IntegrationSettings {
    * Whether GitHub Actions jobs of the repository get roles in the cloud, and the repository the variables that its
    * workflows read.
    * @default false
+   */
+  githubActionsRoles?: boolean;
+  /**
+   * The name that `githubActionsRoles` had.
+   * @deprecated in favour of `githubActionsRoles`
+   * @default that of `githubActionsRoles`
    */
   githubActions?: boolean;
   /**
@@ -71,13 +82,15 @@ export interface IntegrationSettings {
   stateKeyArn?: string;
 }
 
-/** Checks the settings, among the arguments of the composite that they belong to. */
-export function checkIntegrationSettings(checks: ArgumentRules, settings: IntegrationSettings): void {
+/** Checks the settings, among the arguments of the composite that they belong to; returns them under their new names. */
+export function checkIntegrationSettings(checks: ArgumentRules, given: IntegrationSettings): IntegrationSettings {
+  const settings = underNewNames(checks, given, FORMER_NAMES);
   const { ownerId, oidcProviderArn, deployEnvironment, stateBucketArn, stateKeyArn } = settings;
-  const { deployReviewers = [], deployInstanceTypes = [] } = settings;
+  const { deployReviewers = DEFAULTS.integration.deployReviewers } = settings;
+  const { deployInstanceTypes = DEFAULTS.integration.deployInstanceTypes } = settings;
   if (ownerId !== undefined) checks.plain("ownerId", ownerId, githubId);
   if (oidcProviderArn !== undefined) checks.plain("oidcProviderArn", oidcProviderArn, arnOf("iam"));
-  checks.plain("previews", settings.previews ?? "state", previewsWord);
+  checks.plain("previews", settings.previews ?? DEFAULTS.integration.previews, previewsWord);
   if (deployEnvironment !== undefined) checks.plain("deployEnvironment", deployEnvironment, environmentName);
   checks.plain("deployReviewers", deployReviewers, reviewers);
   if (deployReviewers.length > 0 && (settings.environments !== true || deployEnvironment === undefined)) {
@@ -88,6 +101,7 @@ export function checkIntegrationSettings(checks: ArgumentRules, settings: Integr
   if (stateBucketArn !== undefined) checks.plain("stateBucketArn", stateBucketArn, arnOf("s3"));
   if (stateKeyArn !== undefined) checks.plain("stateKeyArn", stateKeyArn, arnOf("kms"));
   checks.plain("stateBucketArn, stateKeyArn", [stateBucketArn !== undefined, stateKeyArn !== undefined], allOrNone);
+  return settings;
 }
 
 /** Numbers of users, as many as GitHub takes. */
@@ -124,8 +138,15 @@ export function connectGithubActions(
   cache: BinaryCache | undefined,
 ): void {
   const parent = { parent: component };
-  const { ownerId, oidcProviderArn, previews = "state", deployEnvironment, stateBucketArn, stateKeyArn } = settings;
-  const { deployInstanceTypes = [] } = settings;
+  const {
+    ownerId,
+    oidcProviderArn,
+    previews = DEFAULTS.integration.previews,
+    deployEnvironment,
+    stateBucketArn,
+    stateKeyArn,
+  } = settings;
+  const { deployInstanceTypes = DEFAULTS.integration.deployInstanceTypes } = settings;
   const access = new GithubActionsAccess(
     `${name}-github-actions`,
     {

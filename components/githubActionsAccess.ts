@@ -223,7 +223,7 @@ function findOrCreateOidcProvider(
     const { arn } = await iam.getOpenIdConnectProvider({ url: `https://${GITHUB_ISSUER}` }, { parent: component });
     return (
       `The account has an OIDC provider for GitHub Actions already, and can have only one: another stack made it, or ` +
-      `somebody did. Use it: pulumi config set oidcProviderArn ${arn}`
+      `somebody did. Use it: pulumi config set --path integration.oidcProviderArn ${arn}`
     );
   });
   return provider.arn;

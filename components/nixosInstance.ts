@@ -3,6 +3,7 @@ import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
 import { unique, httpPorts, rootVolumeGiB, subnetId } from "./values/rules";
 import { cidrOf } from "./values/cidr";
+import { DEFAULTS } from "./values/defaults";
 import { ArgumentRules, type ValueRule, problem } from "./values/errors";
 import {
   extraOpenings,
@@ -18,9 +19,9 @@ import {
   warnOfForeignRules,
 } from "./firewallRules";
 import { look } from "./foreign";
-import { DEFAULT_INSTANCE_TYPE, isShortOfMemory, x86InstanceType } from "./values/instanceType";
+import { isShortOfMemory, x86InstanceType } from "./values/instanceType";
 import { answerOf } from "./lookUp";
-import { amiId, DEFAULT_RELEASE, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./values/nixosAmi";
+import { amiId, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./values/nixosAmi";
 import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
 import { FOREIGN } from "./signals";
 import { renderUserData } from "./keys/userData";
@@ -238,26 +239,33 @@ type NetworkList = "sshCidrBlocks" | "sshIpv6CidrBlocks" | "httpCidrBlocks" | "h
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
 export function checkMachineSettings(checks: ArgumentRules, args: MachineSettings) {
-  const everyone = { ipv4: "0.0.0.0/0", ipv6: "::/0" };
   const networks = (property: NetworkList, family: "ipv4" | "ipv6") =>
-    checks.inputs(property, checks.plain(property, args[property] ?? [everyone[family]], unique), cidrOf(family));
+    checks.inputs(
+      property,
+      checks.plain(property, args[property] ?? DEFAULTS.machine[property], unique),
+      cidrOf(family),
+    );
   const ipv6Only = args.ipv6Only ?? false;
   checks.plain("ipv6Only", ipv6Only, hasSubnet(args.subnetId));
   const settings = {
     ipv6Only,
-    release: checks.input("release", args.release ?? DEFAULT_RELEASE, nixosRelease),
+    release: checks.input("release", args.release ?? DEFAULTS.machine.release, nixosRelease),
     amiId: args.amiId === undefined ? undefined : checks.input("amiId", args.amiId, amiId),
-    instanceType: checks.input("instanceType", args.instanceType ?? DEFAULT_INSTANCE_TYPE, x86InstanceType),
-    rootVolumeGiB: checks.input("rootVolumeGiB", args.rootVolumeGiB ?? 20, rootVolumeGiB),
+    instanceType: checks.input("instanceType", args.instanceType ?? DEFAULTS.machine.instanceType, x86InstanceType),
+    rootVolumeGiB: checks.input("rootVolumeGiB", args.rootVolumeGiB ?? DEFAULTS.machine.rootVolumeGiB, rootVolumeGiB),
     subnetId: args.subnetId === undefined ? undefined : checks.input("subnetId", args.subnetId, subnetId),
     sshIpv4: networks("sshCidrBlocks", "ipv4"),
     sshIpv6: networks("sshIpv6CidrBlocks", "ipv6"),
     httpIpv4: networks("httpCidrBlocks", "ipv4"),
     httpIpv6: networks("httpIpv6CidrBlocks", "ipv6"),
-    httpPorts: checks.plain("httpPorts", args.httpPorts ?? [80], httpPorts),
-    extraRules: checks.plain("extraRules", args.extraRules ?? [], extraRules),
-    allowedRuleIds: checks.inputs("allowedRuleIds", args.allowedRuleIds ?? [], securityGroupRuleId),
-    exclusiveRules: args.exclusiveRules ?? false,
+    httpPorts: checks.plain("httpPorts", args.httpPorts ?? DEFAULTS.machine.httpPorts, httpPorts),
+    extraRules: checks.plain("extraRules", args.extraRules ?? DEFAULTS.machine.extraRules, extraRules),
+    allowedRuleIds: checks.inputs(
+      "allowedRuleIds",
+      args.allowedRuleIds ?? DEFAULTS.machine.allowedRuleIds,
+      securityGroupRuleId,
+    ),
+    exclusiveRules: args.exclusiveRules ?? DEFAULTS.machine.exclusiveRules,
   };
   checks.plain("extraRules", settings.extraRules, onlyOnce(webAndSsh(settings)));
   return settings;

@@ -1,12 +1,24 @@
 import * as github from "@pulumi/github";
 import * as pulumi from "@pulumi/pulumi";
-import { accessKind, byRule, onDestroy, ownerPlan, protection, requiredReviews, visibility } from "./values/rules";
+import {
+  accessKind,
+  byRule,
+  githubPlan,
+  onDestroy,
+  branchProtection,
+  requiredReviews,
+  visibility,
+} from "./values/rules";
+import { DEFAULTS } from "./values/defaults";
 import { ArgumentRules } from "./values/errors";
+import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { RULES } from "./deploy/rules.cjs";
 import { refuseExisting } from "./existing";
 import { upgradeFlake } from "./values/flakeRef";
 import { answerOf, onceMade } from "./lookUp";
-import { branchName, ownerName, repositoryName, REQUIRED_CHECKS, requiredCheckNames } from "./values/repositoryNames";
+import { branchName, ownerName, repositoryName, requiredCheckNames } from "./values/repositoryNames";
+
+const FORMER_NAMES = { protection: "branchProtection", plan: "githubPlan", deployKeyGeneration: "deployKeyVersion" };
 
 /** What a stack may choose about its repository. */
 export interface RepositorySettings {
@@ -26,6 +38,12 @@ export interface RepositorySettings {
    * checks are not enforced when the branch is created), or `off`. A change replaces one kind by the other.
    * @default "branch"
    */
+  branchProtection?: string;
+  /**
+   * The name that `branchProtection` had.
+   * @deprecated in favour of `branchProtection`
+   * @default that of `branchProtection`
+   */
   protection?: string;
   /**
    * Names of the status checks that must pass before a merge. They must be reported by some CI: a check that nobody
@@ -39,7 +57,7 @@ export interface RepositorySettings {
    */
   requiredReviews?: number;
   /**
-   * Whether the protection also binds administrators. With `protection: "branch"` the first push is then refused,
+   * Whether the protection also binds administrators. With `branchProtection: "branch"` the first push is then refused,
    * because nothing has reported its checks; turn it on after that push, or use `ruleset`.
    * @default false
    */
@@ -55,6 +73,12 @@ export interface RepositorySettings {
    * The plan of the repository's owner, `free`, `paid` or `unknown`. GitHub refuses to protect branches of private
    * repositories on free plans: `free` makes that an error before anything is created, `unknown` a warning.
    * @default "unknown"
+   */
+  githubPlan?: string;
+  /**
+   * The name that `githubPlan` had.
+   * @deprecated in favour of `githubPlan`
+   * @default that of `githubPlan`
    */
   plan?: string;
 }
@@ -77,13 +101,19 @@ export interface ProtectedRepositoryArgs extends RepositorySettings {
   access?: pulumi.Input<string>;
   /**
    * Public key (OpenSSH form) that may read the repository. Without it no deploy key is made. A change removes the old
-   * deploy key before it adds the new one, unless `deployKeyGeneration` changes too.
+   * deploy key before it adds the new one, unless `deployKeyVersion` changes too.
    */
   deployPublicKey?: pulumi.Input<string>;
   /**
    * Number of that key, which a rotation changes together with it: the new deploy key is then added before the old one
    * is removed.
    * @default 1
+   */
+  deployKeyVersion?: number;
+  /**
+   * The name that `deployKeyVersion` had.
+   * @deprecated in favour of `deployKeyVersion`
+   * @default that of `deployKeyVersion`
    */
   deployKeyGeneration?: number;
   /**
@@ -159,23 +189,37 @@ interface RepositoryFacts {
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
-export function checkRepositorySettings(checks: ArgumentRules, args: RepositorySettings) {
+export function checkRepositorySettings(checks: ArgumentRules, given: RepositorySettings) {
+  const args = underNewNames(checks, given, FORMER_NAMES);
   const checked = {
-    create: args.create ?? true,
-    visibility: checks.input("visibility", args.visibility ?? "private", visibility),
-    protection: checks.plain("protection", args.protection ?? "branch", protection),
-    requiredChecks: checks.plain("requiredChecks", args.requiredChecks ?? REQUIRED_CHECKS, requiredCheckNames),
-    requiredReviews: checks.plain("requiredReviews", args.requiredReviews ?? 0, requiredReviews),
-    enforceAdmins: args.enforceAdmins ?? false,
-    onDestroy: checks.plain("onDestroy", args.onDestroy ?? "archive", onDestroy),
-    plan: checks.plain("plan", args.plan ?? "unknown", ownerPlan),
+    create: args.create ?? DEFAULTS.repository.create,
+    visibility: checks.input("visibility", args.visibility ?? DEFAULTS.repository.visibility, visibility),
+    branchProtection: checks.plain(
+      "branchProtection",
+      args.branchProtection ?? DEFAULTS.repository.branchProtection,
+      branchProtection,
+    ),
+    requiredChecks: checks.plain(
+      "requiredChecks",
+      args.requiredChecks ?? DEFAULTS.repository.requiredChecks,
+      requiredCheckNames,
+    ),
+    requiredReviews: checks.plain(
+      "requiredReviews",
+      args.requiredReviews ?? DEFAULTS.repository.requiredReviews,
+      requiredReviews,
+    ),
+    enforceAdmins: args.enforceAdmins ?? DEFAULTS.repository.enforceAdmins,
+    onDestroy: checks.plain("onDestroy", args.onDestroy ?? DEFAULTS.repository.onDestroy, onDestroy),
+    githubPlan: checks.plain("githubPlan", args.githubPlan ?? DEFAULTS.repository.githubPlan, githubPlan),
   };
-  if (needsPaidPlan(checked)) checks.plain("plan", checked.plan, protectionIsAllowed);
+  if (needsPaidPlan(checked)) checks.plain("githubPlan", checked.githubPlan, protectionIsAllowed);
   return checked;
 }
 
-function checkedArgs(component: ProtectedRepository, name: string, args: ProtectedRepositoryArgs) {
+function checkedArgs(component: ProtectedRepository, name: string, given: ProtectedRepositoryArgs) {
   const checks = new ArgumentRules(component, `ProtectedRepository ${JSON.stringify(name)}`);
+  const args = underNewNames(checks, given, FORMER_NAMES);
   const checked = {
     owner: checks.input("owner", args.owner, ownerName),
     name: checks.input("name", args.name, repositoryName),
@@ -186,19 +230,29 @@ function checkedArgs(component: ProtectedRepository, name: string, args: Protect
       args.deployPublicKey === undefined
         ? undefined
         : checks.input("deployPublicKey", args.deployPublicKey, byRule(RULES.publicKey)),
+    deployKeyVersion: args.deployKeyVersion ?? 1,
     protect: args.protect,
   };
   checks.refuseProblems();
-  if (needsPaidPlan(checked)) warnOfUnknownPlan(component, checked.plan);
+  warnOfFormerNames(component, [given, FORMER_NAMES]);
+  if (needsPaidPlan(checked)) warnOfUnknownPlan(component, checked.githubPlan);
   return checked;
 }
 
-function needsPaidPlan(settings: { visibility: pulumi.Input<string>; protection: string; create: boolean }): boolean {
-  return settings.visibility === "private" && settings.protection !== "off" && settings.create;
+function needsPaidPlan({
+  visibility,
+  branchProtection,
+  create,
+}: {
+  visibility: pulumi.Input<string>;
+  branchProtection: string;
+  create: boolean;
+}): boolean {
+  return visibility === "private" && branchProtection !== "off" && create;
 }
 
 const WAY_OUT =
-  'Make the repository public (visibility: "public"), turn protection off (protection: "off"), or use a paid plan.';
+  'Make the repository public (visibility: "public"), turn protection off (branchProtection: "off"), or use a paid plan.';
 
 function protectionIsAllowed(property: string, plan: string): string[] {
   if (plan !== "free") return [];
@@ -210,7 +264,7 @@ function warnOfUnknownPlan(component: ProtectedRepository, plan: string): void {
   void pulumi.log.warn(
     `GitHub protects branches of private repositories on paid plans only (Pro, Team, Enterprise). On a free plan the ` +
       `update will stop with "Upgrade to GitHub Pro or make this repository public". ${WAY_OUT} ` +
-      `With a paid plan, set plan to "paid" and this warning goes away.`,
+      `With a paid plan, set githubPlan to "paid" and this warning goes away.`,
     component,
   );
 }
@@ -234,7 +288,7 @@ function createRepository(component: ProtectedRepository, name: string, checked:
       // Required checks are strict: the button brings a branch up to date, and auto-merge waits for the checks.
       allowUpdateBranch: true,
       // GitHub leaves it off where it protects no branches (private, on a free plan), and every night would find a drift.
-      allowAutoMerge: checked.protection !== "off",
+      allowAutoMerge: checked.branchProtection !== "off",
       deleteBranchOnMerge: true,
       archiveOnDestroy: checked.onDestroy === "archive",
     },
@@ -267,7 +321,7 @@ async function repositoryIsThere(
     `GitHub has the repository ${fullName} already, and this stack does not: it was left by a destroy, or another stack ` +
       `has it. Creating it would end half-way with "name already exists on this account".`,
     ...(archived ? [`  It is archived: unarchive it first, on GitHub or with gh repo unarchive ${fullName}.`] : []),
-    `  To use it, with its settings left alone: pulumi config set createRepository false (setup: npm run setup -- --adopt).`,
+    `  To use it, with its settings left alone: pulumi config set --path repository.create false (setup: npm run setup -- --adopt).`,
     `  To manage it from here: npm run adopt -- ${name}=${repositoryName}.`,
     `  To have another one: change "name" in nix/repository.json.`,
   ].join("\n");
@@ -324,8 +378,8 @@ function protect(
   checked: CheckedArgs,
   repository: RepositoryFacts,
 ): void {
-  if (checked.protection === "branch") protectByRule(component, name, checked, repository);
-  if (checked.protection === "ruleset") protectByRuleset(component, name, checked, repository);
+  if (checked.branchProtection === "branch") protectByRule(component, name, checked, repository);
+  if (checked.branchProtection === "ruleset") protectByRuleset(component, name, checked, repository);
 }
 
 /** A rule by pattern, which works before the branch exists (the REST kind, BranchProtectionV3, does not). */
@@ -365,7 +419,7 @@ function isProtected(what: string, repository: string, answer: string, adopted: 
     `${what} protects ${repository} on GitHub already, and this stack does not have it: it was left by a destroy, made by ` +
       `hand, or another stack has it. Creating it would end half-way with ${answer}.`,
     `  To manage it from here: npm run adopt -- ${adopted}.`,
-    `  To leave it to the other stack: pulumi config set protection off.`,
+    `  To leave it to the other stack: pulumi config set --path repository.branchProtection off.`,
   ].join("\n");
 }
 
@@ -425,10 +479,10 @@ function addDeployKey(
   repository: RepositoryFacts,
 ): void {
   if (checked.deployPublicKey === undefined) return;
-  const generation = args.deployKeyGeneration ?? 1;
+  const version = checked.deployKeyVersion;
   new github.RepositoryDeployKey(
-    // Two generations are two resources, so that a rotation never leaves the machine without a key.
-    generation === 1 ? `${name}-deploy-key` : `${name}-deploy-key-${generation}`,
+    // Two versions are two resources, so that a rotation never leaves the machine without a key.
+    version === 1 ? `${name}-deploy-key` : `${name}-deploy-key-${version}`,
     {
       repository: repository.name,
       title: args.deployKeyTitle ?? name,

@@ -1,8 +1,11 @@
 import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentRules } from "./values/errors";
-import { createKeyGenerations, keyGenerationNumbers } from "./keys/keyGenerations";
+import { underNewNames, warnOfFormerNames } from "./values/formerNames";
+import { createKeyVersions, keyVersionNumbers } from "./keys/keyVersions";
 import { ed25519PrivateKey } from "./keys/openssh";
+
+const FORMER_NAMES = { generations: "versions" };
 
 /** Arguments of SshKeyPair. */
 export interface SshKeyPairArgs {
@@ -12,14 +15,20 @@ export interface SshKeyPairArgs {
    */
   keyName?: pulumi.Input<string>;
   /**
-   * Which generations of the key exist: one number, or two during a rotation, the one in use first. A rotation goes
+   * Which versions of the key exist: one number, or two during a rotation, the one in use first. A rotation goes
    * from [1] to [1, 2] (the new key is made), [2, 1] (it is in use) and [2] (the old key is destroyed). The one in use
    * replaces the EC2 key pair, never a machine.
    * @default [1]
    */
+  versions?: number[];
+  /**
+   * The name that `versions` had.
+   * @deprecated in favour of `versions`
+   * @default that of `versions`
+   */
   generations?: number[];
   /**
-   * An ed25519 private key (OpenSSH form) that a machine has already, as generation 1 instead of a new key. A rotation
+   * An ed25519 private key (OpenSSH form) that a machine has already, as version 1 instead of a new key. A rotation
    * leads from it to keys that are made here. Secret.
    * @default none
    */
@@ -46,9 +55,9 @@ export class SshKeyPair extends pulumi.ComponentResource {
   public readonly keyName: pulumi.Output<string>;
   /** age recipient of the key (`age1…`): what SOPS encrypts for the machine. Not secret. */
   public readonly ageRecipient: pulumi.Output<string>;
-  /** Public half of each generation, in the order of `generations`. */
+  /** Public half of each version, in the order of `versions`. */
   public readonly publicKeysOpenssh: pulumi.Output<string[]>;
-  /** age recipient of each generation, in the order of `generations`. */
+  /** age recipient of each version, in the order of `versions`. */
   public readonly ageRecipients: pulumi.Output<string[]>;
 
   constructor(name: string, args: SshKeyPairArgs = {}, opts?: pulumi.ComponentResourceOptions) {
@@ -57,8 +66,8 @@ export class SshKeyPair extends pulumi.ComponentResource {
     const inputs = adoptedKey === undefined ? args : { ...args, adoptedKey: pulumi.secret(adoptedKey) };
     super("nixos:index:SshKeyPair", name, inputs, opts);
 
-    const { generations, ...choices } = checkedArgs(this, name, args);
-    const keys = createKeyGenerations(name, generations, choices, this);
+    const { versions, ...choices } = checkedArgs(this, name, args);
+    const keys = createKeyVersions(name, versions, choices, this);
     this.publicKeyOpenssh = keys.publicKeyOpenssh;
     this.privateKeyOpenssh = keys.privateKeyOpenssh;
     this.ageRecipient = keys.ageRecipient;
@@ -85,12 +94,14 @@ export class SshKeyPair extends pulumi.ComponentResource {
 
 function checkedArgs(component: SshKeyPair, name: string, args: SshKeyPairArgs) {
   const checks = new ArgumentRules(component, `SshKeyPair ${JSON.stringify(name)}`);
+  const { versions = [1] } = underNewNames(checks, args, FORMER_NAMES);
   const checked = {
-    generations: checks.plain("generations", args.generations ?? [1], keyGenerationNumbers),
+    versions: checks.plain("versions", versions, keyVersionNumbers),
     adoptedKey:
       args.adoptedKey === undefined ? undefined : checks.input("adoptedKey", args.adoptedKey, ed25519PrivateKey),
     protect: args.protect,
   };
   checks.refuseProblems();
+  warnOfFormerNames(component, [args, FORMER_NAMES]);
   return checked;
 }

@@ -26,7 +26,7 @@ export const repositoryProtected = stackRule({
   enforcementLevel: "advisory",
   severity: "high",
   remediationSteps:
-    "`pulumi config set protection branch` (or ruleset), or add a BranchProtection or RepositoryRuleset to the program.",
+    "`pulumi config set --path repository.branchProtection branch` (or ruleset), or add a BranchProtection or RepositoryRuleset to the program.",
   url: ABOUT_PROTECTION,
   check: (resources, report) => {
     const protections = resources.filter(isProtection);
@@ -91,7 +91,8 @@ export const administratorsBound = stackRule({
   enforcementLevel: "disabled",
   severity: "medium",
   framework: supplyChain("1.1.14", "Ensure branch protection rules are enforced on administrators"),
-  remediationSteps: "After the first push: `pulumi config set enforceAdmins true`, or no bypassActors of a ruleset.",
+  remediationSteps:
+    "After the first push: `pulumi config set --path repository.enforceAdmins true`, or no bypassActors of a ruleset.",
   url: ABOUT_PROTECTION,
   check: (resources, report) =>
     eachGuard(resources, ({ about, layers }) => {

@@ -18,8 +18,8 @@ export const sshNotOpenToTheWorld = resourceRule({
   framework: securityHub("EC2.13", "Security groups should not allow ingress from 0.0.0.0/0 or ::/0 to port 22"),
   tags: ["EC2.53", "EC2.54", "CIS AWS Foundations Benchmark v5.0.0/5.3", "CIS AWS Foundations Benchmark v5.0.0/5.4"],
   remediationSteps:
-    "List the networks of the people and jobs that deploy: `pulumi config set --path 'sshCidrBlocks[0]' 203.0.113.0/24` " +
-    "and `pulumi config set --json sshIpv6CidrBlocks '[]'`; in other stacks sshCidrBlocks and sshIpv6CidrBlocks of " +
+    "List the networks of the people and jobs that deploy: `pulumi config set --path 'machine.sshCidrBlocks[0]' 203.0.113.0/24` " +
+    "and `pulumi config set --path machine.sshIpv6CidrBlocks '[]'`; in other stacks sshCidrBlocks and sshIpv6CidrBlocks of " +
     "NixosInstance, or the CIDR block of the rule.",
   url: `${EC2_CONTROLS}#ec2-13`,
   configSchema: {

@@ -7,7 +7,7 @@ export const repositoryPrivate = resourceRule({
   enforcementLevel: "advisory",
   severity: "medium",
   remediationSteps:
-    "`pulumi config set visibility private`, or visibility of the repository. Secrets belong in neither.",
+    "`pulumi config set --path repository.visibility private`, or visibility of the repository. Secrets belong in neither.",
   url: "https://docs.github.com/en/repositories/creating-and-managing-repositories/about-repositories#about-repository-visibility",
   types: ["github:index/repository:Repository"],
   check: ({ props }, report) => {

@@ -5,6 +5,9 @@ import { isDeepYaml } from "../components/values/nesting";
 import { type Context, isSkipped } from "./workflowConditions";
 import { EVERY_COMMIT, pullRequestEvents, type PullRequestEvent } from "./workflowTriggers";
 
+/** What reports the checks of a stack that says nothing. */
+export const CHECKS_FROM = "github-actions";
+
 /** The systems that can report the required checks; `other` is one that runs cli/ci/checks.sh. */
 export const ciSystem = oneOf(["github-actions", "garnix", "hydra", "other", "none"]);
 
@@ -26,8 +29,10 @@ export function unreportedChecks(
 ): string[] {
   if (protection === "off" || required.length === 0) return [];
   if (ci === "none") {
-    const remedy = 'Set protection to "off", or ci to the system that reports them.';
-    return [problem(property, quote(required), 'nothing while ci is "none", for nobody would report them', remedy)];
+    const remedy = 'Set branchProtection to "off", or checksFrom to the system that reports them.';
+    return [
+      problem(property, quote(required), 'nothing while checksFrom is "none", for nobody would report them', remedy),
+    ];
   }
   const { reports, allowed } = reporter(ci, workflows, branch);
   const missing = required.filter((name) => !reports(name));

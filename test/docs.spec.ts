@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
+import { CONFIG_KEYS } from "../program/configKeys";
+import { configurationPage } from "../tools/docs/configuration";
 import { componentPages } from "../tools/docs/pages";
 import { readPackage } from "../tools/docs/read";
 import { goldenSchema } from "./support/schema";
@@ -64,6 +66,39 @@ describe("docs/components", () => {
     );
     assert.deepEqual(
       bare.map(({ place, name }) => `${place}.${name}`),
+      [],
+    );
+  });
+});
+
+describe("docs/configuration.md", () => {
+  it("is what `npm run docs` makes", async () => {
+    assert.equal(readFileSync(path.join(DOCS, "configuration.md"), "utf8"), await configurationPage(ROOT));
+  });
+});
+
+describe("commands that set the configuration", () => {
+  const sources = ["components", "program", "cli", "policy"].flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.(ts|mjs|cjs|sh)$/.test(file) && !file.includes("node_modules"))
+      .map((file) => path.join(ROOT, folder, file)),
+  );
+  const pages = [...pagesBelow(DOCS), ...["README.md", "SECURITY.md"].map((file) => path.join(ROOT, file))];
+
+  it("name keys that there are, those of groups with --path", () => {
+    const commands = [...sources, ...pages].flatMap((file) =>
+      [
+        ...readFileSync(file, "utf8").matchAll(
+          /pulumi config (?:set|rm) ((?:--\w+ )*)'?([a-z]\w*(?:\.\w+)?)(?![\w:.])/g,
+        ),
+      ].map(([command, options, key]) => ({ file: path.relative(ROOT, file), command, options: options!, key: key! })),
+    );
+    assert.ok(commands.length > 25, `${commands.length}`);
+    const wrong = commands.filter(
+      ({ options, key }) => !(key in CONFIG_KEYS) || (key.includes(".") && !options.includes("--path ")),
+    );
+    assert.deepEqual(
+      wrong.map(({ file, command }) => `${file}: ${command}`),
       [],
     );
   });

@@ -28,12 +28,12 @@ describe("a preview of the program", () => {
     [
       "other choices",
       {
-        "pulumi-nixos:createRepository": "false",
-        "pulumi-nixos:protection": "ruleset",
-        "pulumi-nixos:amiId": "ami-12345678",
-        "pulumi-nixos:subnetId": "subnet-12345678",
+        "pulumi-nixos:repository.create": "false",
+        "pulumi-nixos:repository.branchProtection": "ruleset",
+        "pulumi-nixos:machine.amiId": "ami-12345678",
+        "pulumi-nixos:machine.subnetId": "subnet-12345678",
         "pulumi-nixos:separateMachineKey": "true",
-        "pulumi-nixos:keyGenerations": "[1,2]",
+        "pulumi-nixos:keyVersions": "[1,2]",
       },
     ],
   ] as const) {

@@ -83,11 +83,19 @@ describe("the program", () => {
     const { resources, cloud } = byDefault;
     const outputs = only(resources, "pulumi:pulumi:Stack").outputs!;
     const secrets = Object.keys(outputs).filter((name) => outputs[name] instanceof Secret);
-    assert.deepEqual(secrets.sort(), ["identityKey", "privateKey"]);
+    assert.deepEqual(secrets.sort(), ["identityKey", "loginKey", "machineKey", "privateKey"]);
     const expected = [
       ...["publicDns", "publicIp", "url", "sshCommand", "instanceId", "repositoryUrl", "upgradeFlake", "ageRecipient"],
-      ...["ageRecipients", "keyGenerations", "loginPublicKeys", "hostPublicKey", "derivation", "privateKey"],
-      ...["identityKey", "cacheSubstituter", "cachePublicKey"],
+      ...[
+        "ageRecipients",
+        "keyVersions",
+        "keyGenerations",
+        "loginPublicKeys",
+        "hostPublicKey",
+        "derivation",
+        "privateKey",
+      ],
+      ...["loginKey", "machineKey", "identityKey", "cacheSubstituter", "cachePublicKey"],
     ];
     // Beside them only what to do next, which depends on the checkout.
     assert.deepEqual(
@@ -106,7 +114,11 @@ describe("the program", () => {
     assert.equal(outputs["cacheSubstituter"], "");
     assert.equal(outputs["derivation"], DERIVATION);
     assert.equal(outputs["hostPublicKey"], cloud.keys.get("nixos-host-key")!.publicKeyOpenssh.trim());
-    assert.deepEqual(outputs["privateKey"], new Secret(cloud.keys.get("nixos-key")!.privateKeyOpenssh));
+    assert.deepEqual(outputs["loginKey"], new Secret(cloud.keys.get("nixos-key")!.privateKeyOpenssh));
+    // Those of the last version, for one version more.
+    for (const [old, now] of Object.entries({ privateKey: "loginKey", identityKey: "machineKey" }))
+      assert.deepEqual(outputs[old], outputs[now], old);
+    assert.deepEqual(outputs["keyGenerations"], outputs["keyVersions"]);
   });
 
   it("shows no private key in any plain input, output, warning or invoke", () => {
@@ -121,10 +133,10 @@ describe("the program", () => {
   it("follows the stack's configuration and repository.json", async () => {
     const { resources } = await project.run({
       config: {
-        "pulumi-nixos:instanceType": "m7i.large",
-        "pulumi-nixos:protection": "off",
-        "pulumi-nixos:httpIpv6CidrBlocks": "[]",
-        "pulumi-nixos:amiId": "ami-12345678",
+        "pulumi-nixos:machine.instanceType": "m7i.large",
+        "pulumi-nixos:repository.branchProtection": "off",
+        "pulumi-nixos:machine.httpIpv6CidrBlocks": "[]",
+        "pulumi-nixos:machine.amiId": "ami-12345678",
       },
       repository: { owner: "octo", name: "other", branch: "live", access: "token" },
     });
@@ -159,14 +171,14 @@ describe("the program", () => {
   it("registers nothing but the stack when its configuration is wrong, and reports all of it", async () => {
     const { error, resources, invokes } = await project.refusal({
       config: {
-        "pulumi-nixos:instanceTyp": "t3.small",
-        "pulumi-nixos:release": "26.5",
-        "pulumi-nixos:instanceType": "t4g.small",
-        "pulumi-nixos:sshCidrBlocks": '["10.0.0.0/33"]',
-        "pulumi-nixos:httpPorts": "[0,70000]",
-        "pulumi-nixos:rootVolumeGiB": "7",
-        "pulumi-nixos:flake": "path:./nix#",
-        "pulumi-nixos:requiredChecks": "[]",
+        "pulumi-nixos:machine.instanceTyp": "t3.small",
+        "pulumi-nixos:machine.release": "26.5",
+        "pulumi-nixos:machine.instanceType": "t4g.small",
+        "pulumi-nixos:machine.sshCidrBlocks": '["10.0.0.0/33"]',
+        "pulumi-nixos:machine.httpPorts": "[0,70000]",
+        "pulumi-nixos:machine.rootVolumeGiB": "7",
+        "pulumi-nixos:deployment.flake": "path:./nix#",
+        "pulumi-nixos:repository.requiredChecks": "[]",
         "aws:region": "nowhere",
         "github:token": "ghp_x\nghp_y",
       },

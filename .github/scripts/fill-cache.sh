@@ -10,7 +10,7 @@ set -euo pipefail
 : "${CACHE_SUBSTITUTER:?which cache to fill, such as s3://bucket?region=us-east-1}"
 if [[ -z ${CACHE_SIGNING_KEY:-} ]]; then
   echo "fill-cache: CACHE_SIGNING_KEY is empty. Unsigned builds are of no use: no machine takes them." >&2
-  echo "Set the repository's secret of that name; with cache and githubActions on, pulumi up does." >&2
+  echo "Set the repository's secret of that name; with integration.cache and integration.githubActionsRoles on, pulumi up does." >&2
   exit 1
 fi
 

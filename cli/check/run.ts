@@ -5,7 +5,7 @@ import { command } from "../common/command";
 import { failureOf, type Context } from "../common/context";
 import { configurationProblems, type Project, readProjectFiles } from "../common/project";
 import { counted, failed, hasFailed, note, ok, printed, type Result, skipped } from "../common/result";
-import { asEngineConfig } from "../common/stackFile";
+import { asEngineConfig, withKeys } from "../common/stackFile";
 import { InProcessDriver } from "../rehearse/drivers/inProcess";
 import type { RecordedResource } from "../rehearse/drivers/driver";
 import { type Evaluation, findEvaluation } from "../rehearse/evaluation";
@@ -27,7 +27,7 @@ The exit code is 0 when nothing failed, 1 when something did, 2 for a wrong call
 const OWNER = "example";
 
 /** What only an account has: the emulated one has neither a network nor an image nor a repository of that name. */
-const OF_THE_ACCOUNT = { amiId: "", subnetId: "", createRepository: "true" };
+const OF_THE_ACCOUNT = { "machine.amiId": undefined, "machine.subnetId": undefined, "repository.create": true };
 
 /** Checks the project. */
 export const check = command({ call: "npm test --", help: HELP, options: {} }, async (_, context, { say }) => {
@@ -134,14 +134,13 @@ async function policiesOf(
 ): Promise<Result[]> {
   const subject = `policies, ${project.stack}`;
   const owner = project.repository.owner || OWNER;
-  const own = (values: Record<string, string>) =>
-    Object.fromEntries(Object.entries(values).map(([key, value]) => [`${project.name}:${key}`, value]));
-  const config = {
-    "aws:region": "us-east-1",
-    "github:owner": owner,
-    ...asEngineConfig(project.settings),
-    ...own({ ...OF_THE_ACCOUNT, evaluate: String(evaluate) }),
-  };
+  const namespace = `${project.name}:`;
+  const others = Object.entries(asEngineConfig(project.settings)).filter(([key]) => !key.startsWith(namespace));
+  const config = withKeys(
+    { "aws:region": "us-east-1", "github:owner": owner, ...Object.fromEntries(others) },
+    namespace,
+    { ...project.own, ...OF_THE_ACCOUNT, "deployment.evaluate": evaluate },
+  );
   const fakes = createFakes(owner, {
     directory: copy,
     environment,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { stringify } from "yaml";
 import { command, start, UsageError } from "../common/command";
-import { readStackFile } from "../common/stackFile";
+import { readStackFile, withoutEncrypted } from "../common/stackFile";
 
 const HELP = `Prints the configuration of a stack without what is encrypted in it and without how: a preview that may not open the
 stack's secrets runs with the rest, and with keys that it makes for itself.
@@ -10,14 +10,7 @@ stack's secrets runs with the rest, and with keys that it makes for itself.
 `;
 
 function plainConfig(file: string): string {
-  const plain = Object.entries(readStackFile(readFileSync(file, "utf8"), file)).filter(([, value]) => !isSecure(value));
-  return stringify({ config: Object.fromEntries(plain) });
-}
-
-/** Also of a list or an object whose parts are encrypted. */
-function isSecure(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return "secure" in value || Object.values(value).some(isSecure);
+  return stringify({ config: withoutEncrypted(readStackFile(readFileSync(file, "utf8"), file)) });
 }
 
 const ABOUT = { call: "npx tsx cli/ci/plainConfig.ts", help: HELP, options: {}, positionals: true };

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parseRepositoryFile, type RepositoryFile } from "../../program/repositoryFile";
+import { DEFAULTS } from "../../components/values/defaults";
 import { problemList } from "../../components/values/errors";
+import { readConfig } from "../../program/readConfig";
+import { CHECKS_FROM } from "../../program/requiredChecks";
 import { stackConfig } from "../../program/stackConfig";
 import { readWorkflows } from "../../program/workflows";
 import { UserError } from "./userError";
@@ -23,6 +26,8 @@ export interface Project {
   settings: StackSettings;
   /** What Pulumi.yaml says where the stack's file says nothing. */
   defaults: StackSettings;
+  /** The program's own keys that the stack's file sets, by their paths; those of the last version too. */
+  own: Record<string, unknown>;
 }
 
 /** Reads them; throws one error for people when one of them cannot be understood. An absent stack file is empty. */
@@ -33,30 +38,62 @@ export function readProjectFiles(folder: string, stack: string): Project {
   const stackFile = `Pulumi.${stack}.yaml`;
   const stackPath = path.join(folder, stackFile);
   const stackText = existsSync(stackPath) ? readFileSync(stackPath, "utf8") : "";
+  const settings = readStackFile(stackText, stackFile);
+  const project = readProject(readFileSync(path.join(folder, "Pulumi.yaml"), "utf8"));
   return {
     folder,
-    ...readProject(readFileSync(path.join(folder, "Pulumi.yaml"), "utf8")),
+    ...project,
     stack,
     repositoryText,
     repository: repository.value,
     stackFile,
     stackText,
-    settings: readStackFile(stackText, stackFile),
+    settings,
+    own: ownKeys(settings, project.name),
   };
 }
 
-/** The value that holds for a key of the project: the stack's, or the default. */
-export function setting(project: Project, key: string): unknown {
-  const name = `${project.name}:${key}`;
-  return project.settings[name] ?? project.defaults[name];
+function ownKeys(settings: StackSettings, project: string): Record<string, unknown> {
+  return readConfig(asEngineConfig(settings), `${project}:`, []).values;
 }
 
-/** Problems that `pulumi up` would stop at, in its own words; empty if there is none. */
-export function configurationProblems(project: Project, stackText: string, repositoryText: string): string {
+/** The value that holds for a key, by its path: the stack's, or the default. */
+export function setting(project: Project, path: string): unknown {
+  const configured = ownKeys({ ...project.defaults, ...project.settings }, project.name);
+  return configured[path] ?? usual(path);
+}
+
+/** What the components do where nothing is said. */
+export function usual(path: string): unknown {
+  if (path === "repository.checksFrom") return CHECKS_FROM;
+  const [first, name] = path.split(".") as [string, string?];
+  const value = (DEFAULTS as Record<string, unknown>)[first];
+  return name === undefined ? value : (value as Record<string, unknown>)[name];
+}
+
+/**
+ * Problems that `pulumi up` would stop at, in its own words; empty if there is none.
+ *
+ * @param warn is told what it would warn of
+ */
+export function configurationProblems(
+  project: Project,
+  stackText: string,
+  repositoryText: string,
+  warn: (text: string) => void = () => undefined,
+): string {
   const settings = { ...project.defaults, ...readStackFile(stackText, project.stackFile) };
   try {
     // What is encrypted is not among the settings.
-    stackConfig(asEngineConfig(settings), project.name, repositoryText, readWorkflows(project.folder), []);
+    stackConfig(
+      asEngineConfig(settings),
+      project.name,
+      repositoryText,
+      readWorkflows(project.folder),
+      [],
+      process.env,
+      warn,
+    );
     return "";
   } catch (error) {
     return (error as Error).message;

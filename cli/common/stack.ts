@@ -10,7 +10,7 @@ export interface StackOutputs {
   /** Address of the machine's page. */
   url: string;
   /** The key in use first; several during a rotation. */
-  keyGenerations: number[];
+  keyVersions: number[];
   /** age recipients of the machine's key, in the same order. */
   ageRecipients: string[];
   /** Public halves of the login key, in the same order. */
@@ -54,15 +54,24 @@ export function shortStackName(stack: string): string {
 export async function readStack(context: Context, stack?: string): Promise<Stack> {
   const ran = await output(context, stack, "--json");
   return {
-    outputs: ran.code === 0 ? (json(ran.stdout) ?? {}) : {},
+    outputs: ran.code === 0 ? underNewNames((json(ran.stdout) ?? {}) as Record<string, unknown>) : {},
     trouble: ran.code === 0 ? "" : ran.found ? pulumiFailure(ran) : "there is no Pulumi CLI to ask",
     isThere: !NO_STACK.test(ran.stderr),
   };
 }
 
-/** An output that is a secret, such as the private key that logs in. */
-export async function readSecret(context: Context, name: string, stack?: string): Promise<string> {
-  const ran = await output(context, stack, name, "--show-secrets");
+/** Outputs, and the names that they had in the last version: a stack that nobody has updated since has those alone. */
+const FORMER_NAMES = { keyVersions: "keyGenerations", loginKey: "privateKey", machineKey: "identityKey" };
+
+function underNewNames(outputs: Record<string, unknown>): Partial<StackOutputs> {
+  const { keyVersions = outputs[FORMER_NAMES.keyVersions], ...others } = outputs;
+  return { ...others, ...(keyVersions === undefined ? {} : { keyVersions: keyVersions as number[] }) };
+}
+
+/** A private key: the one that logs in, or the one that opens the machine's secrets. */
+export async function readSecret(context: Context, name: "loginKey" | "machineKey", stack?: string): Promise<string> {
+  const today = await output(context, stack, name, "--show-secrets");
+  const ran = today.code === 0 ? today : await output(context, stack, FORMER_NAMES[name], "--show-secrets");
   if (ran.code !== 0) throw new UserError(`The stack did not answer: ${pulumiFailure(ran)}`);
   // Exactly one newline at its end, as OpenSSH wants it.
   return `${ran.stdout.trim()}\n`;

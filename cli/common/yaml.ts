@@ -14,7 +14,8 @@ export function readYaml(
   options: ParseOptions & DocumentOptions & SchemaOptions = {},
 ): Document {
   if (isDeepYaml(text)) throw new UserError(`${file}: ${TOO_DEEP}.`);
-  const document: Document = parseDocument(text, options);
+  // What it warns of is for the reader of the document to judge, and would go to the terminal.
+  const document: Document = parseDocument(text, { logLevel: "error", ...options });
   const [error] = document.errors;
   if (error !== undefined) throw new UserError(`${file}: is not YAML: ${error.message}`);
   try {

@@ -123,7 +123,7 @@ export async function checkDefaultVpc(context: Context, region: string, profile:
   return failed(
     "default VPC",
     `${region} has none, and no subnet is configured: an update would end with VPCIdNotSpecified`,
-    "Make one: aws ec2 create-default-vpc. Or name a public subnet of a VPC of yours: pulumi config set subnetId subnet-… Or use another region.",
+    "Make one: aws ec2 create-default-vpc. Or name a public subnet of a VPC of yours: pulumi config set --path machine.subnetId subnet-… Or use another region.",
   );
 }
 

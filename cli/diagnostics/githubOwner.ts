@@ -69,7 +69,7 @@ function planResult(plan: Plan, owner: string): Result {
     ? note(
         "plan",
         `GitHub does not tell this token the plan of ${owner}`,
-        "Branch protection of a private repository needs a paid one. If you have it: `pulumi config set plan paid`.",
+        "Branch protection of a private repository needs a paid one. If you have it: `pulumi config set --path repository.githubPlan paid`.",
       )
     : ok(
         "plan",

@@ -10,7 +10,7 @@ export async function checkNix(context: Context): Promise<Result[]> {
       failed(
         "Nix",
         failureOf("nix", version),
-        "Install it from https://nixos.org/download, or do without: `pulumi config set evaluate false` compares a hash of nix/ in previews, and the machine builds itself.",
+        "Install it from https://nixos.org/download, or do without: `pulumi config set --path deployment.evaluate false` compares a hash of nix/ in previews, and the machine builds itself.",
       ),
     ];
   }

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
 import { command, refuse, wrong } from "../common/command";
 import { checkDefaultVpc } from "../diagnostics/aws";
 import { checkBranch, checkWorkflowBranches } from "../diagnostics/branch";
@@ -101,7 +100,9 @@ async function awsSection(
     return [skipped("AWS provider", `it takes another identity than the one above: ${keys} of the configuration`)];
   }
   const known = local.some(({ subject, outcome }) => subject === "AWS" && outcome === "ok");
-  return known && text(setting(project, "subnetId")) === "" ? [await checkDefaultVpc(context, region, profile)] : [];
+  return known && text(setting(project, "machine.subnetId")) === ""
+    ? [await checkDefaultVpc(context, region, profile)]
+    : [];
 }
 
 function secretsSection(context: Context, stack: Stack): Promise<Result[]> {
@@ -118,8 +119,8 @@ async function githubSection(context: Context, client: Github, project: Project,
     ? [await checkReports(client, `${owner}/${name}`, branch, requiredChecks(project))]
     : [];
   const pushed = account.repository?.exists ? [await checkBranch(client, `${owner}/${name}`, branch)] : [];
-  const protection = text(setting(project, "protection"));
-  const create = setting(project, "createRepository") !== false;
+  const protection = text(setting(project, "repository.branchProtection"));
+  const create = setting(project, "repository.create") !== false;
   const exists = account.repository?.exists === true;
   const has = exists ? await stackResources(context, stack) : undefined;
   const existing = await checkExisting(client, { owner, name, branch, create, protection, exists, stack, has });
@@ -142,7 +143,7 @@ async function machineSection(
   }
   let privateKey: string;
   try {
-    privateKey = await readSecret(context, "privateKey", flags.stack);
+    privateKey = await readSecret(context, "loginKey", flags.stack);
   } catch (error) {
     return [skipped("machine", `the stack's key could not be read: ${(error as Error).message}`)];
   }
@@ -167,8 +168,7 @@ async function machineSection(
 }
 
 function requiredChecks(project: Project): string[] {
-  const value = setting(project, "requiredChecks");
-  return Array.isArray(value) ? value.map(String) : REQUIRED_CHECKS;
+  return (setting(project, "repository.requiredChecks") as unknown[]).map(String);
 }
 
 function text(value: unknown): string {

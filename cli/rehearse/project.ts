@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
+import { withKeys } from "../common/stackFile";
 import { FOLDER } from "../new/layout";
 
 /** What a run of the program reads; everything else of the repository stays out of the copy. */
@@ -33,6 +34,11 @@ export function inProject(file: string): string {
 export function ownKey(key: string): string {
   const { name } = parse(readFileSync(path.join(ROOT, "Pulumi.yaml"), "utf8")) as { name: string };
   return `${name}:${key}`;
+}
+
+/** The engine's configuration with some of the program's own keys set, by their paths. */
+export function configured(config: Record<string, string>, values: Record<string, unknown>): Record<string, string> {
+  return withKeys(config, ownKey(""), values);
 }
 
 /** Copies the real program and the real flake, so that the rehearsal can edit them. Returns the copy's folder. */

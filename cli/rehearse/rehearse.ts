@@ -12,7 +12,7 @@ import { SecretsCommands } from "./secretsCommands";
 import type { Rehearsed } from "./steps";
 import type { LoopbackMachines } from "./loopback";
 import { endAll, onAnyEnd } from "./processes";
-import { copyProject, ownKey, ROOT } from "./project";
+import { copyProject, configured, ROOT } from "./project";
 import { holdsPrivateKey } from "./records";
 import { changesOfSteps, deploymentOf, totals, treeOf, userDataOf, verdictTable } from "./report";
 import { closedEnvironment } from "./environment";
@@ -161,12 +161,11 @@ function prepare(project: string): string {
 }
 
 function configuration(owner: string, evaluation: Evaluation): Record<string, string> {
-  return {
-    "aws:region": "us-east-1",
-    "github:owner": owner,
-    [ownKey("plan")]: "paid",
-    [ownKey("evaluate")]: String(evaluation.mode === "nix"),
-  };
+  const providers = { "aws:region": "us-east-1", "github:owner": owner };
+  return configured(providers, {
+    "repository.githubPlan": "paid",
+    "deployment.evaluate": evaluation.mode === "nix",
+  });
 }
 
 /** Where there is no machine, a deployment is only noted; it then "installs" a path that says so. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import { ageIdentity } from "../../components/keys/age";
 import type { RotateOptions } from "../secrets/rotate";
-import { configureGenerations, type SecretsCommands, GENERATIONS } from "./secretsCommands";
+import { configureVersions, type SecretsCommands, VERSIONS } from "./secretsCommands";
 import type { Run } from "./drivers/driver";
 import { checkSystem, deployKeys, machineKey, publicHalf, type Rehearsed, update } from "./steps";
 import { byName, changedByName, doneTo, only, TYPES } from "./records";
@@ -18,11 +18,11 @@ export async function rotateKeys(rehearsed: Rehearsed): Promise<string> {
   const keeper = "missing" in secretsCommands ? undefined : await SecretsKeeper.begin(rehearsed, secretsCommands);
   const oldKey = machineKey(rehearsed);
 
-  const to = async (generations: number[], options?: RotateOptions): Promise<[before: Run, run: Run]> => {
-    if (keeper === undefined) configureGenerations(rehearsed, generations);
+  const to = async (versions: number[], options?: RotateOptions): Promise<[before: Run, run: Run]> => {
+    if (keeper === undefined) configureVersions(rehearsed, versions);
     else await keeper.rotate(options);
-    const runs = await installed(`generations ${JSON.stringify(generations)}`);
-    assert.deepEqual(runs[1].outputs["keyGenerations"], generations);
+    const runs = await installed(`versions ${JSON.stringify(versions)}`);
+    assert.deepEqual(runs[1].outputs["keyVersions"], versions);
     return runs;
   };
   const installed = async (part: string): Promise<[before: Run, run: Run]> => {
@@ -90,7 +90,7 @@ export async function rotateKeys(rehearsed: Rehearsed): Promise<string> {
     const { missing } = secretsCommands as { missing: string };
     Object.values(SECRETS).forEach((statement) => verdicts.notRun("secrets", statement, missing));
   } else await keeper.end(oldKey);
-  return "generations [1] to [1, 2], [2, 1] and [2]";
+  return "versions [1] to [1, 2], [2, 1] and [2]";
 }
 
 async function checkLogin({ machines, verdicts, ...rehearsed }: Rehearsed, run: Run): Promise<void> {
@@ -119,7 +119,7 @@ class SecretsKeeper {
 
   async rotate(options?: RotateOptions): Promise<void> {
     await this.secretsCommands.rotate(options);
-    await this.look(`before generations ${this.rehearsed.config[GENERATIONS]}`, false);
+    await this.look(`before versions ${this.rehearsed.config[VERSIONS]}`, false);
   }
 
   /** @param installed whether the machine has got what lies in the repository */

@@ -24,7 +24,7 @@ export interface RehearsedStack {
   run: Run | undefined;
 }
 
-export const GENERATIONS = ownKey("keyGenerations");
+export const VERSIONS = ownKey("keyVersions");
 
 /**
  * The desk of somebody who keeps the machine's secrets: the real subcommands of `npm run secrets`, with the real sops
@@ -148,19 +148,19 @@ function rehearsed(stack: () => RehearsedStack): Stack {
   const outputs = (): Properties => withoutSecretMarkers(stack().run?.outputs ?? {});
   return {
     keys() {
-      const { keyGenerations, ageRecipients, loginPublicKeys, url } = outputs();
-      const keys = { generations: keyGenerations, recipients: ageRecipients, loginPublicKeys, url } as StackKeys;
+      const { keyVersions, ageRecipients, loginPublicKeys, url } = outputs();
+      const keys = { versions: keyVersions, recipients: ageRecipients, loginPublicKeys, url } as StackKeys;
       return Promise.resolve(ageRecipients === undefined ? undefined : keys);
     },
-    identityKey: () => Promise.resolve(outputs()["identityKey"] as string),
-    configuredGenerations: () => Promise.resolve(JSON.parse(stack().config[GENERATIONS] ?? "[1]") as number[]),
-    configureGenerations(generations) {
-      configureGenerations(stack(), generations);
+    machineKey: () => Promise.resolve(outputs()["machineKey"] as string),
+    configuredVersions: () => Promise.resolve(JSON.parse(stack().config[VERSIONS] ?? "[1]") as number[]),
+    configureVersions(versions) {
+      configureVersions(stack(), versions);
       return Promise.resolve();
     },
   };
 }
 
-export function configureGenerations(stack: RehearsedStack, generations: number[]): void {
-  stack.config = { ...stack.config, [GENERATIONS]: JSON.stringify(generations) };
+export function configureVersions(stack: RehearsedStack, versions: number[]): void {
+  stack.config = { ...stack.config, [VERSIONS]: JSON.stringify(versions) };
 }

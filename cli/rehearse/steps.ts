@@ -7,7 +7,7 @@ import type { SecretsCommands } from "./secretsCommands";
 import type { Driver, RecordedResource, Run, RunOptions } from "./drivers/driver";
 import { requirements } from "./emulators/github/pullRequests";
 import { withoutSecretMarkers } from "./emulators/values";
-import { ownKey } from "./project";
+import { configured } from "./project";
 import { changedInputs, doneTo, holdsPrivateKey, only, plainInputs, TYPES } from "./records";
 import type { Verdicts } from "./verdicts";
 import type { Fakes } from "./fakes";
@@ -124,7 +124,7 @@ export async function editPage(rehearsed: Rehearsed, before: Run): Promise<Run> 
 /** Another size of the same machine. */
 export async function changeType(rehearsed: Rehearsed, before: Run): Promise<Run> {
   const { verdicts, fakes } = rehearsed;
-  rehearsed.config = { ...rehearsed.config, [ownKey("instanceType")]: "t3.medium" };
+  rehearsed.config = configured(rehearsed.config, { "machine.instanceType": "t3.medium" });
   const run = await update(rehearsed);
   const instance = only(run, TYPES.instance);
   verdicts.program("only the machine's type changes", () => {

@@ -57,7 +57,7 @@ async function machineRecipients({ stack }: Workplace, { recipient: given }: Ini
   }
   return keys.recipients.map((recipient, index) => ({
     recipient,
-    whose: `the machine, key ${keys.generations[index]}`,
+    whose: `the machine, key ${keys.versions[index]}`,
   }));
 }
 
@@ -136,5 +136,5 @@ export async function encryptFor(place: Workplace): Promise<void> {
 async function borrowedIdentity({ person, stack }: Workplace): Promise<string> {
   const question = `This computer's key cannot open ${SECRETS_FILE} yet. Open it once with the machine's key from the stack?`;
   if (!(await person.agree(question))) throw new UserError("It stays as it is.");
-  return ageIdentity(await stack.identityKey());
+  return ageIdentity(await stack.machineKey());
 }

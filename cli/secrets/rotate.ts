@@ -6,7 +6,7 @@ import { askMachine } from "../ci/machineStatus";
 import { changedLines } from "../common/difference";
 import { encryptFor } from "./init";
 import { UserError } from "../common/userError";
-import { generationsAfter, nextStep, type RotationFacts, type Step, STEPS } from "./rotationPlan";
+import { versionsAfter, nextStep, type RotationFacts, type Step, STEPS } from "./rotationPlan";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn, withoutRecipients, withRecipients } from "./sopsConfig";
 import { hasSeparateLogin, type StackKeys } from "./stack";
@@ -40,7 +40,7 @@ const REMINDER =
 export async function rotate(place: Workplace, options: RotateOptions): Promise<void> {
   for (;;) {
     const keys = await stackKeys(place);
-    const configured = await place.stack.configuredGenerations();
+    const configured = await place.stack.configuredVersions();
     const found = nextStep(factsOf(place, keys, configured));
     if (typeof found === "object") throw new UserError(found.trouble);
 
@@ -66,12 +66,12 @@ function factsOf(place: Workplace, keys: StackKeys, configured: number[]): Rotat
   const config = readSopsConfig(place);
   const file = readSecretsFile(place);
   const lists = [...(config === "" ? [] : [recipientsIn(config)]), ...(file === "" ? [] : [recipientsOf(file)])];
-  const recipient = (generation: number) => keys.recipients[keys.generations.indexOf(generation)]!;
+  const recipient = (version: number) => keys.recipients[keys.versions.indexOf(version)]!;
   return {
     configured,
-    deployed: keys.generations,
-    encryptedFor: (generation) => lists.every((list) => list.includes(recipient(generation))),
-    stillEncryptedFor: (generation) => lists.some((list) => list.includes(recipient(generation))),
+    deployed: keys.versions,
+    encryptedFor: (version) => lists.every((list) => list.includes(recipient(version))),
+    stillEncryptedFor: (version) => lists.some((list) => list.includes(recipient(version))),
   };
 }
 
@@ -81,7 +81,7 @@ function overview(step: Step, configured: number[]): string {
     const mark = index < at ? "done" : index === at ? "now " : "    ";
     return `  ${mark} ${index + 1}. ${TITLES[name]}`;
   });
-  return `Rotation of the machine's key (generations ${JSON.stringify(configured)}):\n${lines.join("\n")}`;
+  return `Rotation of the machine's key (versions ${JSON.stringify(configured)}):\n${lines.join("\n")}`;
 }
 
 /** The steps that are an update or a merge, and so not done here. */
@@ -98,7 +98,7 @@ function whatToDo(step: Step, keys: StackKeys): string {
     case "use":
       return (
         "Run `npx pulumi up`, then this again. The update logs in with the new key. If that fails, the old key still " +
-        "works: set keyGenerations back to the order before, and run `npx pulumi up`."
+        "works: set keyVersions back to the order before, and run `npx pulumi up`."
       );
     case "destroy": {
       const end = `Commit, merge, and run \`npx pulumi up\`. That ends the rotation.\n${REMINDER}`;
@@ -112,13 +112,13 @@ function whatToDo(step: Step, keys: StackKeys): string {
 async function perform(place: Workplace, step: Step, keys: StackKeys, configured: number[]): Promise<void> {
   if (step === "encrypt") return encryptForBoth(place, keys);
   if (step === "remove") return removeOld(place, keys);
-  const generations = generationsAfter(step, configured);
+  const versions = versionsAfter(step, configured);
   const question =
     step === "start"
-      ? `Nothing is under way. Start a rotation to generation ${generations[1]}?`
-      : `Set keyGenerations to ${JSON.stringify(generations)}?`;
+      ? `Nothing is under way. Start a rotation to version ${versions[1]}?`
+      : `Set keyVersions to ${JSON.stringify(versions)}?`;
   if (!(await place.person.agree(question))) throw new UserError("Nothing was changed.");
-  await place.stack.configureGenerations(generations);
+  await place.stack.configureVersions(versions);
 }
 
 async function encryptForBoth(place: Workplace, keys: StackKeys): Promise<void> {
@@ -126,7 +126,7 @@ async function encryptForBoth(place: Workplace, keys: StackKeys): Promise<void> 
   if (before === "") throw new UserError(`There is no ${SOPS_CONFIG}. Run \`npm run secrets -- init\` first.`);
   const machine = keys.recipients.map((recipient, index) => ({
     recipient,
-    whose: `the machine, key ${keys.generations[index]}`,
+    whose: `the machine, key ${keys.versions[index]}`,
   }));
   await writeAgreed(place, before, withRecipients(before, machine));
   await encryptFor(place);

@@ -8,10 +8,10 @@ export interface RotationFacts {
   configured: number[];
   /** What the last finished update did. */
   deployed: number[];
-  /** Whether everything that is encrypted is encrypted for the key of this generation. */
-  encryptedFor(generation: number): boolean;
-  /** Whether anything is still encrypted for the key of this generation. */
-  stillEncryptedFor(generation: number): boolean;
+  /** Whether everything that is encrypted is encrypted for this version of the key. */
+  encryptedFor(version: number): boolean;
+  /** Whether anything is still encrypted for this version of the key. */
+  stillEncryptedFor(version: number): boolean;
 }
 
 /** The step that comes next, or what stands in the way in words. */
@@ -34,8 +34,8 @@ export function nextStep(facts: RotationFacts): Step | { trouble: string } {
   return facts.stillEncryptedFor(second) ? "remove" : "drop";
 }
 
-/** The generations that the next step but one of a rotation asks for. */
-export function generationsAfter(step: Step, configured: number[]): number[] {
+/** The versions that the next step but one of a rotation asks for. */
+export function versionsAfter(step: Step, configured: number[]): number[] {
   if (step === "start") return [configured[0]!, configured[0]! + 1];
   if (step === "swap") return [...configured].reverse();
   if (step === "drop") return [configured[0]!];
@@ -46,7 +46,7 @@ export function generationsAfter(step: Step, configured: number[]): number[] {
 function unsafe(configured: number[], deployed: number[]): { trouble: string } {
   return {
     trouble:
-      `keyGenerations: got ${JSON.stringify(configured)}, but the stack has ${JSON.stringify(deployed)}. ` +
+      `keyVersions: got ${JSON.stringify(configured)}, but the stack has ${JSON.stringify(deployed)}. ` +
       `Set it back to ${JSON.stringify(deployed)} in the stack's configuration, and run this again.`,
   };
 }

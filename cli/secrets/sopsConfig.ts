@@ -156,7 +156,14 @@ function ageOf(document: Document, rule: YAMLMap): { seq?: YAMLSeq; scalar?: Sca
       `${SOPS_CONFIG} has several key groups for ${SECRETS_FILE}. Change it by hand: see docs/secrets.md.`,
     );
   }
-  const holder = isSeq(groups) && isMap(groups.items[0]) ? groups.items[0] : rule;
+  const group = isSeq(groups) ? groups.items[0] : undefined;
+  const isAbsent = (groups ?? null) === null || (isSeq(groups) && group === undefined);
+  if (!isAbsent && !isMap(group)) {
+    throw new UserError(
+      `${SOPS_CONFIG} has key_groups for ${SECRETS_FILE} that are no list of maps. Change it by hand: see docs/secrets.md.`,
+    );
+  }
+  const holder = isMap(group) ? group : rule;
   const age = holder.get("age", true);
   if (isSeq(age)) {
     age.flow = false;

@@ -6,7 +6,7 @@ import type { RepositoryFile } from "../../program/repositoryFile";
 import { ownerName, repositoryName } from "../../components/values/repositoryNames";
 import { ciSystem } from "../../program/requiredChecks";
 import type { Plan } from "../diagnostics/githubUser";
-import { type Project, setting } from "../common/project";
+import { type Project, setting, usual } from "../common/project";
 import type { StackSettings } from "../common/stackFile";
 
 /** What setup must know of a stack. */
@@ -38,7 +38,7 @@ export const CHOICE_RULES: { [Name in keyof SetupChoices]: ValueRule<SetupChoice
   repository: repositoryName,
   create: () => [],
   visibility: rules.visibility,
-  protection: rules.protection,
+  protection: rules.branchProtection,
   access: rules.accessKind,
   region: rules.awsRegion,
   instanceType: x86InstanceType,
@@ -64,21 +64,21 @@ export function knownAnswers(project: Project, env: NodeJS.ProcessEnv): Partial<
   const text = (key: string) => setting(project, key) as string | undefined;
   const harmless = {
     region: (project.settings["aws:region"] as string | undefined) ?? env["AWS_REGION"],
-    instanceType: text("instanceType"),
-    protection: text("protection"),
+    instanceType: text("machine.instanceType"),
+    protection: text("repository.branchProtection"),
     access: repository.access,
-    ci: text("ci"),
+    ci: text("repository.checksFrom"),
   };
   if (fresh) return harmless;
   return {
     ...harmless,
     owner: repository.owner,
     repository: repository.name,
-    create: setting(project, "createRepository") as boolean | undefined,
-    visibility: text("visibility"),
+    create: setting(project, "repository.create") as boolean | undefined,
+    visibility: text("repository.visibility"),
     ssh: [
-      ...((setting(project, "sshCidrBlocks") as string[] | undefined) ?? []),
-      ...((setting(project, "sshIpv6CidrBlocks") as string[] | undefined) ?? []),
+      ...(setting(project, "machine.sshCidrBlocks") as string[]),
+      ...(setting(project, "machine.sshIpv6CidrBlocks") as string[]),
     ],
   };
 }
@@ -91,21 +91,24 @@ export function repositoryFields(answers: SetupChoices, current: RepositoryFile)
 /** The keys of the stack's file that the answers change. A value that is the default is written only over another. */
 export function stackChanges(answers: SetupChoices, plan: Plan, project: Project): StackSettings {
   const own: StackSettings = {
-    instanceType: answers.instanceType,
-    createRepository: answers.create,
-    visibility: answers.visibility,
-    protection: answers.protection,
-    sshCidrBlocks: answers.ssh.filter((value) => !value.includes(":")),
-    sshIpv6CidrBlocks: answers.ssh.filter((value) => value.includes(":")),
-    ci: answers.ci,
+    "machine.instanceType": answers.instanceType,
+    "repository.create": answers.create,
+    "repository.visibility": answers.visibility,
+    "repository.branchProtection": answers.protection,
+    "machine.sshCidrBlocks": answers.ssh.filter((value) => !value.includes(":")),
+    "machine.sshIpv6CidrBlocks": answers.ssh.filter((value) => value.includes(":")),
+    "repository.checksFrom": answers.ci,
     // What GitHub does not tell, a person may have written.
-    ...(plan === "unknown" ? {} : { plan }),
+    ...(plan === "unknown" ? {} : { "repository.githubPlan": plan }),
   };
-  const named = Object.entries(own).map(([key, value]) => [`${project.name}:${key}`, value] as const);
-  const differing = named.filter(
-    ([key, value]) => key in project.settings || JSON.stringify(project.defaults[key]) !== JSON.stringify(value),
-  );
-  return { "aws:region": answers.region, "github:owner": answers.owner, ...Object.fromEntries(differing) };
+  const differing = Object.entries(own)
+    .filter(([path, value]) => path in project.own || JSON.stringify(usual(path)) !== JSON.stringify(value))
+    .map(([path, value]) => [`${project.name}:${path}`, value]);
+  return {
+    "aws:region": answers.region,
+    "github:owner": answers.owner,
+    ...(Object.fromEntries(differing) as StackSettings),
+  };
 }
 
 /**
@@ -113,6 +116,6 @@ export function stackChanges(answers: SetupChoices, plan: Plan, project: Project
  * somebody added by hand, so there it is a choice.
  */
 export function newStackSettings(project: Project): StackSettings {
-  const key = `${project.name}:exclusiveRules`;
-  return key in project.settings ? {} : { [key]: true };
+  const path = "machine.exclusiveRules";
+  return path in project.own ? {} : { [`${project.name}:${path}`]: true };
 }

@@ -1,4 +1,3 @@
-import { REQUIRED_CHECKS } from "../../components/values/repositoryNames";
 import { unreportedChecks } from "../../program/requiredChecks";
 import { readWorkflows } from "../../program/workflows";
 import { failed, type Result } from "../common/result";
@@ -20,11 +19,16 @@ export const CI_CHOICES: Choice[] = [
  * because the names of a Hydra's jobs are not among its questions.
  */
 export function unreported(project: Project, { ci, protection }: SetupChoices): Result[] {
-  const key = `${project.name}:requiredChecks`;
-  const required = (setting(project, "requiredChecks") as string[] | undefined) ?? REQUIRED_CHECKS;
+  const path = "repository.requiredChecks";
+  const required = setting(project, path) as string[];
   const workflows = readWorkflows(project.folder);
-  return unreportedChecks(key, required, { ci, protection, workflows, branch: project.repository.branch }).map(
-    (problem) => failed("required checks", problem, remedy(ci, `In ${project.stackFile} set ${key} to`)),
+  return unreportedChecks(`${project.name}:${path}`, required, {
+    ci,
+    protection,
+    workflows,
+    branch: project.repository.branch,
+  }).map((problem) =>
+    failed("required checks", problem, remedy(ci, `In ${project.stackFile} set ${project.name}:${path} to`)),
   );
 }
 

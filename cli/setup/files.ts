@@ -6,7 +6,7 @@ import { changeGarnixYaml, GARNIX_FILE } from "./garnix";
 import { configurationProblems, type Project, REPOSITORY_FILE } from "../common/project";
 import type { Prompts } from "../common/prompts";
 import { changeRepositoryJson } from "./repositoryJson";
-import { changeStackFile } from "../common/stackFile";
+import { changeStackFile, moveKeys } from "../common/stackFile";
 import type { Ui } from "../common/command";
 import { UserError } from "../common/userError";
 import { readIfThere, writeFiles } from "../common/write";
@@ -27,16 +27,35 @@ function changes(project: Project, answers: SetupChoices, plan: Plan, isNew: boo
   const stack = {
     file: project.stackFile,
     before: project.stackText,
-    after: changeStackFile(project.stackText, {
+    after: changeStackFile(movedKeys(project), {
       ...stackChanges(answers, plan, project),
       ...(isNew ? newStackSettings(project) : {}),
     }),
   };
   // Required checks that nobody reports are said at the end and do not stop setup; with protection off nothing is required.
-  const unprotected = changeStackFile(stack.after, { [`${project.name}:protection`]: "off" });
+  const unprotected = changeStackFile(stack.after, { [`${project.name}:repository.branchProtection`]: "off" });
   const problems = configurationProblems(project, unprotected, repository.after);
   if (problems !== "") throw new UserError(problems);
   return [repository, stack, ...(answers.ci === "garnix" ? [garnix(project.folder)] : [])];
+}
+
+/** The stack's file with the keys of today. */
+function movedKeys({ stackText, name, stackFile }: Project): string {
+  try {
+    return moveKeys(stackText, name);
+  } catch (error) {
+    throw new UserError(`${stackFile}: ${(error as Error).message}`);
+  }
+}
+
+/** Writes the stack's file with the keys of today, and changes nothing else. */
+export async function moveKeysOf(project: Project, prompts: Prompts | undefined, ui: Ui): Promise<void> {
+  await write(
+    project.folder,
+    [{ file: project.stackFile, before: project.stackText, after: movedKeys(project) }],
+    prompts,
+    ui,
+  );
 }
 
 function garnix(folder: string): Change {
@@ -56,14 +75,15 @@ export async function changeFiles(
 ): Promise<string[]> {
   const all = changes(project, answers, plan, isNew);
   const names = all.map(({ file }) => file);
+  await write(project.folder, all, prompts, ui);
+  return names;
+}
+
+async function write(folder: string, all: Change[], prompts: Prompts | undefined, ui: Ui): Promise<void> {
   const changed = all.filter(({ before, after }) => before !== after);
-  if (changed.length === 0) {
-    ui.say("The files say all of this already.");
-    return names;
-  }
+  if (changed.length === 0) return ui.say("The files say all of this already.");
   ui.say(`\n${changed.map(({ file, before, after }) => difference(file, before, after)).join("\n")}`);
   if (prompts && !(await prompts.confirm("Write this?", true))) throw new UserError("As you wish.");
-  writeFiles(new Map(changed.map(({ file, after }) => [path.join(project.folder, file), after])));
+  writeFiles(new Map(changed.map(({ file, after }) => [path.join(folder, file), after])));
   ui.say(`Written: ${changed.map(({ file }) => file).join(", ")}`);
-  return names;
 }

@@ -18,6 +18,7 @@ Pulumi.<stack>.yaml, and garnix.yaml for garnix. Can be run again at any time.
   --instance-type <name>    EC2 instance type, x86_64
   --ssh <networks>          who may log in: everyone, or networks such as 203.0.113.0/24, separated by commas
   --ci <word>               what checks pull requests: github-actions, garnix, hydra, other or none
+  --move-keys               only gives the keys of the last version their names of today in Pulumi.<stack>.yaml
   --stack <name>            Pulumi stack (default: the selected one, or dev)
 
 With --yes these are done only when they are asked for:
@@ -45,6 +46,7 @@ export const OPTIONS = {
   "init-stack": { type: "boolean", default: false },
   "add-remote": { type: "boolean", default: false },
   commit: { type: "boolean", default: false },
+  "move-keys": { type: "boolean", default: false },
 } as const;
 
 /** The command line, understood. */
@@ -55,6 +57,7 @@ export interface Flags {
   initStack: boolean;
   addRemote: boolean;
   commit: boolean;
+  moveKeys: boolean;
   /** What is wrong with them, all of it. */
   problems: string[];
 }
@@ -90,6 +93,7 @@ export function readFlags({ values }: Line<typeof OPTIONS>): Flags {
     initStack: values["init-stack"],
     addRemote: values["add-remote"],
     commit: values.commit,
+    moveKeys: values["move-keys"],
     problems,
   };
 }

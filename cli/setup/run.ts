@@ -13,7 +13,7 @@ import { commitAction, type Offer, remoteAction, stackAction } from "./actions";
 import { type SetupChoices, knownAnswers } from "./choices";
 import { unreported } from "./ci";
 import { decide, existenceProblems } from "./decide";
-import { changeFiles } from "./files";
+import { changeFiles, moveKeysOf } from "./files";
 import { type Flags, flagFor, HELP, OPTIONS, readFlags } from "./flags";
 import { type Project, readProjectFiles } from "../common/project";
 import { askRepository } from "./questions";
@@ -42,6 +42,10 @@ export const setup = command(ABOUT, async (line, context, ui) => {
   if (stripped !== undefined) return stripped;
   const stack = flags.stack ?? (await chosenStack(context));
   const project = read(context.folder, stack);
+  if (flags.moveKeys) {
+    await moveKeysOf(project, prompts, ui);
+    return WRITTEN;
+  }
   const usual = knownAnswers(project, context.env);
   if (prompts === undefined) refuseMissing(flags, usual);
 

@@ -25,7 +25,7 @@ export function problemList(subject: string, problems: string[]): string {
  */
 export class ArgumentRules {
   constructor(
-    private readonly component: pulumi.ComponentResource,
+    private readonly component: pulumi.ComponentResource | undefined,
     private readonly subject: string,
     private readonly part?: string,
     private readonly problems: string[] = [],
@@ -70,6 +70,11 @@ export class ArgumentRules {
   /** Throws one error that lists every problem found so far; does nothing when there is none. */
   refuseProblems(): void {
     if (this.problems.length > 0) throw this.error(this.problems);
+  }
+
+  /** Every problem found so far, each beginning with its property: for values that no component has yet. */
+  get found(): readonly string[] {
+    return this.problems;
   }
 
   private error(problems: string[]): Error {

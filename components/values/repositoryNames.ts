@@ -32,7 +32,7 @@ export const branchName: ValueRule<string> = matching(
 export const requiredCheckNames: ValueRule<string[]> = (property, value) => {
   const allowed = `at least one check name, each once, such as ${REQUIRED_CHECKS.map(quote).join(" and ")}`;
   if (!Array.isArray(value) || value.length === 0) {
-    return [problem(property, quote(value), allowed, 'To protect nothing set protection to "off".')];
+    return [problem(property, quote(value), allowed, 'To protect nothing set branchProtection to "off".')];
   }
   const empty = value.some((name) => typeof name !== "string" || name.trim() === "");
   const twice = value.filter((name, index) => value.indexOf(name) !== index);

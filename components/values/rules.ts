@@ -46,7 +46,7 @@ export const subnetId = matching(
 export const visibility = oneOf(["private", "public", "internal"]);
 
 /** The kinds of protection of a branch. */
-export const protection = oneOf(["branch", "ruleset", "off"]);
+export const branchProtection = oneOf(["branch", "ruleset", "off"]);
 
 /** How many approving reviews GitHub lets a branch require. */
 export const requiredReviews = wholeNumber(0, 6, "reviews");
@@ -55,7 +55,7 @@ export const requiredReviews = wholeNumber(0, 6, "reviews");
 export const onDestroy = oneOf(["archive", "retain", "delete"]);
 
 /** What is known of the plan of a repository's owner. */
-export const ownerPlan = oneOf(["free", "paid", "unknown"]);
+export const githubPlan = oneOf(["free", "paid", "unknown"]);
 
 /** How a machine reads its repository. */
 export const accessKind = oneOf(["deploy-key", "token"]);

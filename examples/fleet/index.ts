@@ -23,7 +23,7 @@ const servers = Object.entries(machines).map(([machineName, machine]) => {
     repositoryName: repository.repositoryName,
     machine,
     // There by now, and protected; what each machine adds is a deploy key of its own.
-    repository: { create: false, protection: "off" },
+    repository: { create: false, branchProtection: "off" },
     deployment: { flake: `./nix#${machineName}` },
   });
   return [machineName, server] as const;
@@ -32,6 +32,6 @@ const servers = Object.entries(machines).map(([machineName, machine]) => {
 /** Commands that log in, with the machine's private key in a file id_ed25519. */
 export const sshCommands = Object.fromEntries(servers.map(([machineName, server]) => [machineName, server.sshCommand]));
 /** Private keys that log in. Secret. */
-export const privateKeys = Object.fromEntries(servers.map(([machineName, server]) => [machineName, server.privateKey]));
+export const loginKeys = Object.fromEntries(servers.map(([machineName, server]) => [machineName, server.loginKey]));
 /** Address of the web server's page. */
 export const url = Object.fromEntries(servers)["web"]?.url;

@@ -37,7 +37,7 @@ func main() {
 		ctx.Export("sshCommand", server.SshCommand)
 		ctx.Export("repositoryUrl", server.RepositoryUrl)
 		ctx.Export("ageRecipient", server.AgeRecipient)
-		ctx.Export("privateKey", server.PrivateKey) // secret
+		ctx.Export("loginKey", server.LoginKey) // secret
 		return nil
 	})
 }

@@ -54,4 +54,4 @@ export const url = server.url;
 /** Command that logs in, with the private key in a file id_ed25519. */
 export const sshCommand = server.sshCommand;
 /** Private key that logs in. Secret. */
-export const privateKey = server.privateKey;
+export const loginKey = server.loginKey;

@@ -44,4 +44,4 @@ export const url = deployment.systemPath.apply(() => `https://${host}`);
 /** Page of the repository. */
 export const repositoryUrl = repository.httpUrl;
 /** Private key that logs in. Secret. */
-export const privateKey = key.privateKeyOpenssh;
+export const loginKey = key.privateKeyOpenssh;

@@ -26,4 +26,4 @@ pulumi.export("url", server.url)
 pulumi.export("sshCommand", server.ssh_command)
 pulumi.export("repositoryUrl", server.repository_url)
 pulumi.export("ageRecipient", server.age_recipient)
-pulumi.export("privateKey", server.private_key)  # secret
+pulumi.export("loginKey", server.login_key)  # secret

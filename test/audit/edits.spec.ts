@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { CONFIG_KEYS } from "../../program/stackConfig";
+import { CONFIG_KEYS } from "../../program/configKeys";
 import { INTEGRATION } from "../engine/edits/integration";
 import { MACHINE } from "../engine/edits/machine";
 import { DEPLOYMENT, REPOSITORY } from "../engine/edits/repository";

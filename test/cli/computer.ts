@@ -158,7 +158,10 @@ export class Computer {
       "nix/repository.json",
       '{\n  "owner": "",\n  "name": "pulumi-nixos",\n  "branch": "main",\n  "access": "deploy-key"\n}\n',
     );
-    this.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:instanceType: t3.small\n");
+    this.write(
+      "Pulumi.dev.yaml",
+      "config:\n  aws:region: us-east-1\n  pulumi-nixos:machine:\n    instanceType: t3.small\n",
+    );
     this.git("init", "--quiet", "--initial-branch=main");
     this.git("add", "--all");
     this.git("commit", "--quiet", "--message", "start");

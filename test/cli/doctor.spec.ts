@@ -64,9 +64,16 @@ describe("doctor", () => {
     assert.equal(await run(), 1);
     assert.match(computer.said, /FAIL {2}default VPC +us-east-1 has none/);
     computer.said = "";
-    computer.write("Pulumi.dev.yaml", `${computer.read("Pulumi.dev.yaml")}  pulumi-nixos:subnetId: subnet-0a1b2c3d\n`);
+    computer.write("Pulumi.dev.yaml", `${computer.read("Pulumi.dev.yaml")}    subnetId: subnet-0a1b2c3d\n`);
     await run();
     assert.doesNotMatch(computer.said, /default VPC/);
+  });
+
+  it("notes keys of the last version, and how they get their names of today", async () => {
+    computer.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:instanceType: t3.small\n");
+    await run();
+    assert.match(computer.said, /note {2}configuration +Pulumi\.dev\.yaml fits, with keys of the last version/);
+    assert.match(computer.said, /npm run setup -- --move-keys/);
   });
 
   it("says that the configuration gives the provider another identity than it has tried", async () => {

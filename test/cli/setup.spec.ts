@@ -39,11 +39,13 @@ describe("setup", () => {
         computer.read("Pulumi.dev.yaml"),
         `config:
   aws:region: us-east-1
-  pulumi-nixos:instanceType: t3.small
+  pulumi-nixos:machine:
+    instanceType: t3.small
+    exclusiveRules: true
   github:owner: octo
-  pulumi-nixos:visibility: public
-  pulumi-nixos:plan: free
-  pulumi-nixos:exclusiveRules: true
+  pulumi-nixos:repository:
+    visibility: public
+    githubPlan: free
 `,
       );
       assert.match(computer.said, /Next:\n {2}npx pulumi up\n {2}git push -u origin HEAD\n$/);
@@ -74,7 +76,7 @@ describe("setup", () => {
       const state = `echo '${JSON.stringify({ deployment: { resources: [has] } })}'`;
       computer.program("pulumi", computer.pulumiScript(LOGGED_IN, "", "echo dev", state));
       assert.equal(await run(["--yes"]), 0, computer.said);
-      assert.doesNotMatch(computer.read("Pulumi.dev.yaml"), /createRepository/);
+      assert.doesNotMatch(computer.read("Pulumi.dev.yaml"), /create:/);
     });
 
     it("begins with the project's own stack while none is selected", async () => {
@@ -109,7 +111,9 @@ config:
   aws:region: eu-west-1
   other:key:
     secure: ${"A".repeat(200)}
-  pulumi-nixos:plan: paid
+  pulumi-nixos:repository:
+    # since May
+    githubPlan: paid
 `;
       computer.write("Pulumi.dev.yaml", text);
       computer.write(
@@ -125,7 +129,7 @@ config:
       assert.equal(await run(YES), 0, computer.said);
       assert.equal(
         computer.read("Pulumi.dev.yaml"),
-        `${text}  github:owner: octo\n  pulumi-nixos:visibility: public\n  pulumi-nixos:exclusiveRules: true\n`,
+        `${text}    visibility: public\n  github:owner: octo\n  pulumi-nixos:machine:\n    exclusiveRules: true\n`,
       );
       assert.deepEqual(Object.entries(JSON.parse(computer.read("nix/repository.json")) as object), [
         ["name", "server"],
@@ -188,6 +192,76 @@ config:
       assert.match(computer.said, /no terminal.*--yes/);
     });
 
+    const LAST_VERSION = `config:
+  # the office's region
+  aws:region: us-east-1
+  # enough for the builds
+  pulumi-nixos:instanceType: t3.large
+  pulumi-nixos:amiId: ""
+  pulumi-nixos:release: 25.11
+  pulumi-nixos:rootVolumeGiB: "40"
+  pulumi-nixos:sshCidrBlocks: [203.0.113.0/24]
+  pulumi-nixos:protection: off
+  pulumi-nixos:keyGenerations:
+    - 1
+    - 2
+  pulumi-nixos:stateKeyArn:
+    secure: v1:abc
+  pulumi-nixos:adoptedKey:
+    secure: v1:def
+  other:amiId: theirs
+`;
+    const THIS_VERSION = `config:
+  # the office's region
+  aws:region: us-east-1
+  pulumi-nixos:adoptedKey:
+    secure: v1:def
+  other:amiId: theirs
+  pulumi-nixos:machine:
+    # enough for the builds
+    instanceType: t3.large
+    release: "25.11"
+    rootVolumeGiB: 40
+    sshCidrBlocks: [203.0.113.0/24]
+  pulumi-nixos:repository:
+    branchProtection: "off"
+  pulumi-nixos:keyVersions:
+    - 1
+    - 2
+  pulumi-nixos:integration:
+    stateKeyArn:
+      secure: v1:abc
+`;
+
+    it("--move-keys gives the keys of the last version their names of today, and asks nobody", async () => {
+      computer.write("Pulumi.dev.yaml", LAST_VERSION);
+      assert.equal(await run(["--yes", "--move-keys"]), 0, computer.said);
+      assert.equal(computer.read("Pulumi.dev.yaml"), THIS_VERSION);
+      assert.match(computer.said, /^- {2}pulumi-nixos:instanceType: t3\.large$/m);
+      assert.doesNotMatch(computer.said, /GitHub/);
+      computer.said = "";
+      assert.equal(await run(["--yes", "--move-keys"]), 0);
+      assert.equal(computer.said, "The files say all of this already.\n");
+    });
+
+    it("moves them whenever it writes the file", async () => {
+      computer.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:plan: paid\n");
+      assert.equal(await run(YES), 0, computer.said);
+      assert.doesNotMatch(computer.read("Pulumi.dev.yaml"), /pulumi-nixos:plan/);
+      assert.match(computer.read("Pulumi.dev.yaml"), /pulumi-nixos:repository:\n {4}githubPlan: \w+\n/);
+    });
+
+    it("refuses a key under both names, and leaves the file", async () => {
+      const text = "config:\n  pulumi-nixos:plan: paid\n  pulumi-nixos:repository: { githubPlan: paid }\n";
+      computer.write("Pulumi.dev.yaml", text);
+      for (const argv of [["--yes", "--move-keys"], YES]) assert.equal(await run(argv), 2);
+      assert.match(
+        computer.said,
+        /Pulumi\.dev\.yaml: pulumi-nixos:plan: pulumi-nixos:repository\.githubPlan is set too/,
+      );
+      assert.equal(computer.read("Pulumi.dev.yaml"), text);
+    });
+
     it("refuses files that it cannot understand, and leaves them", async () => {
       computer.write("Pulumi.dev.yaml", "config: [");
       assert.equal(await run(YES), 2);
@@ -198,7 +272,7 @@ config:
     it("refuses a configuration that the update would refuse", async () => {
       computer.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:instancetype: t3.small\n");
       assert.equal(await run(YES), 2);
-      assert.match(computer.said, /Did you mean pulumi-nixos:instanceType/);
+      assert.match(computer.said, /Did you mean pulumi-nixos:machine\.instanceType/);
       assert.equal(repository()["owner"], "");
     });
 
@@ -232,7 +306,7 @@ config:
 
     it("takes it with protection off", async () => {
       assert.equal(await run([...privately, "--protection", "off"]), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /protection: "off"\n/);
+      assert.match(computer.read("Pulumi.dev.yaml"), /branchProtection: "off"\n/);
     });
 
     it("takes it on a paid plan, which it writes down", async () => {
@@ -241,14 +315,17 @@ config:
         headers: { "x-oauth-scopes": "repo" },
       });
       assert.equal(await run(privately), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /pulumi-nixos:plan: paid\n/);
+      assert.match(computer.read("Pulumi.dev.yaml"), /githubPlan: paid\n/);
     });
 
     it("does not overwrite a plan that GitHub does not tell", async () => {
-      computer.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:plan: paid\n");
+      computer.write(
+        "Pulumi.dev.yaml",
+        "config:\n  aws:region: us-east-1\n  pulumi-nixos:repository:\n    githubPlan: paid\n",
+      );
       computer.replies.set("/user", { body: { login: "octo" }, headers: { "x-oauth-scopes": "repo" } });
       assert.equal(await run(privately), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /pulumi-nixos:plan: paid\n/);
+      assert.match(computer.read("Pulumi.dev.yaml"), /githubPlan: paid\n/);
       assert.match(computer.said, /note {2}plan/);
     });
 
@@ -272,7 +349,7 @@ config:
       computer.replies.set("/repos/octo/server", { body: { visibility: "public", permissions: { admin: true } } });
       const argv = ["--yes", "--owner", "octo", "--repository", "server", "--ssh", "everyone", "--adopt"];
       assert.equal(await run(argv), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /createRepository: false\n/);
+      assert.match(computer.read("Pulumi.dev.yaml"), /create: false\n/);
     });
 
     it("says that a repository to be created is there already", async () => {
@@ -370,18 +447,18 @@ config:
 
     it("is written only where it is not the default", async () => {
       assert.equal(await ci("github-actions"), 0, computer.said);
-      assert.doesNotMatch(computer.read("Pulumi.dev.yaml"), /:ci:/);
+      assert.doesNotMatch(computer.read("Pulumi.dev.yaml"), /checksFrom/);
       assert.equal(await ci("other"), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /^ {2}pulumi-nixos:ci: other$/m);
+      assert.match(computer.read("Pulumi.dev.yaml"), /^ {4}checksFrom: other$/m);
       assert.ok(!readdirSync(computer.project).includes("garnix.yaml"));
     });
 
     it("stays when setup runs again, and goes back to the default by the flag", async () => {
       await ci("other");
       assert.equal(await run(["--yes"]), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /:ci: other$/m);
+      assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: other$/m);
       assert.equal(await run(["--yes", "--ci", "github-actions"]), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /:ci: github-actions$/m);
+      assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: github-actions$/m);
     });
 
     it("is one of those that there are", async () => {
@@ -394,9 +471,9 @@ config:
     it("garnix: writes garnix.yaml, shown before, and commits it with the others", async () => {
       assert.equal(await ci("garnix", "--commit"), 0, computer.said);
       assert.equal(computer.read("garnix.yaml"), GARNIX);
-      const shown = computer.said.indexOf("--- /dev/null\n+++ garnix.yaml\n@@ -0,0 +1,3 @@\n+flakeDir: nix\n");
-      assert.ok(shown >= 0 && shown < computer.said.indexOf("Written: "), computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /:ci: garnix$/m);
+      const quote = computer.said.indexOf("--- /dev/null\n+++ garnix.yaml\n@@ -0,0 +1,3 @@\n+flakeDir: nix\n");
+      assert.ok(quote >= 0 && quote < computer.said.indexOf("Written: "), computer.said);
+      assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: garnix$/m);
       assert.equal(
         computer.git("show", "--format=", "--name-only", "HEAD"),
         "Pulumi.dev.yaml\ngarnix.yaml\nnix/repository.json",
@@ -463,12 +540,12 @@ config:
 
     it("hydra: writes, and says at the end that requiredChecks must name its jobs", async () => {
       assert.equal(await ci("hydra"), 1);
-      assert.match(computer.read("Pulumi.dev.yaml"), /:ci: hydra$/m);
+      assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: hydra$/m);
       const end = computer.said.slice(computer.said.indexOf("Before `npx pulumi up`:"));
       assert.match(end, /requiredChecks: got "Evaluate flake\.nix", "nixosConfig default"/);
       assert.match(
         end,
-        /In Pulumi\.dev\.yaml set pulumi-nixos:requiredChecks to .*\["ci\/hydra:<project>:<jobset>:<job>"\]/,
+        /In Pulumi\.dev\.yaml set pulumi-nixos:repository\.requiredChecks to .*\["ci\/hydra:<project>:<jobset>:<job>"\]/,
       );
       assert.match(end, /--protection off/);
     });
@@ -477,7 +554,9 @@ config:
       await ci("hydra");
       computer.write(
         "Pulumi.dev.yaml",
-        `${computer.read("Pulumi.dev.yaml")}  pulumi-nixos:requiredChecks: ["ci/hydra:p:main:system"]\n`,
+        computer
+          .read("Pulumi.dev.yaml")
+          .replace("checksFrom:", 'requiredChecks: ["ci/hydra:p:main:system"]\n    checksFrom:'),
       );
       computer.said = "";
       assert.equal(await run(["--yes"]), 0, computer.said);
@@ -486,13 +565,16 @@ config:
 
     it("none: writes, and says at the end that protection must be off", async () => {
       assert.equal(await ci("none"), 1);
-      assert.match(computer.read("Pulumi.dev.yaml"), /:ci: none$/m);
+      assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: none$/m);
       assert.match(computer.said, /Before `npx pulumi up`:\n(.*\n)+.*npm run setup -- --protection off\./);
       assert.equal(await run(["--yes", "--protection", "off"]), 0, computer.said);
     });
 
     it("refuses all the same what else is wrong with the required checks", async () => {
-      computer.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:requiredChecks: []\n");
+      computer.write(
+        "Pulumi.dev.yaml",
+        "config:\n  aws:region: us-east-1\n  pulumi-nixos:repository: { requiredChecks: [] }\n",
+      );
       assert.equal(await ci("none"), 2);
       assert.match(computer.said, /at least one check name/);
     });
@@ -638,7 +720,7 @@ config:
     it("offers the ways out of a free plan", async () => {
       const answers = { ...ANSWERS, "Who may see": "private", "On a free plan": "off" };
       assert.equal(await run([], answering(answers)), 0, computer.said);
-      assert.match(computer.read("Pulumi.dev.yaml"), /protection: "off"\n/);
+      assert.match(computer.read("Pulumi.dev.yaml"), /branchProtection: "off"\n/);
     });
 
     it("asks again for a machine with too little memory", async () => {

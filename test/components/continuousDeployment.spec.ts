@@ -12,7 +12,7 @@ import { cloud, DERIVATION, SYSTEM } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, refusal, run, table, type Values } from "../support/mocks";
 import { secret } from "../support/wire";
 
-const base: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server", repository: { plan: "paid" } };
+const base: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server", repository: { githubPlan: "paid" } };
 
 const INSTANCE = "aws:ec2/instance:Instance";
 const COMMAND = "command:local:Command";
@@ -124,7 +124,7 @@ describe("ContinuousDeployment", () => {
     const { resources, environment } = await server({
       branch: "live",
       machine: { instanceType: "m7i.large" },
-      repository: { plan: "paid", requiredChecks: ["build"] },
+      repository: { githubPlan: "paid", requiredChecks: ["build"] },
       deployment: { confirmSeconds: 90 },
     });
     assert.equal(only(resources, INSTANCE).inputs["instanceType"], "m7i.large");
@@ -144,24 +144,28 @@ describe("ContinuousDeployment", () => {
       url: "http://ec2-192-0-2-7.compute-1.amazonaws.com",
       sshCommand: "ssh -i id_ed25519 root@ec2-192-0-2-7.compute-1.amazonaws.com",
       hostPublicKey: key("nixos-host-key").publicKeyOpenssh.trim(),
-      privateKey: secret(privateKeyOpenssh),
+      loginKey: secret(privateKeyOpenssh),
       loginPublicKeys: [publicKeyOpenssh.trim()],
-      identityKey: secret(privateKeyOpenssh),
+      machineKey: secret(privateKeyOpenssh),
       ageRecipient: ageRecipient(publicKeyOpenssh),
       ageRecipients: [ageRecipient(publicKeyOpenssh)],
-      deployedGenerations: [1],
+      deployedKeyVersions: [1],
       repositoryUrl: "https://github.com/octo/server",
       upgradeFlake: "git+ssh://git@github.com/octo/server?ref=main&dir=nix#default",
       derivation: DERIVATION,
       systemPath: SYSTEM,
       cacheSubstituter: "",
       cachePublicKey: "",
+      // The names of the last version.
+      privateKey: secret(privateKeyOpenssh),
+      identityKey: secret(privateKeyOpenssh),
+      deployedGenerations: [1],
     });
   });
 
   it("shows no private key in any plain text", async () => {
     for (const separateMachineKey of [false, true]) {
-      const texts = plainTextsOf(await server({ separateMachineKey, keyGenerations: [1, 2] }));
+      const texts = plainTextsOf(await server({ separateMachineKey, keyVersions: [1, 2] }));
       assert.ok(texts.includes("192.0.2.7"));
       assert.deepEqual(
         texts.filter((text) => text.includes("PRIVATE KEY")),
@@ -191,7 +195,7 @@ describe("ContinuousDeployment", () => {
       const machineKey = key("nixos-machine-key");
       assert.equal(only(resources, DEPLOY_KEY).inputs["key"], machineKey.publicKeyOpenssh.trim());
       assert.equal(await awaited(result.ageRecipient), ageRecipient(machineKey.publicKeyOpenssh));
-      const identity = await awaitedFacts(result.identityKey);
+      const identity = await awaitedFacts(result.machineKey);
       assert.deepEqual(
         { value: identity.value, secret: identity.secret },
         { value: machineKey.privateKeyOpenssh, secret: true },
@@ -210,16 +214,16 @@ describe("ContinuousDeployment", () => {
 
   describe("during a rotation", () => {
     it("makes the new key beside the one in use", async () => {
-      const { result, key } = await server({ keyGenerations: [1, 2] });
+      const { result, key } = await server({ keyVersions: [1, 2] });
       const both = [key("nixos-key").publicKeyOpenssh.trim(), key("nixos-key-2").publicKeyOpenssh.trim()];
       assert.deepEqual(await awaited(result.loginPublicKeys), both);
       assert.deepEqual(await awaited(result.ageRecipients), both.map(ageRecipient));
-      assert.equal(await awaited(result.privateKey), key("nixos-key").privateKeyOpenssh);
+      assert.equal(await awaited(result.loginKey), key("nixos-key").privateKeyOpenssh);
     });
 
     it("uses the new key when it comes first", async () => {
-      const { result, environment, key } = await server({ keyGenerations: [2, 1] });
-      assert.equal(await awaited(result.privateKey), key("nixos-key-2").privateKeyOpenssh);
+      const { result, environment, key } = await server({ keyVersions: [2, 1] });
+      assert.equal(await awaited(result.loginKey), key("nixos-key-2").privateKeyOpenssh);
       assert.deepEqual(environment["DEPLOY_PRIVATE_KEY"], secret(key("nixos-key-2").privateKeyOpenssh));
     });
   });
@@ -241,11 +245,15 @@ describe("ContinuousDeployment", () => {
     ["a repository with illegal characters", { repositoryName: "ser ver" }, 'repositoryName: got "ser ver"'],
     ["a branch with a wildcard", { branch: "*" }, 'branch: got "*"'],
     ["another kind of access", { access: "ssh" }, 'access: got "ssh"'],
-    ["three generations of keys", { keyGenerations: [1, 2, 3] }, "keyGenerations: got [1,2,3]"],
+    ["three versions of keys", { keyVersions: [1, 2, 3] }, "keyVersions: got [1,2,3]"],
     ["an ARM machine", { machine: { instanceType: "t4g.small" } }, 'machine.instanceType: got "t4g.small"'],
     ["a bad network", { machine: { sshCidrBlocks: ["0.0.0.0"] } }, 'machine.sshCidrBlocks[0]: got "0.0.0.0"'],
     ["no required checks", { repository: { requiredChecks: [] } }, "repository.requiredChecks: got []"],
-    ["a private repository on a free plan", { repository: { plan: "free" } }, "repository.plan: GitHub refuses"],
+    [
+      "a private repository on a free plan",
+      { repository: { githubPlan: "free" } },
+      "repository.githubPlan: GitHub refuses",
+    ],
     ["a flake without #", { deployment: { flake: "path:./nix" } }, 'deployment.flake: got "path:./nix"'],
   ];
   for (const [what, args, message] of bad) {
@@ -264,7 +272,7 @@ describe("ContinuousDeployment", () => {
       new ContinuousDeployment("nixos", {
         owner: "oc_to",
         repositoryName: "server",
-        keyGenerations: [],
+        keyVersions: [],
         machine: { release: "latest" },
         repository: { requiredReviews: 9 },
         deployment: { buildOn: "localhost" },
@@ -272,7 +280,7 @@ describe("ContinuousDeployment", () => {
     const { error } = await refusal(cloud(), program);
     assert.deepEqual(error.message.match(/^ {2}- [^:]+/gm), [
       "  - owner",
-      "  - keyGenerations",
+      "  - keyVersions",
       "  - machine.release",
       "  - repository.requiredReviews",
       "  - deployment.buildOn",

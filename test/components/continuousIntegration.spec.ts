@@ -16,7 +16,7 @@ const ENVIRONMENT_POLICY = "github:index/repositoryEnvironmentDeploymentPolicy:R
 const ENVIRONMENT_SECRET = "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret";
 const STATE = { stateBucketArn: "arn:aws:s3:::state", stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1a2b" };
 
-const base: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server", repository: { plan: "paid" } };
+const base: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server", repository: { githubPlan: "paid" } };
 const server = (integration: IntegrationSettings, more: Partial<ContinuousDeploymentArgs> = {}) =>
   run(answers(), () => new ContinuousDeployment("nixos", { ...base, ...more, integration }));
 
@@ -50,7 +50,7 @@ describe("the integration of a ContinuousDeployment", () => {
   });
 
   it("tells the workflows the cache and its role, and the signing key as a secret", async () => {
-    const outcome = await server({ cache: true, githubActions: true });
+    const outcome = await server({ cache: true, githubActionsRoles: true });
     assert.deepEqual(variables(outcome.resources), {
       AWS_REGION: "us-east-1",
       CACHE_ROLE_ARN: "arn:aws:iam::123456789012:role/nixos-github-actions-cache",
@@ -69,8 +69,8 @@ describe("the integration of a ContinuousDeployment", () => {
   });
 
   it("leaves previews and deployments off without a state that jobs can reach, and on with it", async () => {
-    assert.deepEqual(Object.keys(variables((await server({ githubActions: true })).resources)), ["AWS_REGION"]);
-    const { resources } = await server({ githubActions: true, deployEnvironment: "production", ...STATE });
+    assert.deepEqual(Object.keys(variables((await server({ githubActionsRoles: true })).resources)), ["AWS_REGION"]);
+    const { resources } = await server({ githubActionsRoles: true, deployEnvironment: "production", ...STATE });
     const role = (purpose: string) => `arn:aws:iam::123456789012:role/nixos-github-actions-${purpose}`;
     assert.deepEqual(variables(resources), {
       AWS_REGION: "us-east-1",
@@ -88,14 +88,14 @@ describe("the integration of a ContinuousDeployment", () => {
     ["none", {}],
   ] as const) {
     it(`tells the workflow of previews what it may know: ${previews}`, async () => {
-      const told = variables((await server({ githubActions: true, previews, ...STATE })).resources);
+      const told = variables((await server({ githubActionsRoles: true, previews, ...STATE })).resources);
       const about = Object.entries(told).filter(([name]) => name.startsWith("PREVIEW"));
       assert.deepEqual(Object.fromEntries(about), expected);
     });
   }
 
   it("makes the environment of the branch where it shall, and keeps the signing key in it", async () => {
-    const { resources } = await server({ cache: true, githubActions: true, environments: true });
+    const { resources } = await server({ cache: true, githubActionsRoles: true, environments: true });
     const { inputs } = only(resources, ENVIRONMENT);
     assert.equal(inputs["environment"], "trusted-branch");
     assert.deepEqual(inputs["deploymentBranchPolicy"], { protectedBranches: false, customBranchPolicies: true });
@@ -113,7 +113,7 @@ describe("the integration of a ContinuousDeployment", () => {
 
   it("makes the environment of deployments too, for the branch alone and with its reviewers", async () => {
     const more = { environments: true, deployEnvironment: "production", deployReviewers: [7] };
-    const { resources } = await server({ githubActions: true, ...more, ...STATE }, { branch: "stable" });
+    const { resources } = await server({ githubActionsRoles: true, ...more, ...STATE }, { branch: "stable" });
     const { inputs } = only(resources, ENVIRONMENT, "nixos-deploy-approval");
     assert.deepEqual(
       [inputs["environment"], inputs["reviewers"], inputs["canAdminsBypass"]],
@@ -130,7 +130,7 @@ describe("the integration of a ContinuousDeployment", () => {
   });
 
   it("refuses environments where the plan has none, and reviewers of none", async () => {
-    const free = { repository: { plan: "free", protection: "off" } };
+    const free = { repository: { githubPlan: "free", branchProtection: "off" } };
     const without = await refusal(
       answers(),
       () =>
@@ -150,7 +150,7 @@ describe("the integration of a ContinuousDeployment", () => {
 
   it("lets deployments start a machine of its type and image alone, or of the types that are named", async () => {
     const started = async (machine: object, deployInstanceTypes: string[] = []) => {
-      const { resources } = await server({ githubActions: true, deployInstanceTypes }, { machine });
+      const { resources } = await server({ githubActionsRoles: true, deployInstanceTypes }, { machine });
       const policy = only(resources, "aws:iam/rolePolicy:RolePolicy", "nixos-github-actions-deploy-policy").inputs;
       return policy["policy"] as string;
     };
@@ -162,7 +162,7 @@ describe("the integration of a ContinuousDeployment", () => {
   });
 
   it("trusts the repository by number where the owner's is given", async () => {
-    const { resources } = await server({ githubActions: true, ownerId: 12 });
+    const { resources } = await server({ githubActionsRoles: true, ownerId: 12 });
     const { assumeRolePolicy } = only(resources, "aws:iam/role:Role", "nixos-github-actions-preview").inputs;
     assert.match(assumeRolePolicy as string, /"repo:octo@12\/server@345:pull_request"/);
   });
@@ -171,10 +171,10 @@ describe("the integration of a ContinuousDeployment", () => {
     const deployPolicy = async (...args: Parameters<typeof server>) =>
       only((await server(...args)).resources, "aws:iam/rolePolicy:RolePolicy", "nixos-github-actions-deploy-policy")
         .inputs["policy"] as string;
-    const policy = await deployPolicy({ cache: true, githubActions: true });
+    const policy = await deployPolicy({ cache: true, githubActionsRoles: true });
     assert.match(policy, /"aws:ResourceTag\/Name":"nixos"/);
     assert.match(policy, /"iam:PassRole"\],"Resource":\["arn:aws:iam::123456789012:role\/nixos-cache-reader"\]/);
-    const own = await deployPolicy({ githubActions: true }, { machine: { tags: { Name: "web" } } });
+    const own = await deployPolicy({ githubActionsRoles: true }, { machine: { tags: { Name: "web" } } });
     assert.match(own, /"aws:ResourceTag\/Name":"web"/);
     assert.doesNotMatch(own, /PassRole/);
   });

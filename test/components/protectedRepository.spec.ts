@@ -20,7 +20,7 @@ const LOOKUP = "github:index/getRepository:getRepository";
 const RULES = "github:index/getBranchProtectionRules:getBranchProtectionRules";
 const REST = "github:index/getRestApi:getRestApi";
 
-const base: ProtectedRepositoryArgs = { owner: "octo", name: "server", plan: "paid" };
+const base: ProtectedRepositoryArgs = { owner: "octo", name: "server", githubPlan: "paid" };
 const deployPublicKey = newKey().publicKeyOpenssh.trim();
 
 /** A GitHub in which nothing is there yet. */
@@ -113,7 +113,7 @@ describe("ProtectedRepository", () => {
   });
 
   it("protects by a ruleset instead, which lets the first push create the branch", async () => {
-    const { resources } = await repository({ protection: "ruleset" });
+    const { resources } = await repository({ branchProtection: "ruleset" });
     assert.deepEqual(cloudResources(resources), [`${REPOSITORY} repo`, `${RULESET} repo-ruleset`]);
     assert.deepEqual(only(resources, RULESET).inputs, {
       repository: "server",
@@ -136,7 +136,7 @@ describe("ProtectedRepository", () => {
 
   it("takes branch, reviews and administrators into the ruleset", async () => {
     const { resources } = await repository({
-      protection: "ruleset",
+      branchProtection: "ruleset",
       branch: "live",
       requiredReviews: 1,
       enforceAdmins: true,
@@ -151,7 +151,7 @@ describe("ProtectedRepository", () => {
   });
 
   it("protects nothing when protection is off", async () => {
-    const { resources } = await repository({ protection: "off" });
+    const { resources } = await repository({ branchProtection: "off" });
     assert.deepEqual(cloudResources(resources), [`${REPOSITORY} repo`]);
   });
 
@@ -192,8 +192,8 @@ describe("ProtectedRepository", () => {
   });
 
   it("gives the key of each generation a deploy key of its own, so that a rotation has both for a moment", async () => {
-    const names = async (deployKeyGeneration: number) =>
-      only((await repository({ deployPublicKey, deployKeyGeneration })).resources, DEPLOY_KEY).name;
+    const names = async (deployKeyVersion: number) =>
+      only((await repository({ deployPublicKey, deployKeyVersion })).resources, DEPLOY_KEY).name;
     assert.deepEqual([await names(1), await names(3)], ["repo-deploy-key", "repo-deploy-key-3"]);
   });
 
@@ -226,18 +226,18 @@ describe("ProtectedRepository", () => {
   });
 
   it("warns once, in plain words, that a free plan cannot protect a private repository", async () => {
-    const { warnings } = await repository({ plan: "unknown" });
+    const { warnings } = await repository({ githubPlan: "unknown" });
     assert.equal(warnings.length, 1);
     assert.match(warnings[0]!, /GitHub protects branches of private repositories on paid plans only/);
-    assert.match(warnings[0]!, /visibility: "public".*protection: "off".*plan to "paid"/);
+    assert.match(warnings[0]!, /visibility: "public".*branchProtection: "off".*githubPlan to "paid"/);
   });
 
   const quiet: [string, Partial<ProtectedRepositoryArgs>][] = [
-    ["a paid plan", { plan: "paid" }],
-    ["a public repository", { plan: "unknown", visibility: "public" }],
-    ["no protection", { plan: "free", protection: "off" }],
-    ["a public repository on a free plan", { plan: "free", visibility: "public" }],
-    ["a repository that is adopted", { plan: "unknown", create: false }],
+    ["a paid plan", { githubPlan: "paid" }],
+    ["a public repository", { githubPlan: "unknown", visibility: "public" }],
+    ["no protection", { githubPlan: "free", branchProtection: "off" }],
+    ["a public repository on a free plan", { githubPlan: "free", visibility: "public" }],
+    ["a repository that is adopted", { githubPlan: "unknown", create: false }],
   ];
   for (const [what, args] of quiet) {
     it(`says nothing about plans for ${what}`, async () => assert.deepEqual((await repository(args)).warnings, []));
@@ -249,7 +249,11 @@ describe("ProtectedRepository", () => {
     const { resources, invokes } = await run(answers, () => {
       const github = new Provider("elsewhere", { owner: "octo" });
       new ProtectedRepository("made", { ...base, deployPublicKey }, { providers: { github } });
-      new ProtectedRepository("found", { ...base, create: false, protection: "ruleset" }, { providers: { github } });
+      new ProtectedRepository(
+        "found",
+        { ...base, create: false, branchProtection: "ruleset" },
+        { providers: { github } },
+      );
     });
     const used = [...resources.filter(({ parent, custom }) => custom && parent !== ""), ...invokes];
     assert.equal(used.length, 5);
@@ -265,8 +269,8 @@ describe("ProtectedRepository", () => {
   });
 
   it("asks for auto-merge only where GitHub protects branches: elsewhere GitHub leaves it off", async () => {
-    const asked = async (protection: string) =>
-      only((await repository({ protection })).resources, REPOSITORY).inputs["allowAutoMerge"] as boolean;
+    const asked = async (branchProtection: string) =>
+      only((await repository({ branchProtection })).resources, REPOSITORY).inputs["allowAutoMerge"] as boolean;
     assert.deepEqual([await asked("branch"), await asked("ruleset"), await asked("off")], [true, true, false]);
   });
 
@@ -294,19 +298,19 @@ describe("ProtectedRepository", () => {
     ["a name with illegal characters", { name: "ser ver" }, 'name: got "ser ver"; allowed: a GitHub repository name'],
     ["a branch with a wildcard", { branch: "rel/*" }, 'branch: got "rel/*"; allowed: a branch'],
     ["another visibility", { visibility: "secret" }, 'visibility: got "secret"; allowed: "private"'],
-    ["another kind of protection", { protection: "none" }, 'protection: got "none"; allowed: "branch"'],
+    ["another kind of protection", { branchProtection: "none" }, 'branchProtection: got "none"; allowed: "branch"'],
     ["no required checks", { requiredChecks: [] }, "requiredChecks: got []; allowed: at least one"],
     ["an empty required check", { requiredChecks: ["a", ""] }, 'requiredChecks: got ["a",""]; allowed: at least one'],
     ["a required check twice", { requiredChecks: ["a", "a"] }, 'requiredChecks: got ["a","a"]; allowed: at least one'],
     ["seven reviews", { requiredReviews: 7 }, "requiredReviews: got 7; allowed: a whole number of reviews from 0 to 6"],
     ["another end", { onDestroy: "keep" }, 'onDestroy: got "keep"; allowed: "archive"'],
-    ["another plan", { plan: "pro" }, 'plan: got "pro"; allowed: "free"'],
+    ["another plan", { githubPlan: "pro" }, 'githubPlan: got "pro"; allowed: "free"'],
     ["another kind of access", { access: "ssh" }, 'access: got "ssh"; allowed: "deploy-key"'],
     ["a deploy key of another type", { deployPublicKey: "ssh-rsa AAAA" }, 'deployPublicKey: got "ssh-rsa AAAA"'],
     [
       "a private repository on a free plan",
-      { plan: "free" },
-      "plan: GitHub refuses to protect branches of a private repository on a free plan. Make the repository public",
+      { githubPlan: "free" },
+      "githubPlan: GitHub refuses to protect branches of a private repository on a free plan. Make the repository public",
     ],
   ];
   for (const [what, args, message] of bad) {
@@ -345,7 +349,7 @@ describe("what is on GitHub already, and not in the stack", () => {
     const message = await refused({}, repository());
     assert.match(message, /^GitHub has the repository octo\/server already, and this stack does not: /);
     assert.match(message, /"name already exists on this account"/);
-    assert.match(message, /pulumi config set createRepository false/);
+    assert.match(message, /pulumi config set --path repository\.create false/);
     assert.match(message, /npm run adopt -- repo=server/);
     assert.doesNotMatch(message, /archived/);
   });
@@ -361,13 +365,13 @@ describe("what is on GitHub already, and not in the stack", () => {
     assert.match(message, /^A rule for main protects server on GitHub already, and this stack does not have it/);
     assert.match(message, /"Name already protected: main"/);
     assert.match(message, /npm run adopt -- repo-protection=server:main/);
-    assert.match(message, /pulumi config set protection off/);
+    assert.match(message, /pulumi config set --path repository\.branchProtection off/);
   });
 
   it("is noticed in the preview, with the ways that work: a ruleset", async () => {
     const body = JSON.stringify([{ id: 17, name: "repo" }]);
     const there = { ...repository(), [REST]: () => ({ body, code: 200 }) };
-    const message = await refused({ create: false, protection: "ruleset" }, there);
+    const message = await refused({ create: false, branchProtection: "ruleset" }, there);
     assert.match(message, /npm run adopt -- repo-ruleset=server:17/);
   });
 

@@ -16,9 +16,9 @@ describe("the engine: adoption", function () {
   const repository = () => stack.fakes.github.repository("pulumi-nixos")!;
 
   it("a retained repository can leave the stack; protection and deploy key stay", async () => {
-    stack.configure({ onDestroy: "retain" });
+    stack.configure({ "repository.onDestroy": "retain" });
     assert.deepEqual((await stack.up()).changes, { "nixos-repository": "update" });
-    stack.configure({ createRepository: "false" });
+    stack.configure({ "repository.create": "false" });
     const { changes } = await stack.up();
     assert.deepEqual(Object.keys(changes), ["nixos-repository"]);
     assert.equal(repository().archived, false);
@@ -26,7 +26,7 @@ describe("the engine: adoption", function () {
   });
 
   it("without an import, taking it back is refused by GitHub", async () => {
-    stack.configure({ createRepository: "true" });
+    stack.configure({ "repository.create": "true" });
     assert.match((await stack.fail("up", "--yes", "--skip-preview")).errors, /name already exists on this account/);
   });
 

@@ -24,11 +24,11 @@ describe("the engine: a rule that somebody added to the firewall", function () {
   });
 
   it("is named as what would be revoked by the preview that makes the list exclusive", async () => {
-    stack.configure({ exclusiveRules: "true" });
+    stack.configure({ "machine.exclusiveRules": "true" });
     const { printed, changes } = await stack.succeed("preview");
     assert.deepEqual(changes, { "nixos-exclusive-rules": "create" });
     assert.ok(printed.includes(rule) && printed.includes("The update revokes them"), printed);
-    stack.configure({ exclusiveRules: "false" });
+    stack.configure({ "machine.exclusiveRules": "false" });
   });
 
   it("is a warning that it could not be looked for, where the role may not: the preview goes on", async () => {

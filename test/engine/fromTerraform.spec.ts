@@ -51,7 +51,7 @@ describe("the engine: a machine that the book's Terraform made", function () {
     stack = await EngineStack.start(this);
     stack.editRepositoryFile({ name: REPOSITORY });
     // As setup proposes for a repository that is there.
-    stack.configure({ createRepository: "false" });
+    stack.configure({ "repository.create": "false" });
     left = await terraformed(stack);
   });
   after(() => stack?.stop());
@@ -111,7 +111,7 @@ describe("the engine: a machine that the book's Terraform made", function () {
   });
 
   it("takes the repository's own settings into the stack too, where that is wanted", async () => {
-    stack.configure({ createRepository: "true" });
+    stack.configure({ "repository.create": "true" });
     await adopted(...importTable().filter(isRepository).map(idOf));
     assert.deepEqual((await stack.up()).changes, { "nixos-repository": "update" });
     assert.deepEqual([...stack.fakes.github.repositories.keys()], [REPOSITORY]);
@@ -127,7 +127,7 @@ describe("the engine: a machine that the book's Terraform made", function () {
 
   it("leaves the adopted key by a rotation, after which the stack needs it no more", async () => {
     for (const generations of ["[1, 2]", "[2, 1]", "[2]"]) {
-      stack.configure({ keyGenerations: generations });
+      stack.configure({ keyVersions: generations });
       assert.notEqual((await stack.up()).changes["nixos"], "replace");
     }
     assert.notEqual(
@@ -141,7 +141,7 @@ describe("the engine: a machine that the book's Terraform made", function () {
 
   it("is followed, when it is replaced, by one with an encrypted disk and the same host key", async () => {
     assert.equal(machine().root["encrypted"], undefined);
-    stack.configure({ subnetId: stack.fakes.ec2.subnets[1]!.id });
+    stack.configure({ "machine.subnetId": stack.fakes.ec2.subnets[1]!.id });
     assert.equal((await stack.up()).changes["nixos"], "replace");
     const [made] = stack.fakes.ec2.instances.values();
     assert.equal(made!.root["encrypted"], true);

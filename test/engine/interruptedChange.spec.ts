@@ -56,7 +56,7 @@ describe("the engine: a later update that is interrupted", function () {
   it("by Ctrl-C in the real deployment program, which is killed: the next one removes its key's folder", async () => {
     stack.deployments.behave("real");
     stack.editSystem();
-    stack.configure({ allowDirty: "true" });
+    stack.configure({ "deployment.allowDirty": "true" });
     const folders = () =>
       readdirSync(stack.environment["TMPDIR"]!).filter((name) => name.startsWith("pulumi-nixos-deploy."));
     const deploying = () => folders().filter((name) => isRunning(Number(name.split(".")[2])));
@@ -76,7 +76,7 @@ describe("the engine: a later update that is interrupted", function () {
     // Fault 42
     it(`killed ${moment} EC2 changed the machine: the next one finds it, and changes no more than asked for`, async () => {
       const { id, boots } = machine();
-      stack.configure({ instanceType: "t3.medium" });
+      stack.configure({ "machine.instanceType": "t3.medium" });
       const held = stack.watch.hold("update", [INSTANCE], moment);
       await kill(stack, await standingStill(stack, "up", "the change", held.reached));
       if (moment === "before") held.lose();
@@ -89,7 +89,7 @@ describe("the engine: a later update that is interrupted", function () {
     // Fault 43
     it(`killed ${moment} EC2 deleted the machine that was replaced: the next one leaves the new machine alone`, async () => {
       const old = machine().id;
-      stack.configure({ amiId: stack.fakes.ec2.images[0]!.id });
+      stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
       const held = stack.watch.hold("delete", [INSTANCE], moment);
       await kill(stack, await standingStill(stack, "up", "the deletion", held.reached));
       const made = [...stack.fakes.ec2.instances.keys()].find((id) => id !== old);
@@ -104,7 +104,7 @@ describe("the engine: a later update that is interrupted", function () {
 
   it("killed before EC2 made the new machine: the old one stays until the next one has made another", async () => {
     const old = machine().id;
-    stack.configure({ amiId: stack.fakes.ec2.images[0]!.id });
+    stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
     const held = stack.watch.hold("create", [INSTANCE], "before");
     await kill(stack, await standingStill(stack, "up", "the new machine", held.reached));
     held.lose();
@@ -116,7 +116,7 @@ describe("the engine: a later update that is interrupted", function () {
 
   it("killed after EC2 made the new machine: terminated by hand, nothing of it is left", async () => {
     const old = machine().id;
-    stack.configure({ amiId: stack.fakes.ec2.images[0]!.id });
+    stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
     const held = stack.watch.hold("create", [INSTANCE], "after");
     await kill(stack, await standingStill(stack, "up", "the new machine", held.reached));
     held.release();

@@ -76,7 +76,7 @@ describe("the engine: examples/yaml", function () {
     const { outputs } = stage.run();
     assert.match(outputs["url"] as string, /^http:\/\/ec2-/);
     assert.match(outputs["ageRecipient"] as string, /^age1/);
-    assert.ok(isMarkedSecret(outputs["privateKey"]));
+    assert.ok(isMarkedSecret(outputs["loginKey"]));
     assert.deepEqual(exposedKeys(stage.run()), []);
   });
 

@@ -79,6 +79,8 @@ function takeProgram(stack: EngineStack, checkout: string): void {
     const { changes, printed } = await stack.succeed("preview");
     assert.deepEqual(changes, BECOMES);
     assert.doesNotMatch(printed, /not of this stack/);
+    // The stack's file has the last version's keys.
+    for (const key of Object.keys(SETTINGS)) assert.ok(printed.includes(`pulumi-nixos:${key} is now `), key);
   });
 
   it("is updated so, under the same names and ids", async () => {
@@ -108,7 +110,7 @@ function takeProgram(stack: EngineStack, checkout: string): void {
       return [own((rootBlockDevice as Record<string, unknown>)["tags"]), own(volumeTags)];
     };
     assert.deepEqual(tagsIn(await given()), [tags, undefined]);
-    stack.configure({ amiId: stack.fakes.ec2.images[0]!.id });
+    stack.configure({ "machine.amiId": stack.fakes.ec2.images[0]!.id });
     await stack.up();
     assert.deepEqual(tagsIn(await given()), [undefined, tags]);
     await stack.succeed("preview", "--expect-no-changes");

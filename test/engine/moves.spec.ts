@@ -44,7 +44,7 @@ describe("the engine: moves", function () {
     await pulumi(there, ["stack", "init", "suite"]);
     await pulumi(there, ["stack", "import", "--stack", "suite"], exported);
     assert.match(await pulumi(there, ["preview", "--expect-no-changes", "--stack", "suite"]), /\d+ unchanged/);
-    const key = ["stack", "output", "privateKey", "--show-secrets", "--stack", "suite"];
+    const key = ["stack", "output", "loginKey", "--show-secrets", "--stack", "suite"];
     assert.equal(await pulumi(there, key), await pulumi(stack, key));
   });
 

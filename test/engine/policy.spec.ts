@@ -76,7 +76,7 @@ describe("the engine: the policy pack", function () {
   });
 
   it("finds nothing where SSH is open to chosen networks", async () => {
-    stack.configure({ sshCidrBlocks: '["203.0.113.0/24"]', sshIpv6CidrBlocks: "[]" });
+    stack.configure({ "machine.sshCidrBlocks": '["203.0.113.0/24"]', "machine.sshIpv6CidrBlocks": "[]" });
     assert.deepEqual((await previewed()).preview.policies, []);
   });
 

@@ -25,7 +25,7 @@ describe("the engine: a protected stack", function () {
   let stack: EngineStack;
   before(async function () {
     stack = await EngineStack.start(this);
-    stack.configure({ protect: "true", cache: "true" });
+    stack.configure({ protect: "true", "integration.cache": "true" });
     await stack.up();
   });
   after(() => stack?.stop());
@@ -52,7 +52,7 @@ describe("the engine: a protected stack", function () {
     [
       "another subnet needs it",
       () => {
-        stack.configure({ subnetId: stack.fakes.ec2.subnets[1]!.id });
+        stack.configure({ "machine.subnetId": stack.fakes.ec2.subnets[1]!.id });
         return Promise.resolve([]);
       },
     ],
@@ -61,16 +61,16 @@ describe("the engine: a protected stack", function () {
       const machines = [...stack.fakes.ec2.instances.keys()];
       const { errors } = await stack.fail("up", "--yes", ...(await ask()));
       assert.ok(shows(errors, /unable to replace resource "urn:.*::nixos"\n.*/));
-      stack.configure({ subnetId: "" });
+      stack.configure({ "machine.subnetId": undefined });
       assert.deepEqual([...stack.fakes.ec2.instances.keys()], machines);
     });
   }
 
   it("refuses to give up its repository", async () => {
-    stack.configure({ createRepository: "false" });
+    stack.configure({ "repository.create": "false" });
     const { errors } = await stack.fail("up", "--yes");
     assert.match(errors, /::nixos-repository" cannot be deleted\nbecause it is protected/);
-    stack.configure({ createRepository: "true" });
+    stack.configure({ "repository.create": undefined });
     await stack.succeed("preview", "--expect-no-changes");
   });
 
@@ -85,7 +85,11 @@ describe("the engine: a protected stack", function () {
 
   it("lets everyday changes through: another system, type, network and check", async () => {
     stack.editSystem();
-    stack.configure({ instanceType: "t3.medium", sshCidrBlocks: '["192.0.2.0/24"]', enforceAdmins: "true" });
+    stack.configure({
+      "machine.instanceType": "t3.medium",
+      "machine.sshCidrBlocks": '["192.0.2.0/24"]',
+      "repository.enforceAdmins": "true",
+    });
     assert.deepEqual((await stack.up()).changes, {
       nixos: "update",
       "nixos-deployment": "replace",
@@ -97,10 +101,10 @@ describe("the engine: a protected stack", function () {
 
   it("lets a rotation through, to the destruction of the old key", async () => {
     for (const generations of ["[1, 2]", "[2, 1]"]) {
-      stack.configure({ keyGenerations: generations });
+      stack.configure({ keyVersions: generations });
       await stack.up();
     }
-    stack.configure({ keyGenerations: "[2]" });
+    stack.configure({ keyVersions: "[2]" });
     assert.deepEqual((await stack.up()).changes, { "nixos-key": "delete" });
   });
 

@@ -22,7 +22,7 @@ describe("the engine: a rotation of the keys", function () {
 
   it("[1, 2] makes the new key and touches nothing that runs", async () => {
     [first = ""] = (await output("loginPublicKeys")) as string[];
-    stack.configure({ keyGenerations: "[1, 2]" });
+    stack.configure({ keyVersions: "[1, 2]" });
     assert.deepEqual((await stack.up()).changes, { "nixos-key-2": "create" });
     [, second = ""] = (await output("loginPublicKeys")) as string[];
     assert.ok(second !== "" && second !== first);
@@ -32,7 +32,7 @@ describe("the engine: a rotation of the keys", function () {
 
   it("[2, 1] gives it to the machine, GitHub and EC2, and keeps the old one", async () => {
     const { id, boots } = machine()[0]!;
-    stack.configure({ keyGenerations: "[2, 1]" });
+    stack.configure({ keyVersions: "[2, 1]" });
     assert.deepEqual((await stack.up()).changes, {
       "nixos-key-key-pair": "replace",
       "nixos-repository-deploy-key": "delete",
@@ -49,7 +49,7 @@ describe("the engine: a rotation of the keys", function () {
     assert.equal(
       last.privateKeyHash,
       createHash("sha256")
-        .update((await output("privateKey")) as string)
+        .update((await output("loginKey")) as string)
         .digest("hex"),
     );
     assert.equal(last.environment["DEPLOY_MACHINE_PUBLIC_KEY"], second);
@@ -58,7 +58,7 @@ describe("the engine: a rotation of the keys", function () {
 
   it("[2] destroys the old one and touches nothing that runs", async () => {
     const before = stack.deployments.all.length;
-    stack.configure({ keyGenerations: "[2]" });
+    stack.configure({ keyVersions: "[2]" });
     assert.deepEqual((await stack.up()).changes, { "nixos-key": "delete" });
     assert.equal(stack.deployments.all.length, before);
   });

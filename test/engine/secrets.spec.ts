@@ -25,9 +25,9 @@ describe("the engine: no secret is readable anywhere", function () {
     await stack.fail("up", "--yes");
     stack.deployments.behave("succeed");
     await stack.succeed("up", "--yes", "--diff");
-    stack.configure({ keyGenerations: "[1, 2]" });
+    stack.configure({ keyVersions: "[1, 2]" });
     await stack.up();
-    stack.configure({ keyGenerations: "[2, 1]" });
+    stack.configure({ keyVersions: "[2, 1]" });
     await stack.succeed("up", "--yes", "--diff");
     await stack.succeed("refresh", "--yes");
     await stack.succeed("preview", "--json", "--expect-no-changes");

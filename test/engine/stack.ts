@@ -12,8 +12,10 @@ import {
   operationsOf,
   refusal,
   takeEvents,
+  typed,
   writeConfiguration,
 } from "../../cli/rehearse/drivers/engineRun";
+import { withKeys } from "../../cli/common/stackFile";
 import { serve, type Served } from "../../cli/rehearse/emulators/serve";
 import { onAnyEnd } from "../../cli/rehearse/processes";
 import { copyProject } from "../../cli/rehearse/project";
@@ -74,9 +76,9 @@ export class EngineStack {
   config: Record<string, string> = {
     "aws:region": "us-east-1",
     "github:owner": OWNER,
-    "pulumi-nixos:plan": "paid",
+    "pulumi-nixos:repository": '{"githubPlan":"paid"}',
     // Evaluating with a real Nix is tested elsewhere, and takes seconds.
-    "pulumi-nixos:evaluate": "false",
+    "pulumi-nixos:deployment": '{"evaluate":false}',
   };
   private runs = 0;
   private readonly running = new Set<ChildProcess>();
@@ -246,8 +248,13 @@ export class EngineStack {
     return found[0]!.urn;
   }
 
-  configure(values: Record<string, string>): void {
-    for (const [key, value] of Object.entries(values)) this.config[`pulumi-nixos:${key}`] = value;
+  /** Sets keys by their paths, and those of the last version by their names; undefined takes one away. */
+  configure(values: Record<string, string | undefined>): void {
+    const given = Object.entries(values).map(([path, value]): [string, unknown] => [
+      path,
+      path.includes(".") && value !== undefined ? typed(value) : value,
+    ]);
+    this.config = withKeys(this.config, "pulumi-nixos:", Object.fromEntries(given));
   }
 
   editRepositoryFile(values: Record<string, string>): void {

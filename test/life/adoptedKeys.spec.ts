@@ -21,7 +21,11 @@ const publicKey = key.publicKeyOpenssh.trim();
 
 async function server(args: Partial<ContinuousDeploymentArgs>) {
   const answers = cloud();
-  const base: ContinuousDeploymentArgs = { owner: "octo", repositoryName: "server", repository: { plan: "paid" } };
+  const base: ContinuousDeploymentArgs = {
+    owner: "octo",
+    repositoryName: "server",
+    repository: { githubPlan: "paid" },
+  };
   const whole = { ...base, adoptedKey: key.privateKeyOpenssh, adoptedHostKey: hostKey.privateKeyOpenssh, ...args };
   const outcome = await run(answers, () => new ContinuousDeployment("nixos", whole));
   const made = outcome.resources.filter(({ type }) => type === KEY).map(({ name }) => name);
@@ -60,18 +64,18 @@ describe("adopted keys", () => {
   });
 
   it("are led away from by a rotation", async () => {
-    const during = await server({ keyGenerations: [2, 1] });
+    const during = await server({ keyVersions: [2, 1] });
     assert.deepEqual(during.made, ["nixos-key-2"]);
     const inUse = during.keys.get("nixos-key-2")!.publicKeyOpenssh.trim();
     assert.deepEqual(await awaited(during.result.loginPublicKeys), [inUse, publicKey]);
-    const after = await server({ keyGenerations: [2] });
+    const after = await server({ keyVersions: [2] });
     assert.deepEqual(after.made, ["nixos-key-2"]);
     assert.equal((await awaited(after.result.loginPublicKeys)).includes(publicKey), false);
   });
 
   it("are login and machine key at once, until a rotation parts them", async () => {
     assert.deepEqual((await server({ separateMachineKey: true })).made, []);
-    const { made } = await server({ separateMachineKey: true, keyGenerations: [2, 1] });
+    const { made } = await server({ separateMachineKey: true, keyVersions: [2, 1] });
     assert.deepEqual(made, ["nixos-key-2", "nixos-machine-key-2"]);
   });
 

@@ -3,7 +3,7 @@
  * Cannot prove: that its commands do what it says (test/engine/{protect,adoption,moves}.spec.ts).
  */
 import assert from "node:assert/strict";
-import { CONFIG_KEYS } from "../../program/stackConfig";
+import { CONFIG_KEYS } from "../../program/configKeys";
 import type { Registered } from "../support/mocks";
 import { Project } from "../support/program";
 import { codeOf, pageOf, tableOf } from "./tables";
@@ -46,7 +46,7 @@ describe("docs/life-cycle.md", () => {
   });
 
   it("names no configuration key that there is not", () => {
-    const keys = [...page.matchAll(/pulumi config set ([A-Za-z]+)/g)].map(([, key]) => key!);
+    const keys = [...page.matchAll(/pulumi config set (?:--path )?([A-Za-z.]+)/g)].map(([, key]) => key!);
     const instead = rows.filter(({ id }) => id.includes("adopted")).flatMap(({ id }) => codeOf(id));
     assert.ok(keys.length >= 3 && instead.length === 2);
     assert.deepEqual(

@@ -18,7 +18,7 @@ function protectedOf(resources: Registered[]): string[] {
 }
 
 async function server(args: Partial<ContinuousDeploymentArgs>): Promise<string[]> {
-  const repository = { plan: "paid", ...args.repository };
+  const repository = { githubPlan: "paid", ...args.repository };
   const whole = { owner: "octo", repositoryName: "server", ...args, repository };
   const { resources } = await run(cloud(), () => new ContinuousDeployment("nixos", whole));
   return protectedOf(resources);
@@ -35,8 +35,8 @@ describe("protect", () => {
   });
 
   it("keeps the key in use, not the one that a rotation is about to destroy", async () => {
-    const keys = async (keyGenerations: number[]) => {
-      const kept = await server({ protect: true, keyGenerations, separateMachineKey: true });
+    const keys = async (keyVersions: number[]) => {
+      const kept = await server({ protect: true, keyVersions, separateMachineKey: true });
       return kept.filter((row) => row.startsWith(KEY)).map((row) => row.slice(KEY.length + 1));
     };
     assert.deepEqual(await keys([1, 2]), ["nixos-host-key", "nixos-key", "nixos-machine-key"]);

@@ -228,8 +228,9 @@ describe("a copy of the whole repository", () => {
       const config = {
         "aws:region": "us-east-1",
         "github:owner": "example",
+        // A key of the last version stays understood.
         "pulumi-nixos:plan": "paid",
-        "pulumi-nixos:evaluate": "false",
+        "pulumi-nixos:deployment": '{"evaluate":false}',
       };
       const before = await driver.update({ config });
       const { code, stdout, stderr } = await workshop.new("--update", old);

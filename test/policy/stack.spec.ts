@@ -27,18 +27,24 @@ describe("the policy pack, on the project's own stack", () => {
     new Set((await pack.all(resources.map(analyzed))).map(wordsOf));
 
   it("finds nothing but that SSH is open to everyone by default", async () => {
-    const { resources } = await project.run({ config: { "pulumi-nixos:plan": "paid" } });
+    const { resources } = await project.run({ config: { "pulumi-nixos:repository.githubPlan": "paid" } });
     assert.ok(resources.some(({ type }) => type === "aws:ec2/instance:Instance"));
     assert.deepEqual(await found({ resources }), NOTHING_TO_SAY);
   });
 
   it("finds nothing where SSH is open to chosen networks", async () => {
-    const config = { "pulumi-nixos:sshCidrBlocks": '["203.0.113.0/24"]', "pulumi-nixos:sshIpv6CidrBlocks": "[]" };
-    assert.deepEqual(await found(await project.run({ config: { ...config, "pulumi-nixos:plan": "paid" } })), new Set());
+    const config = {
+      "pulumi-nixos:machine.sshCidrBlocks": '["203.0.113.0/24"]',
+      "pulumi-nixos:machine.sshIpv6CidrBlocks": "[]",
+    };
+    assert.deepEqual(
+      await found(await project.run({ config: { ...config, "pulumi-nixos:repository.githubPlan": "paid" } })),
+      new Set(),
+    );
   });
 
   it("finds the same in a preview of a new stack", async () => {
-    const preview = await project.run({ config: { "pulumi-nixos:plan": "paid" }, preview: true });
+    const preview = await project.run({ config: { "pulumi-nixos:repository.githubPlan": "paid" }, preview: true });
     assert.deepEqual(
       await found(preview),
       // The machine's id, which the deployment is triggered by.
@@ -47,8 +53,10 @@ describe("the policy pack, on the project's own stack", () => {
   });
 
   it("tells of what a stack may choose, without standing in the way", async () => {
-    const choices = { visibility: "public", protection: "off", plan: "paid" };
-    const config = Object.fromEntries(Object.entries(choices).map(([key, value]) => [`pulumi-nixos:${key}`, value]));
+    const choices = { visibility: "public", branchProtection: "off", githubPlan: "paid" };
+    const config = Object.fromEntries(
+      Object.entries(choices).map(([key, value]) => [`pulumi-nixos:repository.${key}`, value]),
+    );
     assert.deepEqual(
       await found(await project.run({ config })),
       new Set([...NOTHING_TO_SAY, "advisory repository-private", "advisory repository-protected"]),
@@ -63,13 +71,13 @@ describe("the policy pack, on the project's own stack", () => {
           owner: "octo",
           repositoryName: "server",
           ...args,
-          repository: { plan: "paid", ...args.repository },
+          repository: { githubPlan: "paid", ...args.repository },
         }),
       preview,
     );
   const integration = {
     cache: true,
-    githubActions: true,
+    githubActionsRoles: true,
     stateBucketArn: "arn:aws:s3:::state",
     stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1a2b",
   };
@@ -95,7 +103,11 @@ describe("the policy pack, on the project's own stack", () => {
   });
 
   it("finds nothing in a repository that is adopted, or protected by a ruleset", async () => {
-    for (const repository of [{ create: false }, { protection: "ruleset" }, { create: false, protection: "ruleset" }])
+    for (const repository of [
+      { create: false },
+      { branchProtection: "ruleset" },
+      { create: false, branchProtection: "ruleset" },
+    ])
       assert.deepEqual(await found(await server({ repository })), NOTHING_TO_SAY, JSON.stringify(repository));
   });
 });

@@ -98,29 +98,32 @@ async function main(): Promise<void> {
     console.log(`${name}: exit code ${status}`);
   };
 
+  const configured = (...keys: string[]) => ["--config-path", ...keys.flatMap((key) => ["-c", `pulumi-nixos:${key}`])];
+
   try {
     mkdirSync(RECORDED, { recursive: true });
     await must("stack", "init", "dev");
     await record("create");
     // The warning about plans is in the first recording; nine of them say no more.
-    await must("config", "set", "pulumi-nixos:plan", "paid");
+    await must("config", "set", "--path", "pulumi-nixos:repository.githubPlan", "paid");
     await must("up", "--yes", "--skip-preview");
     await record("no-effect");
     evaluation = DERIVATIONS.after;
     await record("page");
     evaluation = DERIVATIONS.before;
-    await record("instance-type", "-c", "pulumi-nixos:instanceType=t3.medium");
-    await must("config", "rm", "pulumi-nixos:instanceType");
-    await record("replace", "-c", `pulumi-nixos:amiId=${fakes.ec2.images[0]!.id}`);
-    await must("config", "rm", "pulumi-nixos:amiId");
-    await record("network", "-c", `pulumi-nixos:subnetId=${fakes.ec2.subnets.at(-1)!.id}`);
-    await must("config", "rm", "pulumi-nixos:subnetId");
-    await record("delete", "-c", "pulumi-nixos:protection=off");
-    await must("config", "rm", "pulumi-nixos:protection");
+    await record("instance-type", ...configured("machine.instanceType=t3.medium"));
+    await must("config", "rm", "--path", "pulumi-nixos:machine.instanceType");
+    await record("replace", ...configured(`machine.amiId=${fakes.ec2.images[0]!.id}`));
+    await must("config", "rm", "--path", "pulumi-nixos:machine.amiId");
+    await record("network", ...configured(`machine.subnetId=${fakes.ec2.subnets.at(-1)!.id}`));
+    await must("config", "rm", "--path", "pulumi-nixos:machine.subnetId");
+    await record("delete", ...configured("repository.branchProtection=off"));
+    await must("config", "rm", "--path", "pulumi-nixos:repository.branchProtection");
     // One rule of each kind: it blocks, it advises, it has to wait for the update.
-    const open = ["-c", "pulumi-nixos:visibility=public", "-c", "pulumi-nixos:cache=true"];
+    const open = configured("repository.visibility=public", "integration.cache=true");
     await recordPolicies("policies", { "repository-private": "mandatory" }, ...open);
-    for (const key of ["visibility", "cache"]) await must("config", "rm", `pulumi-nixos:${key}`);
+    for (const path of ["repository.visibility", "integration.cache"])
+      await must("config", "rm", "--path", `pulumi-nixos:${path}`);
     evaluation = undefined;
     // Nix stops at the missing semicolon, before it needs anything from the network.
     const flake = path.join(project, "nix/flake.nix");

@@ -109,7 +109,7 @@ describe("requiredCheckNames", () => {
 
   it("refuses an empty list and tells the way to protect nothing", () => {
     assert.deepEqual(requiredCheckNames("requiredChecks", []), [
-      `requiredChecks: got []; allowed: ${CHECKS}. To protect nothing set protection to "off".`,
+      `requiredChecks: got []; allowed: ${CHECKS}. To protect nothing set branchProtection to "off".`,
     ]);
   });
 

@@ -257,8 +257,8 @@ describe("unreportedChecks", () => {
 
   it("refuses any check where there is no CI, and says the ways out", () => {
     assert.deepEqual(problems(["build"], "none"), [
-      'requiredChecks: got ["build"]; allowed: nothing while ci is "none", for nobody would report them. ' +
-        'Set protection to "off", or ci to the system that reports them.',
+      'requiredChecks: got ["build"]; allowed: nothing while checksFrom is "none", for nobody would report them. ' +
+        'Set branchProtection to "off", or checksFrom to the system that reports them.',
     ]);
   });
 

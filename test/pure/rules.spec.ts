@@ -41,9 +41,9 @@ describe("checks", () => {
 
   const accepted: Record<string, [(property: string, value: string) => string[], string[]]> = {
     subnetId: [rules.subnetId, ["subnet-0123456789abcdef0", "subnet-12345678"]],
-    protection: [rules.protection, ["branch", "ruleset", "off"]],
+    branchProtection: [rules.branchProtection, ["branch", "ruleset", "off"]],
     onDestroy: [rules.onDestroy, ["archive", "retain", "delete"]],
-    ownerPlan: [rules.ownerPlan, ["free", "paid", "unknown"]],
+    githubPlan: [rules.githubPlan, ["free", "paid", "unknown"]],
     accessKind: [rules.accessKind, ["deploy-key", "token"]],
   };
   for (const [name, [check, values]] of Object.entries(accepted)) {
@@ -54,7 +54,7 @@ describe("checks", () => {
 
   const refused: Record<string, [(property: string, value: string) => string[], string[]]> = {
     subnetId: [rules.subnetId, ["", "vpc-12345678", "subnet-123", "subnet-0123456789ABCDEF0", "subnet-12345678\n"]],
-    protection: [rules.protection, ["", "none", "Branch"]],
+    branchProtection: [rules.branchProtection, ["", "none", "Branch"]],
     accessKind: [rules.accessKind, ["", "ssh"]],
   };
   for (const [name, [check, values]] of Object.entries(refused)) {

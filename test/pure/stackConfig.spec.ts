@@ -4,10 +4,13 @@
  */
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import { CONFIG_KEYS, stackConfig } from "../../program/stackConfig";
+import { typed } from "../../cli/rehearse/drivers/engineRun";
+import { withKeys } from "../../cli/common/stackFile";
+import { CONFIG_KEYS, MOVED } from "../../program/configKeys";
+import { readConfig } from "../../program/readConfig";
+import { stackConfig } from "../../program/stackConfig";
 import { awaitedFacts } from "../support/awaited";
 import { newKey } from "../../cli/rehearse/keys";
-import { Secret, secret } from "../support/wire";
 
 const REPOSITORY = JSON.stringify({ owner: "octo", name: "server", branch: "main", access: "deploy-key" });
 const project = "pulumi-nixos";
@@ -23,24 +26,27 @@ jobs:
   build: {}
 `;
 
+/** @param own values by their paths: texts, or what JSON makes of them */
 function read(
-  own: Record<string, string> = {},
+  own: Record<string, unknown> = {},
   others: Record<string, string> = {},
   repository = REPOSITORY,
   encrypted = SECRETS,
 ) {
-  const config: Record<string, string> = { ...others };
-  for (const [key, value] of Object.entries(own)) config[`${project}:${key}`] = value;
-  return stackConfig(config, project, repository, [WORKFLOW], encrypted);
+  const warnings: string[] = [];
+  const config = withKeys(others, `${project}:`, own);
+  const args = stackConfig(config, project, repository, [WORKFLOW], encrypted, {}, (text) => warnings.push(text));
+  return { ...args, warnings };
 }
 
 function problemsOf(
-  own: Record<string, string>,
+  own: Record<string, unknown>,
   others: Record<string, string> = {},
   repository = REPOSITORY,
+  encrypted = SECRETS,
 ): string[] {
   try {
-    read(own, others, repository);
+    read(own, others, repository, encrypted);
   } catch (error) {
     assert.ok(pulumi.RunError.isInstance(error));
     const [head, ...problems] = error.message.split("\n  - ");
@@ -62,86 +68,169 @@ describe("stackConfig", () => {
     );
   });
 
-  it("leaves what is not configured to the components", () => {
-    const given = Object.values(read()).filter((value) => typeof value === "object" && value !== null);
-    assert.equal(given.length, 4);
-    for (const settings of given) {
-      assert.deepEqual(new Set(Object.values(settings as object)), new Set([undefined]));
-    }
-  });
-
-  it("takes an empty text for none, as Pulumi.yaml does", () => {
-    assert.equal(read({ amiId: "", subnetId: "" }).machine!.amiId, undefined);
-  });
-
-  // One value of every key, and where it arrives.
-  const arrives: Record<keyof typeof CONFIG_KEYS, [string, string, unknown]> = {
-    release: ["25.11", "machine.release", "25.11"],
-    amiId: ["ami-12345678", "machine.amiId", "ami-12345678"],
-    instanceType: ["m7i.large", "machine.instanceType", "m7i.large"],
-    rootVolumeGiB: ["40", "machine.rootVolumeGiB", 40],
-    sshCidrBlocks: ['["10.0.0.0/8"]', "machine.sshCidrBlocks", ["10.0.0.0/8"]],
-    sshIpv6CidrBlocks: ["[]", "machine.sshIpv6CidrBlocks", []],
-    httpCidrBlocks: ['["192.0.2.0/24"]', "machine.httpCidrBlocks", ["192.0.2.0/24"]],
-    httpIpv6CidrBlocks: ['["2001:db8::/32"]', "machine.httpIpv6CidrBlocks", ["2001:db8::/32"]],
-    httpPorts: ["[80,443]", "machine.httpPorts", [80, 443]],
-    subnetId: ["subnet-12345678", "machine.subnetId", "subnet-12345678"],
-    extraRules: ['["udp/51820 0.0.0.0/0"]', "machine.extraRules", ["udp/51820 0.0.0.0/0"]],
-    allowedRuleIds: ['["sgr-12345678"]', "machine.allowedRuleIds", ["sgr-12345678"]],
-    exclusiveRules: ["true", "machine.exclusiveRules", true],
-    createRepository: ["false", "repository.create", false],
-    visibility: ["public", "repository.visibility", "public"],
-    protection: ["ruleset", "repository.protection", "ruleset"],
-    requiredChecks: ['["build"]', "repository.requiredChecks", ["build"]],
-    requiredReviews: ["2", "repository.requiredReviews", 2],
-    enforceAdmins: ["true", "repository.enforceAdmins", true],
-    onDestroy: ["retain", "repository.onDestroy", "retain"],
-    plan: ["paid", "repository.plan", "paid"],
-    flake: ["path:./nix#web", "deployment.flake", "path:./nix#web"],
-    buildOn: ["local", "deployment.buildOn", "local"],
-    substitute: ["false", "deployment.substitute", false],
-    evaluate: ["false", "deployment.evaluate", false],
-    confirmSeconds: ["90", "deployment.confirmSeconds", 90],
-    allowDirty: ["true", "deployment.allowDirty", true],
-    keyGenerations: ["[1,2]", "keyGenerations", [1, 2]],
-    separateMachineKey: ["true", "separateMachineKey", true],
-    adoptedKey: [KEY, "adoptedKey", secret(KEY)],
-    adoptedHostKey: [KEY, "adoptedHostKey", secret(KEY)],
-    protect: ["true", "protect", true],
-    ci: ["other", "repository.requiredChecks", undefined],
-    cache: ["true", "integration.cache", true],
-    githubActions: ["true", "integration.githubActions", true],
-    githubOwnerId: ["12", "integration.ownerId", 12],
-    oidcProviderArn: [
-      "arn:aws:iam::123456789012:oidc-provider/example",
-      "integration.oidcProviderArn",
-      "arn:aws:iam::123456789012:oidc-provider/example",
-    ],
-    previews: ["cloud", "integration.previews", "cloud"],
-    environments: ["true", "integration.environments", true],
-    deployReviewers: ["[12]", "integration.deployReviewers", [12]],
-    deployInstanceTypes: ['["t3.medium"]', "integration.deployInstanceTypes", ["t3.medium"]],
-    deployEnvironment: ["production", "integration.deployEnvironment", "production"],
-    stateBucketArn: ["arn:aws:s3:::state", "integration.stateBucketArn", "arn:aws:s3:::state"],
-    stateKeyArn: [
-      "arn:aws:kms:us-east-1:123456789012:key/1a2b",
-      "integration.stateKeyArn",
-      "arn:aws:kms:us-east-1:123456789012:key/1a2b",
-    ],
+  // One value of every key. Each arrives under the path of its key.
+  const values: Record<string, unknown> = {
+    "machine.release": "25.11",
+    "machine.amiId": "ami-12345678",
+    "machine.instanceType": "m7i.large",
+    "machine.rootVolumeGiB": 40,
+    "machine.subnetId": "subnet-12345678",
+    "machine.sshCidrBlocks": ["10.0.0.0/8"],
+    "machine.sshIpv6CidrBlocks": [],
+    "machine.httpCidrBlocks": ["192.0.2.0/24"],
+    "machine.httpIpv6CidrBlocks": ["2001:db8::/32"],
+    "machine.httpPorts": [80, 443],
+    "machine.extraRules": ["udp/51820 0.0.0.0/0"],
+    "machine.allowedRuleIds": ["sgr-12345678"],
+    "machine.exclusiveRules": true,
+    "repository.create": false,
+    "repository.visibility": "public",
+    "repository.branchProtection": "ruleset",
+    "repository.checksFrom": "other",
+    "repository.requiredChecks": ["build"],
+    "repository.requiredReviews": 2,
+    "repository.enforceAdmins": true,
+    "repository.onDestroy": "retain",
+    "repository.githubPlan": "paid",
+    "deployment.flake": "path:./nix#web",
+    "deployment.buildOn": "local",
+    "deployment.substitute": false,
+    "deployment.evaluate": false,
+    "deployment.confirmSeconds": 90,
+    "deployment.allowDirty": true,
+    "integration.cache": true,
+    "integration.githubActionsRoles": true,
+    "integration.ownerId": 12,
+    "integration.oidcProviderArn": "arn:aws:iam::123456789012:oidc-provider/example",
+    "integration.previews": "cloud",
+    "integration.environments": true,
+    "integration.deployEnvironment": "production",
+    "integration.deployReviewers": [12],
+    "integration.deployInstanceTypes": ["t3.medium"],
+    "integration.stateBucketArn": "arn:aws:s3:::state",
+    "integration.stateKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1a2b",
+    keyVersions: [1, 2],
+    separateMachineKey: true,
+    adoptedKey: KEY,
+    adoptedHostKey: KEY,
+    protect: true,
+  };
+  /** What some need beside them. */
+  const companions: Record<string, Record<string, unknown>> = {
+    "integration.githubActionsRoles": { "integration.ownerId": 12 },
+    "integration.deployReviewers": { "integration.environments": true, "integration.deployEnvironment": "x" },
+    "integration.stateBucketArn": { "integration.stateKeyArn": values["integration.stateKeyArn"] },
+    "integration.stateKeyArn": { "integration.stateBucketArn": values["integration.stateBucketArn"] },
   };
 
-  for (const [key, [raw, place, expected]] of Object.entries(arrives)) {
-    it(`hands ${key} on as ${place}`, async () => {
-      const value = place.split(".").reduce<unknown>(
-        (part, name) => (part as Record<string, unknown>)[name],
-        // With roles for GitHub Actions the number is needed.
-        read({ ...(key === "githubActions" ? { githubOwnerId: "12" } : {}), [key]: raw }),
-      );
-      if (!(expected instanceof Secret)) return assert.deepEqual(value, expected);
-      const { value: known, secret } = await awaitedFacts(value as pulumi.Output<unknown>);
-      assert.deepEqual([known, secret], [expected.value, true]);
+  it("has a value here for every key that it knows", () => {
+    assert.deepEqual(Object.keys(values).sort(), Object.keys(CONFIG_KEYS).sort());
+  });
+
+  const at = (args: object, path: string): unknown =>
+    path.split(".").reduce<unknown>((part, name) => (part as Record<string, unknown>)[name], args);
+
+  async function assertArrives(args: object, path: string): Promise<void> {
+    const arrived = at(args, path);
+    // No component knows it.
+    if (path === "repository.checksFrom") return assert.equal(arrived, undefined);
+    if (!path.startsWith("adopted")) return assert.deepEqual(arrived, values[path]);
+    const { value, secret } = await awaitedFacts(arrived as pulumi.Output<unknown>);
+    assert.deepEqual([value, secret], [KEY, true]);
+  }
+
+  for (const [path, value] of Object.entries(values)) {
+    it(`hands ${path} on`, () => assertArrives(read({ ...companions[path], [path]: value }), path));
+  }
+
+  for (const [name, path] of Object.entries(MOVED)) {
+    it(`hands ${name} of the last version on as ${path}, and says so`, async () => {
+      const args = read({ ...companions[path], [name]: values[path] });
+      await assertArrives(args, path);
+      assert.equal(args.warnings.length, 1);
+      const command = `pulumi-nixos:${name} is now pulumi-nixos:${path}: pulumi config set --path ${path} `;
+      assert.ok(args.warnings[0]!.includes(command), args.warnings[0]);
+      assert.ok(args.warnings[0]!.endsWith(` && pulumi config rm ${name}`), args.warnings[0]);
     });
   }
+
+  it("has one warning for all keys of the last version, with commands that a shell takes", () => {
+    const { warnings } = read({ instanceType: "t3.large", sshCidrBlocks: ["10.0.0.0/8"], amiId: "", ci: "other" });
+    assert.deepEqual(warnings[0]!.split("\n").slice(1), [
+      "  pulumi-nixos:instanceType is now pulumi-nixos:machine.instanceType: pulumi config set --path machine.instanceType t3.large && pulumi config rm instanceType",
+      `  pulumi-nixos:sshCidrBlocks is now pulumi-nixos:machine.sshCidrBlocks: pulumi config set --path machine.sshCidrBlocks '["10.0.0.0/8"]' && pulumi config rm sshCidrBlocks`,
+      "  pulumi-nixos:amiId is now pulumi-nixos:machine.amiId: pulumi config rm amiId",
+      "  pulumi-nixos:ci is now pulumi-nixos:repository.checksFrom: pulumi config set --path repository.checksFrom other && pulumi config rm ci",
+    ]);
+    assert.equal(warnings.length, 1);
+    assert.deepEqual(read({ "machine.instanceType": "t3.large" }).warnings, []);
+  });
+
+  it("does not show a value of the last version that is encrypted", () => {
+    const { warnings } = read(
+      { stateKeyArn: "arn:aws:kms:us-east-1:1:key/2", stateBucketArn: "arn:aws:s3:::b" },
+      {},
+      REPOSITORY,
+      [`${project}:stateKeyArn`],
+    );
+    assert.match(
+      warnings[0]!,
+      /pulumi config set --path --secret integration\.stateKeyArn && pulumi config rm stateKeyArn/,
+    );
+    assert.doesNotMatch(warnings[0]!, /key\/2/);
+  });
+
+  it("refuses a key under both names, also where they say the same", () => {
+    assert.deepEqual(problemsOf({ plan: "paid", "repository.githubPlan": "paid" }), [
+      "pulumi-nixos:plan: pulumi-nixos:repository.githubPlan is set too, its name of today. Take the old one away: " +
+        "pulumi config rm plan (or from Pulumi.yaml, if it is there).",
+    ]);
+    assert.equal(problemsOf({ keyGenerations: [1], keyVersions: [1] }).length, 1);
+    // The last version's "none".
+    assert.deepEqual(problemsOf({ githubOwnerId: 0, amiId: "", "machine.amiId": "ami-12345678" }), []);
+  });
+
+  it("leaves what is not configured to the components", () => {
+    const { machine, repository, deployment, integration, ...rest } = read({ machine: "{}", integration: "{}" });
+    assert.deepEqual([machine, repository, deployment, integration], [{}, {}, {}, {}]);
+    assert.deepEqual(Object.keys(rest).sort(), ["access", "branch", "owner", "repositoryName", "warnings"]);
+  });
+
+  it("takes an empty text for none", () => {
+    assert.deepEqual(read({ "machine.amiId": "", adoptedKey: "" }).machine, {});
+  });
+
+  it("takes a list that the CLI has set as a text", () => {
+    assert.deepEqual(read({ "machine.httpPorts": "[80, 443]" }).machine!.httpPorts, [80, 443]);
+  });
+
+  it("leaves the other values plain when one of a group is encrypted, and shows none of that group", () => {
+    const encrypted = [...SECRETS, `${project}:machine`];
+    const args = read(
+      { "machine.instanceType": "t3.large", "machine.amiId": "ami-12345678" },
+      {},
+      REPOSITORY,
+      encrypted,
+    );
+    assert.deepEqual(args.machine, { instanceType: "t3.large", amiId: "ami-12345678" });
+    const wrong = {
+      "machine.amiId": "hush; allowed: it",
+      "machine.sshCidrBlocks": ["hush"],
+      "machine.rootVolumeGiB": 4,
+    };
+    const problems = problemsOf({ ...wrong, "repository.visibility": "open" }, {}, REPOSITORY, encrypted);
+    assert.equal(problems.length, 4);
+    assert.ok(!problems.join().includes("hush"), problems.join());
+    assert.match(problems.join(), /machine\.amiId: got a value that is encrypted; allowed: an image id/);
+    assert.match(problems.join(), /repository\.visibility: got "open"/);
+    // Of another kind, and under the name of the last version.
+    const kinds = problemsOf({ "machine.httpPorts": "hush" }, {}, REPOSITORY, encrypted);
+    assert.deepEqual(kinds, [
+      "pulumi-nixos:machine.httpPorts: got a value that is encrypted; allowed: a list of whole numbers, [1, 2].",
+    ]);
+    const former = problemsOf({ amiId: "hush" }, {}, REPOSITORY, [`${project}:amiId`]);
+    assert.match(former.join(), /machine\.amiId: got a value that is encrypted/);
+  });
 
   it("refuses a private key in plain text, without showing it", () => {
     const values = { [`${project}:adoptedKey`]: KEY };
@@ -153,26 +242,78 @@ describe("stackConfig", () => {
     assert.throws(refused, (error: Error) => !error.message.includes(KEY.split("\n")[1]!));
   });
 
+  it("refuses a private key in plain text in a group too, without showing it", () => {
+    const [message, ...more] = problemsOf({ "machine.adoptedKey": KEY });
+    assert.deepEqual(more, []);
+    assert.equal(message, "pulumi-nixos:machine.adoptedKey: no such key. Did you mean pulumi-nixos:adoptedKey?");
+  });
+
   it("refuses required checks that the chosen CI does not report, unless nothing is protected", () => {
     assert.match(
-      problemsOf({ requiredChecks: '["lint"]' })[0]!,
-      /^pulumi-nixos:requiredChecks: got "lint"; allowed: jobs/,
+      problemsOf({ "repository.requiredChecks": ["lint"] })[0]!,
+      /^pulumi-nixos:repository\.requiredChecks: got "lint"; allowed: jobs/,
     );
-    assert.match(problemsOf({ ci: "none" })[0]!, /^pulumi-nixos:requiredChecks: .*nobody would report them/);
-    assert.deepEqual(problemsOf({ ci: "none", protection: "off" }), []);
+    assert.match(
+      problemsOf({ "repository.checksFrom": "none" })[0]!,
+      /^pulumi-nixos:repository\.requiredChecks: .*nobody would report them/,
+    );
+    assert.deepEqual(problemsOf({ "repository.checksFrom": "none", "repository.branchProtection": "off" }), []);
   });
 
-  it("takes 0 for no number of the owner, as Pulumi.yaml does", () => {
-    assert.equal(read({ githubOwnerId: "0" }).integration!.ownerId, undefined);
+  for (const [written, nearest] of [
+    ["machine.instanceTyp", "machine.instanceType"],
+    ["machine.instancetype", "machine.instanceType"],
+    // In another group, under the last version's name, in no group, in one that there is not.
+    ["machine.visibility", "repository.visibility"],
+    ["repository.protection", "repository.branchProtection"],
+    ["integration.githubOwnerId", "integration.ownerId"],
+    ["branchProtection", "repository.branchProtection"],
+    ["instanceTyp", "machine.instanceType"],
+    ["keyVersion", "keyVersions"],
+  ]) {
+    it(`names the nearest key for ${written}`, () => {
+      assert.deepEqual(problemsOf({ [written!]: "x" }), [
+        `pulumi-nixos:${written}: no such key. Did you mean pulumi-nixos:${nearest}?`,
+      ]);
+    });
+  }
+
+  for (const name of ["constructor", "__proto__", "toString", "machine.constructor"]) {
+    it(`knows no key ${name}`, () => {
+      assert.match(problemsOf(JSON.parse(`{"${name}":"x"}`) as Record<string, unknown>).join(), /: no such key\./);
+    });
+  }
+
+  it("names the nearest group", () => {
+    assert.deepEqual(problemsOf({}, { [`${project}:machin`]: "{}" }), [
+      "pulumi-nixos:machin: no such key. Did you mean pulumi-nixos:machine?",
+    ]);
   });
 
-  it("has a place for every key that it knows", () => {
-    assert.deepEqual(Object.keys(arrives).sort(), Object.keys(CONFIG_KEYS).sort());
+  it("names the way to write a key that --path was left out of", () => {
+    const literal = (name: string, value: string) => problemsOf({}, { [`${project}:${name}`]: value });
+    assert.deepEqual(literal("machine.instanceType", "t3.small"), [
+      "pulumi-nixos:machine.instanceType: --path was left out, so that this is one key with such a name. Set it so: pulumi " +
+        "config set --path machine.instanceType t3.small, and take this one away: pulumi config rm machine.instanceType",
+    ]);
+    assert.match(literal("keyVersions[0]", "2")[0]!, /--path 'keyVersions\[0\]' 2, .* rm 'keyVersions\[0\]'$/);
+    assert.match(literal("machine.protection", "it's off")[0]!, /--path repository\.branchProtection 'it'\\''s off',/);
   });
 
-  it("names the nearest key for one that it does not know", () => {
-    assert.deepEqual(problemsOf({ instanceTyp: "t3.small" }), [
-      "pulumi-nixos:instanceTyp: no such key. Did you mean pulumi-nixos:instanceType?",
+  for (const text of ["[]", "null", "3", "t3.small", '"t3.small"']) {
+    it(`refuses ${text} as a group`, () => {
+      const [message, ...more] = problemsOf({}, { [`${project}:machine`]: text });
+      assert.deepEqual(more, []);
+      assert.match(message!, /^pulumi-nixos:machine: got .*; allowed: a group of keys\. .*--path machine\.release …$/);
+    });
+  }
+
+  it("says what to do instead of a key that was removed", () => {
+    const config = { [`${project}:old`]: "x", [`${project}:machine`]: '{"older":1}' };
+    const removed = { old: "Write it into nix/machine.nix.", older: "Nothing needs it any more." };
+    assert.deepEqual(readConfig(config, `${project}:`, [], removed).problems, [
+      "pulumi-nixos:old: was removed. Write it into nix/machine.nix.",
+      "pulumi-nixos:machine.older: was removed. Nothing needs it any more.",
     ]);
   });
 
@@ -180,54 +321,87 @@ describe("stackConfig", () => {
     assert.deepEqual(problemsOf({}, { "other:instanceTyp": "x", "aws:profile": "work" }), []);
   });
 
-  const mistyped: [string, string, string][] = [
-    ["rootVolumeGiB", "many", "integer"],
-    ["rootVolumeGiB", "8.5", "integer"],
-    ["rootVolumeGiB", '"20"', "integer"],
-    ["enforceAdmins", "yes", "boolean"],
-    ["enforceAdmins", "1", "boolean"],
-    ["sshCidrBlocks", "10.0.0.0/8", "array"],
-    ["sshCidrBlocks", '{"0":"10.0.0.0/8"}', "array"],
-    ["httpPorts", "80", "array"],
+  const quotes = " Write it in quotes in the stack's file, or YAML takes it for something else.";
+  // What YAML and the CLI make of such values.
+  const mistyped: [string, unknown, string][] = [
+    ["machine.release", 26.05, `got 26.05; allowed: a text.${quotes}`],
+    ["repository.visibility", true, `got true; allowed: a text.${quotes}`],
+    ["integration.deployEnvironment", 1, `got 1; allowed: a text.${quotes}`],
+    ["machine.amiId", null, "got null; allowed: a text."],
+    ["machine.amiId", ["ami-12345678"], "got a list; allowed: a text."],
+    ["machine.rootVolumeGiB", "many", 'got "many"; allowed: a whole number.'],
+    ["machine.rootVolumeGiB", 8.5, "got 8.5; allowed: a whole number."],
+    [
+      "machine.rootVolumeGiB",
+      "20",
+      'got "20"; allowed: a whole number. Without quotes: pulumi config set --path machine.rootVolumeGiB 20',
+    ],
+    [
+      "integration.ownerId",
+      "12",
+      'got "12"; allowed: a whole number. Without quotes: pulumi config set --path integration.ownerId 12',
+    ],
+    ["repository.enforceAdmins", "yes", 'got "yes"; allowed: true or false.'],
+    ["repository.enforceAdmins", 1, "got 1; allowed: true or false."],
+    ["machine.sshCidrBlocks", "10.0.0.0/8", 'got "10.0.0.0/8"; allowed: a list of texts, ["…", "…"].'],
+    ["machine.sshCidrBlocks", { 0: "10.0.0.0/8" }, 'got a group of keys; allowed: a list of texts, ["…", "…"].'],
+    ["machine.sshCidrBlocks", null, 'got null; allowed: a list of texts, ["…", "…"].'],
+    ["machine.httpPorts", 80, "got 80; allowed: a list of whole numbers, [1, 2]."],
+    ["keyVersions", "1", "got 1; allowed: a list of whole numbers, [1, 2]."],
+    ["protect", "yes", 'got "yes"; allowed: true or false.'],
   ];
-  for (const [key, raw, kind] of mistyped) {
-    it(`refuses ${raw} as ${key}, which is of type ${kind}`, () => {
-      assert.deepEqual(problemsOf({ [key]: raw }), [
-        `pulumi-nixos:${key}: got ${JSON.stringify(raw)}; allowed: a value of type ${kind}.`,
-      ]);
+  for (const [path, value, message] of mistyped) {
+    it(`refuses ${JSON.stringify(value)} as ${path}`, () => {
+      assert.deepEqual(problemsOf({ [path]: value }), [`pulumi-nixos:${path}: ${message}`]);
     });
   }
 
   // What the checks themselves say is tested with them; here, that each key is checked, under its full name.
   const bad: [string, string, string][] = [
-    ["release", "26.5", 'pulumi-nixos:release: got "26.5"; allowed: a NixOS release'],
-    ["release", "latest", 'pulumi-nixos:release: got "latest"; allowed: a NixOS release'],
-    ["amiId", "ami-1", 'pulumi-nixos:amiId: got "ami-1"; allowed: an image id'],
-    ["instanceType", "t4g.small", 'pulumi-nixos:instanceType: got "t4g.small", which is an ARM (aarch64) machine'],
-    ["rootVolumeGiB", "7", "pulumi-nixos:rootVolumeGiB: got 7; allowed: a whole number of GiB from 8"],
-    ["sshCidrBlocks", '["10.0.0.0/8","10.0.0.0/33"]', 'pulumi-nixos:sshCidrBlocks[1]: got "10.0.0.0/33"'],
-    ["sshCidrBlocks", '["0.0.0.0"]', 'pulumi-nixos:sshCidrBlocks[0]: got "0.0.0.0"'],
-    ["sshCidrBlocks", '["::/0"]', 'pulumi-nixos:sshCidrBlocks[0]: got "::/0"'],
-    ["sshIpv6CidrBlocks", '["10.0.0.0/8"]', 'pulumi-nixos:sshIpv6CidrBlocks[0]: got "10.0.0.0/8"'],
-    ["httpCidrBlocks", "[1]", "pulumi-nixos:httpCidrBlocks[0]: got 1;"],
-    ["httpIpv6CidrBlocks", '["::/129"]', 'pulumi-nixos:httpIpv6CidrBlocks[0]: got "::/129"'],
-    ["httpPorts", "[0]", "pulumi-nixos:httpPorts[0]: got 0; allowed: a TCP port"],
-    ["httpPorts", "[80,70000]", "pulumi-nixos:httpPorts[1]: got 70000; allowed: a TCP port"],
-    ["subnetId", "vpc-1", 'pulumi-nixos:subnetId: got "vpc-1"; allowed: a subnet id'],
-    ["visibility", "secret", 'pulumi-nixos:visibility: got "secret"; allowed: "private"'],
-    ["protection", "none", 'pulumi-nixos:protection: got "none"; allowed: "branch"'],
-    ["requiredChecks", "[]", "pulumi-nixos:requiredChecks: got []; allowed: at least one"],
-    ["requiredChecks", '["a","a"]', 'pulumi-nixos:requiredChecks: got ["a","a"]; allowed: at least one'],
-    ["requiredReviews", "7", "pulumi-nixos:requiredReviews: got 7; allowed: a whole number"],
-    ["onDestroy", "keep", 'pulumi-nixos:onDestroy: got "keep"; allowed: "archive"'],
-    ["plan", "pro", 'pulumi-nixos:plan: got "pro"; allowed: "free"'],
-    ["flake", "path:./nix", 'pulumi-nixos:flake: got "path:./nix"; allowed: one flake'],
-    ["buildOn", "localhost", 'pulumi-nixos:buildOn: got "localhost"; allowed: "host"'],
-    ["confirmSeconds", "1", "pulumi-nixos:confirmSeconds: got 1; allowed: a whole number of seconds"],
+    ["machine.release", "26.5", 'pulumi-nixos:machine.release: got "26.5"; allowed: a NixOS release'],
+    ["machine.release", "latest", 'pulumi-nixos:machine.release: got "latest"; allowed: a NixOS release'],
+    ["machine.amiId", "ami-1", 'pulumi-nixos:machine.amiId: got "ami-1"; allowed: an image id'],
+    [
+      "machine.instanceType",
+      "t4g.small",
+      'pulumi-nixos:machine.instanceType: got "t4g.small", which is an ARM (aarch64) machine',
+    ],
+    ["machine.rootVolumeGiB", "7", "pulumi-nixos:machine.rootVolumeGiB: got 7; allowed: a whole number of GiB from 8"],
+    [
+      "machine.sshCidrBlocks",
+      '["10.0.0.0/8","10.0.0.0/33"]',
+      'pulumi-nixos:machine.sshCidrBlocks[1]: got "10.0.0.0/33"',
+    ],
+    ["machine.sshCidrBlocks", '["0.0.0.0"]', 'pulumi-nixos:machine.sshCidrBlocks[0]: got "0.0.0.0"'],
+    ["machine.sshCidrBlocks", '["::/0"]', 'pulumi-nixos:machine.sshCidrBlocks[0]: got "::/0"'],
+    ["machine.sshIpv6CidrBlocks", '["10.0.0.0/8"]', 'pulumi-nixos:machine.sshIpv6CidrBlocks[0]: got "10.0.0.0/8"'],
+    ["machine.httpCidrBlocks", "[1]", "pulumi-nixos:machine.httpCidrBlocks[0]: got 1;"],
+    ["machine.httpIpv6CidrBlocks", '["::/129"]', 'pulumi-nixos:machine.httpIpv6CidrBlocks[0]: got "::/129"'],
+    ["machine.httpPorts", "[0]", "pulumi-nixos:machine.httpPorts[0]: got 0; allowed: a TCP port"],
+    ["machine.httpPorts", "[80,70000]", "pulumi-nixos:machine.httpPorts[1]: got 70000; allowed: a TCP port"],
+    ["machine.subnetId", "vpc-1", 'pulumi-nixos:machine.subnetId: got "vpc-1"; allowed: a subnet id'],
+    ["repository.visibility", "secret", 'pulumi-nixos:repository.visibility: got "secret"; allowed: "private"'],
+    ["repository.branchProtection", "none", 'pulumi-nixos:repository.branchProtection: got "none"; allowed: "branch"'],
+    ["repository.requiredChecks", "[]", "pulumi-nixos:repository.requiredChecks: got []; allowed: at least one"],
+    [
+      "repository.requiredChecks",
+      '["a","a"]',
+      'pulumi-nixos:repository.requiredChecks: got ["a","a"]; allowed: at least one',
+    ],
+    ["repository.requiredReviews", "7", "pulumi-nixos:repository.requiredReviews: got 7; allowed: a whole number"],
+    ["repository.onDestroy", "keep", 'pulumi-nixos:repository.onDestroy: got "keep"; allowed: "archive"'],
+    ["repository.githubPlan", "pro", 'pulumi-nixos:repository.githubPlan: got "pro"; allowed: "free"'],
+    ["deployment.flake", "path:./nix", 'pulumi-nixos:deployment.flake: got "path:./nix"; allowed: one flake'],
+    ["deployment.buildOn", "localhost", 'pulumi-nixos:deployment.buildOn: got "localhost"; allowed: "host"'],
+    [
+      "deployment.confirmSeconds",
+      "1",
+      "pulumi-nixos:deployment.confirmSeconds: got 1; allowed: a whole number of seconds",
+    ],
   ];
   for (const [key, raw, start] of bad) {
     it(`refuses ${raw} as ${key}`, () => {
-      const problems = problemsOf({ [key]: raw });
+      const problems = problemsOf({ [key]: typed(raw) });
       assert.equal(problems.length, 1);
       assert.ok(problems[0]!.startsWith(start), problems[0]);
     });
@@ -285,28 +459,29 @@ describe("stackConfig", () => {
   });
 
   it("asks for the owner's number where roles are to trust the jobs of a repository that is made here", () => {
-    assert.deepEqual(problemsOf({ githubActions: "true", githubOwnerId: "0" }), [
-      "pulumi-nixos:githubOwnerId: got 0; allowed: GitHub's number of the owner, as githubActions is on and the repository " +
-        "is created here. `gh api users/<owner> --jq .id` prints it. For a repository made before 15 July 2026, opt in to " +
-        "immutable subject claims too.",
+    const roles = { "integration.githubActionsRoles": true };
+    assert.deepEqual(problemsOf(roles), [
+      "pulumi-nixos:integration.ownerId: got none; allowed: GitHub's number of the owner, as githubActionsRoles is on and the " +
+        "repository is created here. `gh api users/<owner> --jq .id` prints it. For a repository made before 15 July 2026, " +
+        "opt in to immutable subject claims too.",
     ]);
     // An adopted one may be older.
-    assert.deepEqual(problemsOf({ githubActions: "true", createRepository: "false" }), []);
-    assert.deepEqual(problemsOf({ githubActions: "true", githubOwnerId: "12" }), []);
+    assert.deepEqual(problemsOf({ ...roles, "repository.create": false }), []);
+    assert.deepEqual(problemsOf({ ...roles, "integration.ownerId": 12 }), []);
   });
 
   it("reports the problems of configuration, providers and nix/repository.json together", () => {
     const problems = problemsOf(
-      { instanceTyp: "x", release: "latest", rootVolumeGiB: "x" },
+      { "machine.instanceTyp": "x", "machine.release": "latest", "machine.rootVolumeGiB": "x" },
       { "aws:region": "nowhere", "github:token": "" },
       JSON.stringify({ owner: "", name: "server", branch: "main", access: "ssh" }),
     );
     assert.deepEqual(
       problems.map((problem) => problem.split(":").slice(0, 2).join(":").split(" got")[0]),
       [
-        "pulumi-nixos:instanceTyp",
-        "pulumi-nixos:release",
-        "pulumi-nixos:rootVolumeGiB",
+        "pulumi-nixos:machine.instanceTyp",
+        "pulumi-nixos:machine.rootVolumeGiB",
+        "pulumi-nixos:machine.release",
         "aws:region",
         "github:token",
         "nix/repository.json, owner: is empty. Write your GitHub user or organization there; the machine will follow its repository.",

@@ -25,7 +25,7 @@ const REPORTED = [
   '    nixos (aws.ec2.Instance): instanceType "t3.small" → "t3.medium"',
   "      The machine is replaced: new disk, same address.",
   "  read the repository by token: 1 deleted, system deployed",
-  "  rotate the keys, generations [1,2]: 1 created",
+  "  rotate the keys, versions [1,2]: 1 created",
 ];
 
 describe("npm run rehearse", () => {

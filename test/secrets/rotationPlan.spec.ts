@@ -3,11 +3,11 @@
  * Cannot prove: that the steps do what they say (test/system/secretsRotation.spec.ts walks them with the real tools).
  */
 import assert from "node:assert/strict";
-import { generationsAfter, nextStep, type RotationFacts, type Step } from "../../cli/secrets/rotationPlan";
+import { versionsAfter, nextStep, type RotationFacts, type Step } from "../../cli/secrets/rotationPlan";
 
-/** Facts in which the files are encrypted for these generations. */
+/** Facts in which the files are encrypted for these versions. */
 function facts(configured: number[], deployed: number[], encrypted: number[] = [deployed[0]!]): RotationFacts {
-  const has = (generation: number) => encrypted.includes(generation);
+  const has = (version: number) => encrypted.includes(version);
   return { configured, deployed, encryptedFor: has, stillEncryptedFor: has };
 }
 
@@ -39,20 +39,16 @@ describe("the next step of a rotation", () => {
       const { trouble } = nextStep(given) as { trouble: string };
       assert.equal(
         trouble,
-        `keyGenerations: got ${JSON.stringify(given.configured)}, but the stack has ${JSON.stringify(given.deployed)}. ` +
+        `keyVersions: got ${JSON.stringify(given.configured)}, but the stack has ${JSON.stringify(given.deployed)}. ` +
           `Set it back to ${JSON.stringify(given.deployed)} in the stack's configuration, and run this again.`,
       );
     });
   }
 });
 
-describe("the generations that a step writes", () => {
+describe("the versions that a step writes", () => {
   it("add the next number, swap, and drop the old one", () => {
-    const written = [
-      generationsAfter("start", [3]),
-      generationsAfter("swap", [3, 4]),
-      generationsAfter("drop", [4, 3]),
-    ];
+    const written = [versionsAfter("start", [3]), versionsAfter("swap", [3, 4]), versionsAfter("drop", [4, 3])];
     assert.deepEqual(written, [[3, 4], [4, 3], [4]]);
   });
 });

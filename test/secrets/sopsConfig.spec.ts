@@ -86,6 +86,14 @@ creation_rules:
       `creation_rules:\n  - key_groups:\n      - age: [${ALICE}]\n      - age: [${BOB}]\n`,
       /^\.sops\.yaml has several key groups for nix\/secrets\.yaml\. Change it by hand/,
     ],
+    ...["[a - b]", "a", "[*group]", "{age: x}"].map(
+      (groups) =>
+        [
+          `its key_groups are ${groups}`,
+          `x: &group {age: []}\ncreation_rules:\n  - key_groups: ${groups}\n    age: ${ALICE}\n`,
+          /^\.sops\.yaml has key_groups for nix\/secrets\.yaml that are no list of maps\. Change it by hand/,
+        ] as const,
+    ),
     [
       "its pattern is of Go's own kind",
       `creation_rules:\n  - path_regex: (?P<x>nix)\n    age: ${ALICE}\n`,

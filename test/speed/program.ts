@@ -57,7 +57,7 @@ function server(at: number): void {
   new ContinuousDeployment(`nixos-${at}`, {
     owner: "octo",
     repositoryName: `server-${at}`,
-    repository: { plan: "paid" },
+    repository: { githubPlan: "paid" },
   });
 }
 

@@ -13,6 +13,8 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
+import { withKeys } from "../../cli/common/stackFile";
+import { typed } from "../../cli/rehearse/drivers/engineRun";
 import { type Cloud, cloud, withoutRepository } from "./cloud";
 import { refusal, type Refusal, run, type Run } from "./mocks";
 
@@ -22,7 +24,6 @@ const ROOT = path.resolve(__dirname, "../..");
 /** One key of the configuration, as Pulumi.yaml describes it. */
 export interface ConfigKey {
   type: string;
-  items?: { type: string };
   description?: string;
   default?: unknown;
 }
@@ -44,9 +45,18 @@ export function defaultConfig(): Record<string, string> {
   return Object.fromEntries(values);
 }
 
+/** The configuration as the engine hands it over. */
+export function withPaths(config: Record<string, string>): Record<string, string> {
+  const own = Object.entries(config).filter(([key]) => /^pulumi-nixos:\w+\./.test(key));
+  const others = Object.entries(config).filter(([key]) => !/^pulumi-nixos:\w+\./.test(key));
+  const values = own.map(([key, value]) => [key.slice("pulumi-nixos:".length), typed(value)]);
+  const whole = { ...defaultConfig(), ...Object.fromEntries(others) } as Record<string, string>;
+  return withKeys(whole, "pulumi-nixos:", Object.fromEntries(values) as Record<string, unknown>);
+}
+
 /** What varies between the runs of the program. */
 export interface Choices {
-  /** Keys of the project, as the engine hands them over; beside the defaults of Pulumi.yaml. */
+  /** Keys of the project with their paths, and texts or JSON; beside the defaults of Pulumi.yaml. */
   config?: Record<string, string>;
   repository?: { owner: string; name: string; branch: string; access: string };
   preview?: boolean;
@@ -69,7 +79,7 @@ export class Project {
   async run(choices: Choices = {}): Promise<Run<Record<string, unknown>> & { cloud: Cloud }> {
     const answers = cloud();
     // Before the first update nothing is there.
-    const adopts = choices.config?.["pulumi-nixos:createRepository"] === "false";
+    const adopts = choices.config?.["pulumi-nixos:repository.create"] === "false";
     if (choices.preview && !adopts) withoutRepository(answers);
     const outcome = await this.inside(choices, (program) => run(answers, program, choices.preview));
     return { ...outcome, cloud: answers };
@@ -91,7 +101,7 @@ export class Project {
     process.chdir(this.folder);
     try {
       return await use(async () => {
-        pulumi.runtime.setAllConfig({ ...defaultConfig(), ...choices.config });
+        pulumi.runtime.setAllConfig(withPaths(choices.config ?? {}));
         return (await pulumi.runtime.runInPulumiStack(() => Promise.resolve(this.load()))) as Record<string, unknown>;
       });
     } finally {

@@ -26,23 +26,23 @@ export class StackDouble implements Stack {
     if (this.deployed === undefined) return Promise.resolve(undefined);
     const publicKeys = this.deployed.map((number) => this.keysMade.get(number)!.publicKeyOpenssh.trim());
     return Promise.resolve({
-      generations: this.deployed,
+      versions: this.deployed,
       recipients: publicKeys.map(ageRecipient),
       loginPublicKeys: publicKeys,
       url: this.url,
     });
   }
 
-  identityKey(): Promise<string> {
+  machineKey(): Promise<string> {
     return Promise.resolve(this.keysMade.get(this.deployed![0]!)!.privateKeyOpenssh);
   }
 
-  configuredGenerations(): Promise<number[]> {
+  configuredVersions(): Promise<number[]> {
     return Promise.resolve(this.configured);
   }
 
-  configureGenerations(generations: number[]): Promise<void> {
-    this.configured = generations;
+  configureVersions(versions: number[]): Promise<void> {
+    this.configured = versions;
     return Promise.resolve();
   }
 }

@@ -48,7 +48,7 @@ describe("secrets with the real sops", () => {
 
   /** What the machine reads: opened with its own key alone. */
   async function onMachine(): Promise<Record<string, unknown>> {
-    return openedWith(ageIdentity(await project.stack.identityKey()));
+    return openedWith(ageIdentity(await project.stack.machineKey()));
   }
 
   function openedWith(identity: string): Record<string, unknown> {
@@ -88,7 +88,7 @@ describe("secrets with the real sops", () => {
     const sealed = /-----BEGIN AGE[^]*END AGE ENCRYPTED FILE-----/.exec(own)![0].replace(/^ +/gm, "");
     const opened = execFileSync("bash", ["-c", 'age --decrypt --identity <(printf "%s\\n" "$IDENTITY")'], {
       input: `${sealed}\n`,
-      env: { PATH: process.env["PATH"], IDENTITY: ageIdentity(await project.stack.identityKey()) },
+      env: { PATH: process.env["PATH"], IDENTITY: ageIdentity(await project.stack.machineKey()) },
     });
     assert.equal(opened.length, 32);
   });

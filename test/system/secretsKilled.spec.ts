@@ -126,6 +126,31 @@ describe("npm run secrets, killed at each write", () => {
     });
   }
 
+  for (const [what, end, message] of [
+    ["is killed", "kill -KILL $$", /sops was ended by SIGKILL \(out of memory\?\)/],
+    ["says that all is well", "exit 0", /sops gave no encrypted nix\/secrets\.yaml\. Nothing was changed/],
+  ] as const) {
+    it(`leaves the old file where sops writes half of it and ${what}`, async () => {
+      const project = new SecretsProject();
+      kept.push(project.root);
+      project.stack.up();
+      await stored(project);
+      const before = textsOf(project);
+      const bin = path.join(project.root, "bin");
+      fs.mkdirSync(bin);
+      const half = `for file; do [ ! -f "$file" ] || truncate --size=60 "$file"; done`;
+      const version = `[ "$1" != --version ] || exec ${execFileSync("bash", ["-c", "command -v sops"]).toString().trim()} "$@"`;
+      fs.writeFileSync(path.join(bin, "sops"), `#!/bin/sh\n${version}\ncat >/dev/null\n${half}\n${end}\n`, {
+        mode: 0o755,
+      });
+      project.context.env["PATH"] = `${bin}:${project.context.env["PATH"]}`;
+      project.person.secrets = [WORD];
+      await assert.rejects(set(project.place, "group/word"), { name: "UserError", message });
+      assert.deepEqual(textsOf(project), before);
+      assert.deepEqual(fs.readdirSync(path.join(project.folder, "nix")), ["secrets.yaml"]);
+    });
+  }
+
   /** The number of places; nothing where it was killed. */
   function run({ folder, context, stack }: SecretsProject, command: Command, secret: string, killAt: number): string {
     const keys = stack.deployed!.map((number): KilledRun["keys"][0] => [number, stack.keysMade.get(number)!]);
@@ -159,7 +184,7 @@ describe("npm run secrets, killed at each write", () => {
 
   /** What the machine reads, with its own key alone. */
   async function opened(project: SecretsProject): Promise<unknown> {
-    const identity = ageIdentity(await project.stack.identityKey());
+    const identity = ageIdentity(await project.stack.machineKey());
     const env = { PATH: process.env["PATH"], HOME: path.join(project.root, "nobody"), SOPS_AGE_KEY: identity };
     const args = ["decrypt", "--output-type", "json", path.join(project.folder, FILE)];
     return JSON.parse(execFileSync("sops", args, { env, stdio: ["ignore", "pipe", "pipe"] }).toString()) as unknown;

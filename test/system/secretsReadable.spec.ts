@@ -266,7 +266,7 @@ describe("secrets that sops would leave readable", () => {
 
     /** Whether the machine's key alone opens the file, by the real sops. */
     async function machineOpens(): Promise<boolean> {
-      const identity = ageIdentity(await project.stack.identityKey());
+      const identity = ageIdentity(await project.stack.machineKey());
       const env = { PATH: process.env["PATH"], HOME: path.join(project.root, "nobody"), SOPS_AGE_KEY: identity };
       return spawnSync("sops", ["decrypt", path.join(project.folder, FILE)], { env }).status === 0;
     }

@@ -63,7 +63,7 @@ describe("a rotation with the real sops", () => {
   /** An update: makes and drops keys, and gives the machine the one in use. */
   async function up(): Promise<void> {
     project.stack.up();
-    machine.identity = ageIdentity(await project.stack.identityKey());
+    machine.identity = ageIdentity(await project.stack.machineKey());
   }
 
   /** Commits, and lets the machine upgrade itself to that. */

@@ -25,17 +25,18 @@ describe("the stack, asked with the real Pulumi CLI", () => {
     context = realContext({ folder, env });
     fs.symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
     write("package.json", '{ "name": "stack", "main": "index.js" }');
-    const schema = "config: { keyGenerations: { type: array, items: { type: integer }, default: [1] } }";
-    write("Pulumi.yaml", `name: stack\nruntime: { name: nodejs, options: { typescript: false } }\n${schema}\n`);
+    write("Pulumi.yaml", "name: stack\nruntime: { name: nodejs, options: { typescript: false } }\n");
     write(
       "index.js",
       `const pulumi = require("@pulumi/pulumi");
-const generations = new pulumi.Config().requireObject("keyGenerations");
-exports.keyGenerations = generations;
-exports.ageRecipients = generations.map((number) => "recipient " + number);
-exports.loginPublicKeys = generations.map((number) => "key " + number);
+const config = new pulumi.Config();
+const former = config.getObject("keyGenerations");
+const versions = config.getObject("keyVersions") ?? former ?? [1];
+exports[former === undefined ? "keyVersions" : "keyGenerations"] = versions;
+exports.ageRecipients = versions.map((number) => "recipient " + number);
+exports.loginPublicKeys = versions.map((number) => "key " + number);
 exports.url = "http://machine.example";
-exports.identityKey = pulumi.secret("the private key");
+exports[former === undefined ? "machineKey" : "identityKey"] = pulumi.secret("the private key");
 `,
     );
     pulumi("stack", "init", "dev");
@@ -55,26 +56,40 @@ exports.identityKey = pulumi.secret("the private key");
 
   it("has no keys before the first update, and the default in its configuration", async () => {
     assert.equal(await pulumiStack(context).keys(), undefined);
-    assert.deepEqual(await pulumiStack(context).configuredGenerations(), [1]);
+    assert.deepEqual(await pulumiStack(context).configuredVersions(), [1]);
+  });
+
+  const stateOf = (versions: number[]) => ({
+    versions,
+    recipients: versions.map((number) => `recipient ${number}`),
+    loginPublicKeys: versions.map((number) => `key ${number}`),
+    url: "http://machine.example",
+  });
+
+  it("reads what the last version left, and goes on from it under the names of today", async () => {
+    const stack = pulumiStack(context);
+    pulumi("config", "set", "--path", "keyGenerations[0]", "3");
+    pulumi("up", "--yes", "--skip-preview");
+    assert.deepEqual(await stack.keys(), stateOf([3]));
+    assert.equal((await stack.machineKey()).trim(), "the private key");
+    assert.deepEqual(await stack.configuredVersions(), [3]);
+    await stack.configureVersions([3, 4]);
+    assert.deepEqual(await stack.configuredVersions(), [3, 4]);
+    assert.doesNotMatch(fs.readFileSync(path.join(folder, "Pulumi.dev.yaml"), "utf8"), /keyGenerations/);
   });
 
   it("takes every step of a rotation, each followed by an update", async () => {
     const stack = pulumiStack(context);
-    for (const generations of [[1], [1, 2], [2, 1], [2]]) {
-      await stack.configureGenerations(generations);
-      assert.deepEqual(await stack.configuredGenerations(), generations);
+    for (const versions of [[1], [1, 2], [2, 1], [2]]) {
+      await stack.configureVersions(versions);
+      assert.deepEqual(await stack.configuredVersions(), versions);
       pulumi("up", "--yes", "--skip-preview");
-      assert.deepEqual(await stack.keys(), {
-        generations,
-        recipients: generations.map((number) => `recipient ${number}`),
-        loginPublicKeys: generations.map((number) => `key ${number}`),
-        url: "http://machine.example",
-      });
+      assert.deepEqual(await stack.keys(), stateOf(versions));
     }
   });
 
   it("shows the private key when it is asked for", async () => {
-    assert.equal((await pulumiStack(context).identityKey()).trim(), "the private key");
+    assert.equal((await pulumiStack(context).machineKey()).trim(), "the private key");
   });
 
   it("says what to do when no stack is selected", async () => {

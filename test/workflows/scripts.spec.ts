@@ -42,7 +42,15 @@ describe("the scripts of the workflows", () => {
 
   beforeEach(async () => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "scripts-spec-"));
-    for (const part of [".github/scripts", "cli", "components", "package.json", "tsconfig.json", "Pulumi.yaml"]) {
+    for (const part of [
+      ".github/scripts",
+      "cli",
+      "components",
+      "program",
+      "package.json",
+      "tsconfig.json",
+      "Pulumi.yaml",
+    ]) {
       fs.cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
     }
     fs.symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"));
@@ -111,8 +119,8 @@ describe("the scripts of the workflows", () => {
         "  aws:region: eu-west-1",
         "  pulumi-nixos:adoptedKey:",
         "    secure: v1:abc:def",
-        "  pulumi-nixos:httpPorts: [80, 443]",
-        "  pulumi-nixos:nested: { list: [{ secure: v1:x }] }",
+        "  pulumi-nixos:machine: { httpPorts: [80, 443], amiId: { secure: v1:x }, extraRules: [a, { secure: v1:x }] }",
+        "  pulumi-nixos:nested: { list: [{ deep: { secure: v1:x } }] }",
       ].join("\n"),
     );
     const { code, stderr } = await run("preview.sh", "create", 0, { PREVIEWS: "cloud", PULUMI_BACKEND_URL: "" });
@@ -124,7 +132,11 @@ describe("the scripts of the workflows", () => {
     );
     assert.match(written("places"), /^file:\/\/\S+\/tmp\.\w+\/state true\n$/);
     assert.deepEqual(parse(written("places.yaml")), {
-      config: { "aws:region": "eu-west-1", "pulumi-nixos:httpPorts": [80, 443] },
+      config: {
+        "aws:region": "eu-west-1",
+        "pulumi-nixos:machine": { httpPorts: [80, 443] },
+        "pulumi-nixos:nested": {},
+      },
     });
     assert.equal((await github.comments()).length, 1);
     assert.deepEqual(leftovers(), []);

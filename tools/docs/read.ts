@@ -39,7 +39,12 @@ export interface Package {
 
 /** Reads names, types and descriptions of what the package exports from its sources. */
 export function readPackage(root: string): Package {
-  const index = path.join(root, "components/index.ts");
+  const { components, interfaces } = readExports(path.join(root, "components/index.ts"));
+  const ofComponents = new Set(components.map(({ args }) => args[0]!.name));
+  return { components, settings: interfaces.filter(({ name }) => !ofComponents.has(name)) };
+}
+
+function readExports(index: string): { components: Component[]; interfaces: Properties[] } {
   const { NodeNext } = ts.ModuleKind;
   const program = ts.createProgram([index], { strict: true, module: NodeNext, target: ts.ScriptTarget.ES2022 });
   const checker = program.getTypeChecker();
@@ -51,8 +56,7 @@ export function readPackage(root: string): Package {
   const declared = exported.map((symbol) => symbol.declarations![0]!);
   const interfaces = declared.filter(ts.isInterfaceDeclaration).map((declaration) => readInterface(declaration));
   const components = declared.filter(ts.isClassDeclaration).map((declaration) => readComponent(declaration));
-  const ofComponents = new Set(components.map(({ args }) => args[0]!.name));
-  return { components, settings: interfaces.filter(({ name }) => !ofComponents.has(name)) };
+  return { components, interfaces };
 
   function readComponent(declaration: ts.ClassDeclaration): Component {
     const { parameters } = declaration.members.find(ts.isConstructorDeclaration)!;
@@ -60,7 +64,7 @@ export function readPackage(root: string): Package {
     return {
       name: declaration.name!.text,
       description: descriptionOf(declaration.name!),
-      source: path.relative(path.join(root, "components"), declaration.getSourceFile().fileName),
+      source: path.relative(path.dirname(index), declaration.getSourceFile().fileName),
       args: withBases(checker.getTypeAtLocation(args.type!).symbol.declarations![0] as ts.InterfaceDeclaration),
       outputs: declaration.members.filter(ts.isPropertyDeclaration).map(readProperty),
     };
@@ -102,6 +106,11 @@ export function readPackage(root: string): Package {
   function descriptionOf(name: ts.Node): string {
     return ts.displayPartsToString(checker.getSymbolAtLocation(name)!.getDocumentationComment(checker));
   }
+}
+
+/** The interfaces that one file exports. */
+export function readInterfaces(file: string): Properties[] {
+  return readExports(file).interfaces;
 }
 
 /** Lines of a source are broken for its width. */

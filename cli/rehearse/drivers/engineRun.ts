@@ -64,15 +64,16 @@ export function writeConfiguration(project: string, stack: string, config: Recor
   const file = path.join(project, `Pulumi.${stack}.yaml`);
   const current = existsSync(file) ? (parse(readFileSync(file, "utf8")) as Properties) : {};
   const values = Object.fromEntries(Object.entries(config).map(([key, value]) => [key, typed(value)]));
+  // Other groups are given whole, each time.
   const kept = Object.entries(isObject(current["config"]) ? current["config"] : {}).filter(([, value]) =>
-    isObject(value),
+    JSON.stringify(value).includes('"secure":'),
   );
   writeFileSync(file, stringify({ ...current, config: { ...Object.fromEntries(kept), ...values } }));
 }
 
 /** A value as the configuration file has it: the engine checks the types that Pulumi.yaml gives. */
-function typed(value: string): unknown {
-  return /^(true|false|\d+|\[.*\])$/.test(value) ? (JSON.parse(value) as unknown) : value;
+export function typed(value: string): unknown {
+  return /^(true|false|\d+|\[.*\]|\{.*\})$/.test(value) ? (JSON.parse(value) as unknown) : value;
 }
 
 /**

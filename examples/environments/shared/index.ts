@@ -7,7 +7,7 @@ const shared = new ProtectedRepository("repository", {
   owner: repository.owner,
   name: repository.name,
   // Each environment protects the branch that it follows.
-  protection: "off",
+  branchProtection: "off",
   // Environments come and go; what they are made from stays.
   onDestroy: "retain",
 });

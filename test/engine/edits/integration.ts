@@ -27,10 +27,10 @@ const policies = (roles: string[]) => roles.map((role) => `${role}-policy`);
 
 /** Each follows on the one before. */
 export const INTEGRATION: Edit[] = [
-  { what: "cache", configure: { cache: "true" }, becomes: { ...each("create", CACHE), nixos: "update" } },
+  { what: "cache", configure: { "integration.cache": "true" }, becomes: { ...each("create", CACHE), nixos: "update" } },
   {
-    what: "githubActions, and whose repository it is",
-    configure: { githubActions: "true", githubOwnerId: "1234" },
+    what: "githubActionsRoles, and whose repository it is",
+    configure: { "integration.githubActionsRoles": "true", "integration.ownerId": "1234" },
     becomes: each("create", [
       "nixos-github-actions",
       ...ROLES,
@@ -42,8 +42,8 @@ export const INTEGRATION: Edit[] = [
   {
     what: "stateBucketArn and stateKeyArn",
     configure: {
-      stateBucketArn: "arn:aws:s3:::state-of-a-test",
-      stateKeyArn: "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f",
+      "integration.stateBucketArn": "arn:aws:s3:::state-of-a-test",
+      "integration.stateKeyArn": "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f",
     },
     becomes: {
       ...each("update", policies(ROLES)),
@@ -52,12 +52,12 @@ export const INTEGRATION: Edit[] = [
   },
   {
     what: "previews without the state",
-    configure: { previews: "cloud" },
+    configure: { "integration.previews": "cloud" },
     becomes: { "nixos-github-actions-preview-policy": "update", "nixos-previews": "create" },
   },
   {
     what: "no previews",
-    configure: { previews: "none" },
+    configure: { "integration.previews": "none" },
     becomes: each("delete", [
       "nixos-github-actions-preview",
       "nixos-github-actions-preview-policy",
@@ -67,7 +67,7 @@ export const INTEGRATION: Edit[] = [
   },
   {
     what: "previews of the state again",
-    configure: { previews: "state" },
+    configure: { "integration.previews": "state" },
     becomes: each("create", [
       "nixos-github-actions-preview",
       "nixos-github-actions-preview-policy",
@@ -76,12 +76,12 @@ export const INTEGRATION: Edit[] = [
   },
   {
     what: "deployInstanceTypes",
-    configure: { deployInstanceTypes: '["t3.small", "t3.medium"]' },
+    configure: { "integration.deployInstanceTypes": '["t3.small", "t3.medium"]' },
     becomes: { "nixos-github-actions-deploy-policy": "update" },
   },
   {
     what: "environments: the signing key moves into that of the branch",
-    configure: { environments: "true" },
+    configure: { "integration.environments": "true" },
     becomes: {
       ...each("create", ["nixos-branch-environment", "nixos-branch-environment-policy"]),
       "nixos-cache-signing-key-of-branch": "create",
@@ -90,7 +90,7 @@ export const INTEGRATION: Edit[] = [
   },
   {
     what: "deployEnvironment and deployReviewers",
-    configure: { deployEnvironment: "approved", deployReviewers: "[7]" },
+    configure: { "integration.deployEnvironment": "approved", "integration.deployReviewers": "[7]" },
     becomes: {
       "nixos-github-actions-deploy": "update",
       ...each("create", ["nixos-deploy-environment", "nixos-deploy-approval", "nixos-deploy-approval-policy"]),
@@ -98,7 +98,7 @@ export const INTEGRATION: Edit[] = [
   },
   {
     what: "deployEnvironment, another",
-    configure: { deployEnvironment: "production" },
+    configure: { "integration.deployEnvironment": "production" },
     becomes: {
       "nixos-github-actions-deploy": "update",
       "nixos-deploy-environment": "update",
@@ -106,13 +106,15 @@ export const INTEGRATION: Edit[] = [
     },
   },
   {
-    what: "githubOwnerId",
-    configure: { githubOwnerId: "5678" },
+    what: "ownerId",
+    configure: { "integration.ownerId": "5678" },
     becomes: each("update", [...ROLES, "nixos-github-actions-cache"]),
   },
   {
     what: "oidcProviderArn, of another account's provider",
-    configure: { oidcProviderArn: "arn:aws:iam::210987654321:oidc-provider/token.actions.githubusercontent.com" },
+    configure: {
+      "integration.oidcProviderArn": "arn:aws:iam::210987654321:oidc-provider/token.actions.githubusercontent.com",
+    },
     becomes: {
       "nixos-github-actions": "delete",
       ...each("update", [...ROLES, "nixos-github-actions-cache"]),

@@ -4,29 +4,33 @@ import type { Edit } from "./edit";
 export const MACHINE: Edit[] = [
   {
     what: "a comment in the program, the release, and a newer image that is published meanwhile",
-    configure: { release: "25.11" },
+    configure: { "machine.release": "25.11" },
     edit: (stack) => {
       stack.edit("index.ts", (text) => `${text}// A comment.\n`);
       stack.fakes.ec2.publishNixos("25.11", "2026-10-01T00:00:00.000Z");
     },
     becomes: {},
   },
-  { what: "instanceType", configure: { instanceType: "t3.medium" }, becomes: { nixos: "update" } },
-  { what: "rootVolumeGiB", configure: { rootVolumeGiB: "30" }, becomes: { nixos: "update" } },
+  { what: "instanceType", configure: { "machine.instanceType": "t3.medium" }, becomes: { nixos: "update" } },
+  { what: "rootVolumeGiB", configure: { "machine.rootVolumeGiB": "30" }, becomes: { nixos: "update" } },
   {
     what: "sshCidrBlocks",
-    configure: { sshCidrBlocks: '["192.0.2.0/24"]' },
+    configure: { "machine.sshCidrBlocks": '["192.0.2.0/24"]' },
     becomes: { "nixos-ssh-0.0.0.0_0": "delete", "nixos-ssh-192.0.2.0_24": "create" },
   },
   {
     what: "a second network in sshCidrBlocks, in front",
-    configure: { sshCidrBlocks: '["198.51.100.7/32", "192.0.2.0/24"]' },
+    configure: { "machine.sshCidrBlocks": '["198.51.100.7/32", "192.0.2.0/24"]' },
     becomes: { "nixos-ssh-198.51.100.7_32": "create" },
   },
-  { what: "sshIpv6CidrBlocks", configure: { sshIpv6CidrBlocks: "[]" }, becomes: { "nixos-ssh---_0": "delete" } },
+  {
+    what: "sshIpv6CidrBlocks",
+    configure: { "machine.sshIpv6CidrBlocks": "[]" },
+    becomes: { "nixos-ssh---_0": "delete" },
+  },
   {
     what: "httpCidrBlocks and httpIpv6CidrBlocks",
-    configure: { httpCidrBlocks: '["203.0.113.0/24"]', httpIpv6CidrBlocks: '["2001:db8::/32"]' },
+    configure: { "machine.httpCidrBlocks": '["203.0.113.0/24"]', "machine.httpIpv6CidrBlocks": '["2001:db8::/32"]' },
     becomes: {
       "nixos-http-0.0.0.0_0": "delete",
       "nixos-http---_0": "delete",
@@ -36,17 +40,17 @@ export const MACHINE: Edit[] = [
   },
   {
     what: "httpPorts",
-    configure: { httpPorts: "[80, 443]" },
+    configure: { "machine.httpPorts": "[80, 443]" },
     becomes: { "nixos-http-443-203.0.113.0_24": "create", "nixos-http-443-2001-db8--_32": "create" },
   },
   {
-    what: "keyGenerations, a second one",
-    configure: { keyGenerations: "[1, 2]" },
+    what: "keyVersions, a second one",
+    configure: { keyVersions: "[1, 2]" },
     becomes: { "nixos-key-2": "create" },
   },
   {
-    what: "keyGenerations, the first alone again",
-    configure: { keyGenerations: "[1]" },
+    what: "keyVersions, the first alone again",
+    configure: { keyVersions: "[1]" },
     becomes: { "nixos-key-2": "delete" },
   },
   {
@@ -62,13 +66,13 @@ export const MACHINE: Edit[] = [
   },
   {
     what: "amiId",
-    configure: { amiId: ({ ec2 }) => ec2.images[0]!.id },
+    configure: { "machine.amiId": ({ ec2 }) => ec2.images[0]!.id },
     becomes: { nixos: "replace", "nixos-address": "update", "nixos-deployment": "replace" },
     deployments: 1,
   },
   {
     what: "subnetId, in another VPC",
-    configure: { subnetId: ({ ec2 }) => ec2.subnets[2]!.id },
+    configure: { "machine.subnetId": ({ ec2 }) => ec2.subnets[2]!.id },
     becomes: {
       nixos: "replace",
       "nixos-address": "update",
@@ -87,14 +91,18 @@ export const MACHINE: Edit[] = [
   },
   {
     what: "extraRules",
-    configure: { extraRules: '["udp/51820 0.0.0.0/0"]' },
+    configure: { "machine.extraRules": '["udp/51820 0.0.0.0/0"]' },
     becomes: { "nixos-udp-51820-0.0.0.0_0": "create" },
   },
-  { what: "exclusiveRules", configure: { exclusiveRules: "true" }, becomes: { "nixos-exclusive-rules": "create" } },
+  {
+    what: "exclusiveRules",
+    configure: { "machine.exclusiveRules": "true" },
+    becomes: { "nixos-exclusive-rules": "create" },
+  },
   {
     what: "allowedRuleIds, of a rule that somebody added",
     configure: {
-      allowedRuleIds: ({ ec2 }) => {
+      "machine.allowedRuleIds": ({ ec2 }) => {
         const group = [...ec2.groups.keys()].at(-1)!;
         const rule = { direction: "ingress", ipProtocol: "tcp", fromPort: 8080, toPort: 8080 } as const;
         return JSON.stringify([ec2.addRuleByHand(group, { ...rule, cidrIpv4: "192.0.2.9/32" })]);

@@ -2,32 +2,48 @@ import type { Edit } from "./edit";
 
 /** Each follows on the one before. */
 export const REPOSITORY: Edit[] = [
-  { what: "plan and ci", configure: { plan: "unknown", ci: "other" }, becomes: {} },
-  { what: "visibility", configure: { visibility: "public" }, becomes: { "nixos-repository": "update" } },
-  { what: "onDestroy: delete", configure: { onDestroy: "delete" }, becomes: { "nixos-repository": "update" } },
+  {
+    what: "githubPlan and checksFrom",
+    configure: { "repository.githubPlan": "unknown", "repository.checksFrom": "other" },
+    becomes: {},
+  },
+  { what: "visibility", configure: { "repository.visibility": "public" }, becomes: { "nixos-repository": "update" } },
+  {
+    what: "onDestroy: delete",
+    configure: { "repository.onDestroy": "delete" },
+    becomes: { "nixos-repository": "update" },
+  },
   {
     what: "requiredChecks, requiredReviews and enforceAdmins",
-    configure: { requiredChecks: '["Evaluate flake.nix"]', requiredReviews: "1", enforceAdmins: "true" },
+    configure: {
+      "repository.requiredChecks": '["Evaluate flake.nix"]',
+      "repository.requiredReviews": "1",
+      "repository.enforceAdmins": "true",
+    },
     becomes: { "nixos-repository-protection": "update" },
   },
   {
-    what: "protection: ruleset",
-    configure: { protection: "ruleset" },
+    what: "branchProtection: ruleset",
+    configure: { "repository.branchProtection": "ruleset" },
     becomes: { "nixos-repository-protection": "delete", "nixos-repository-ruleset": "create" },
   },
   {
     what: "the same of a ruleset",
-    configure: { requiredChecks: '["nixosConfig default"]', requiredReviews: "2", enforceAdmins: "false" },
+    configure: {
+      "repository.requiredChecks": '["nixosConfig default"]',
+      "repository.requiredReviews": "2",
+      "repository.enforceAdmins": "false",
+    },
     becomes: { "nixos-repository-ruleset": "update" },
   },
   {
-    what: "protection: off, and with it auto-merge",
-    configure: { protection: "off" },
+    what: "branchProtection: off, and with it auto-merge",
+    configure: { "repository.branchProtection": "off" },
     becomes: { "nixos-repository-ruleset": "delete", "nixos-repository": "update" },
   },
   {
-    what: "protection: branch",
-    configure: { protection: "branch" },
+    what: "branchProtection: branch",
+    configure: { "repository.branchProtection": "branch" },
     becomes: { "nixos-repository-protection": "create", "nixos-repository": "update" },
   },
   {
@@ -58,10 +74,14 @@ export const REPOSITORY: Edit[] = [
     becomes: { "nixos-repository-deploy-key": "create", "nixos-deployment": "replace" },
     deployments: 1,
   },
-  { what: "onDestroy: retain, which is an option of the engine", configure: { onDestroy: "retain" }, becomes: {} },
   {
-    what: "createRepository: false",
-    configure: { createRepository: "false" },
+    what: "onDestroy: retain, which is an option of the engine",
+    configure: { "repository.onDestroy": "retain" },
+    becomes: {},
+  },
+  {
+    what: "create: false",
+    configure: { "repository.create": "false" },
     becomes: { "nixos-repository": "delete" },
   },
 ];
@@ -76,19 +96,24 @@ export const DEPLOYMENT: Edit[] = [
   },
   {
     what: "buildOn, substitute, confirmSeconds and allowDirty",
-    configure: { buildOn: "local", substitute: "false", confirmSeconds: "30", allowDirty: "true" },
+    configure: {
+      "deployment.buildOn": "local",
+      "deployment.substitute": "false",
+      "deployment.confirmSeconds": "30",
+      "deployment.allowDirty": "true",
+    },
     becomes: { "nixos-deployment": "update" },
     deployments: 1,
   },
   {
     what: "flake, another attribute",
-    configure: { flake: "path:./nix#other" },
+    configure: { "deployment.flake": "path:./nix#other" },
     becomes: { "nixos-deployment": "replace" },
     deployments: 1,
   },
   {
     what: "evaluate, with a Nix that always gives the same derivation",
-    configure: { evaluate: "true" },
+    configure: { "deployment.evaluate": "true" },
     edit: (stack) => stack.deployments.install("nix", `#!/bin/sh\necho ${DERIVATION}\n`),
     becomes: { "nixos-deployment": "replace" },
     deployments: 1,

@@ -1,22 +1,22 @@
 /**
- * Keys with generations, and the machine's own key, against mocks: which keys are made and who is given which.
+ * Keys with versions, and the machine's own key, against mocks: which keys are made and who is given which.
  * Cannot prove: that the engine keeps both keys over a swap (their names say so), or that a machine gets a new key.
  */
 import assert from "node:assert/strict";
 import { ContinuousDeployment, SshKeyPair } from "../../components/index";
 import { ageRecipient } from "../../components/keys/age";
-import { keyGenerationNumbers } from "../../components/keys/keyGenerations";
+import { keyVersionNumbers } from "../../components/keys/keyVersions";
 import { awaited, awaitedFacts } from "../support/awaited";
 import { cloud } from "../support/cloud";
 import { cloudResources, only, plainTextsOf, refusal, type Registered, run, type Values } from "../support/mocks";
 import { secret } from "../support/wire";
 
 const KEY = "tls:index/privateKey:PrivateKey";
-const repository = { owner: "octo", repositoryName: "server", repository: { plan: "paid" } };
+const repository = { owner: "octo", repositoryName: "server", repository: { githubPlan: "paid" } };
 
-/** The names of the keys that a list of generations makes. */
-async function keyNames(generations: number[]): Promise<string[]> {
-  const { resources } = await run(cloud(), () => new SshKeyPair("key", { generations }));
+/** The names of the keys that a list of versions makes. */
+async function keyNames(versions: number[]): Promise<string[]> {
+  const { resources } = await run(cloud(), () => new SshKeyPair("key", { versions }));
   return resources.filter(({ type }) => type === KEY).map(({ name }) => name);
 }
 
@@ -25,7 +25,7 @@ function environmentOf(resources: Registered[]): Values {
   return only(resources, "command:local:Command").inputs["environment"] as Values;
 }
 
-describe("generations of a key", () => {
+describe("versions of a key", () => {
   it("are named after their number, not after their place", async () => {
     assert.deepEqual(await keyNames([1]), ["key"]);
     assert.deepEqual(await keyNames([1, 2]), ["key", "key-2"]);
@@ -35,7 +35,7 @@ describe("generations of a key", () => {
 
   it("hand on the first as the one in use", async () => {
     const answers = cloud();
-    const { result, resources } = await run(answers, () => new SshKeyPair("key", { generations: [2, 1] }));
+    const { result, resources } = await run(answers, () => new SshKeyPair("key", { versions: [2, 1] }));
     const inUse = answers.keys.get("key-2")!;
     assert.equal(await awaited(result.publicKeyOpenssh), inUse.publicKeyOpenssh.trim());
     assert.equal(await awaited(result.ageRecipient), ageRecipient(inUse.publicKeyOpenssh));
@@ -48,7 +48,7 @@ describe("generations of a key", () => {
 
   it("hand on all public halves and recipients in the order of the list", async () => {
     const answers = cloud();
-    const { result } = await run(answers, () => new SshKeyPair("key", { generations: [2, 1] }));
+    const { result } = await run(answers, () => new SshKeyPair("key", { versions: [2, 1] }));
     const keys = ["key-2", "key"].map((name) => answers.keys.get(name)!.publicKeyOpenssh.trim());
     assert.deepEqual(await awaited(result.publicKeysOpenssh), keys);
     assert.deepEqual(await awaited(result.ageRecipients), keys.map(ageRecipient));
@@ -56,31 +56,31 @@ describe("generations of a key", () => {
 
   for (const value of [[], [1, 2, 3], [1, 1], [0], [1.5], ["1"], 1]) {
     it(`are refused as ${JSON.stringify(value)}`, () => {
-      const [message, ...more] = keyGenerationNumbers("generations", value as number[]);
+      const [message, ...more] = keyVersionNumbers("versions", value as number[]);
       assert.deepEqual(more, []);
       assert.ok(
-        message!.startsWith(`generations: got ${JSON.stringify(value)}; allowed: one or two different whole`),
+        message!.startsWith(`versions: got ${JSON.stringify(value)}; allowed: one or two different whole`),
         message,
       );
     });
   }
 
   it("are refused before any key is made", async () => {
-    const { error, resources } = await refusal(cloud(), () => new SshKeyPair("key", { generations: [1, 1] }));
-    assert.match(error.message, /SshKeyPair "key" has 1 problem:\n {2}- generations: got \[1,1\]/);
+    const { error, resources } = await refusal(cloud(), () => new SshKeyPair("key", { versions: [1, 1] }));
+    assert.match(error.message, /SshKeyPair "key" has 1 problem:\n {2}- versions: got \[1,1\]/);
     assert.deepEqual(cloudResources(resources), []);
   });
 
   it("are refused for the whole before any part is made", async () => {
-    const program = () => new ContinuousDeployment("nixos", { ...repository, keyGenerations: [3, 3] });
+    const program = () => new ContinuousDeployment("nixos", { ...repository, keyVersions: [3, 3] });
     const { error, resources } = await refusal(cloud(), program);
-    assert.match(error.message, /keyGenerations: got \[3,3\]/);
+    assert.match(error.message, /keyVersions: got \[3,3\]/);
     assert.deepEqual(cloudResources(resources), []);
   });
 
   it("reach the whole: the key in use is the machine's, the deploy key and the login", async () => {
     const answers = cloud();
-    const program = () => new ContinuousDeployment("nixos", { ...repository, keyGenerations: [2, 1] });
+    const program = () => new ContinuousDeployment("nixos", { ...repository, keyVersions: [2, 1] });
     const { result, resources } = await run(answers, program);
     const inUse = answers.keys.get("nixos-key-2")!;
     assert.deepEqual(
@@ -92,7 +92,7 @@ describe("generations of a key", () => {
     const environment = environmentOf(resources);
     assert.deepEqual(environment["DEPLOY_PRIVATE_KEY"], secret(inUse.privateKeyOpenssh));
     assert.equal(environment["DEPLOY_AGE_RECIPIENT"], ageRecipient(inUse.publicKeyOpenssh));
-    assert.deepEqual(await awaited(result.deployedGenerations), [2, 1]);
+    assert.deepEqual(await awaited(result.deployedKeyVersions), [2, 1]);
   });
 
   it("replace the EC2 key pair and never the machine", async () => {
@@ -128,7 +128,7 @@ describe("a separate machine key", () => {
     const deployKey = only(resources, "github:index/repositoryDeployKey:RepositoryDeployKey");
     assert.equal(deployKey.inputs["key"], publicKeyOpenssh.trim());
     assert.equal(await awaited(result.ageRecipient), ageRecipient(publicKeyOpenssh));
-    const { value, secret } = await awaitedFacts(result.identityKey);
+    const { value, secret } = await awaitedFacts(result.machineKey);
     assert.deepEqual({ value, secret }, { value: privateKeyOpenssh, secret: true });
   });
 
@@ -142,7 +142,7 @@ describe("a separate machine key", () => {
     assert.deepEqual(environment["DEPLOY_PRIVATE_KEY"], secret(login.privateKeyOpenssh));
     assert.equal(environment["DEPLOY_MACHINE_PUBLIC_KEY"], machine.publicKeyOpenssh.trim());
     assert.equal(environment["DEPLOY_AGE_RECIPIENT"], ageRecipient(machine.publicKeyOpenssh));
-    assert.equal(await awaited(result.privateKey), login.privateKeyOpenssh);
+    assert.equal(await awaited(result.loginKey), login.privateKeyOpenssh);
   });
 
   it("is in no plain text, and neither is the login key", async () => {
@@ -154,9 +154,9 @@ describe("a separate machine key", () => {
     );
   });
 
-  it("has generations like the login key", async () => {
+  it("has versions like the login key", async () => {
     const program = () =>
-      new ContinuousDeployment("nixos", { ...repository, separateMachineKey: true, keyGenerations: [1, 2] });
+      new ContinuousDeployment("nixos", { ...repository, separateMachineKey: true, keyVersions: [1, 2] });
     const { resources } = await run(cloud(), program);
     const keys = resources.filter(({ type }) => type === KEY).map(({ name }) => name);
     assert.deepEqual(keys.sort(), [

@@ -4,18 +4,18 @@ import { ageRecipient } from "./age";
 import { type ValueRule, problem, quote } from "../values/errors";
 import { publicKeyOf } from "./openssh";
 
-/** The keys of a list of generations: the first is in use, a second one is kept beside it during a rotation. */
-export interface KeyGenerations {
+/** The keys of a list of versions: the first is in use, a second one is kept beside it during a rotation. */
+export interface KeyVersions {
   publicKeyOpenssh: pulumi.Output<string>;
   privateKeyOpenssh: pulumi.Output<string>;
   ageRecipient: pulumi.Output<string>;
-  /** Of each generation, in the order of the list. */
+  /** Of each version, in the order of the list. */
   publicKeysOpenssh: pulumi.Output<string[]>;
   ageRecipients: pulumi.Output<string[]>;
 }
 
 /** More than two at once would leave an old key valid that nobody thinks of any more. */
-export const keyGenerationNumbers: ValueRule<number[]> = (property, value) => {
+export const keyVersionNumbers: ValueRule<number[]> = (property, value) => {
   const fits =
     Array.isArray(value) &&
     (value.length === 1 || value.length === 2) &&
@@ -34,23 +34,23 @@ export const keyGenerationNumbers: ValueRule<number[]> = (property, value) => {
 
 /** What may be chosen about the keys. */
 export interface KeyChoices {
-  /** A private key that is there already: generation 1, instead of a new one. */
+  /** A private key that is there already: version 1, instead of a new one. */
   adoptedKey?: pulumi.Input<string>;
   /** Whether the engine refuses to delete or replace the key in use. */
   protect?: boolean;
 }
 
 /**
- * Makes one ed25519 key for each generation. Generation 1 is called `name` and generation N `name-N`, whatever their
+ * Makes one ed25519 key for each version. Version 1 is called `name` and version N `name-N`, whatever their
  * place in the list: swapping the two during a rotation must keep both keys.
  */
-export function createKeyGenerations(
+export function createKeyVersions(
   name: string,
-  generations: number[],
+  versions: number[],
   { adoptedKey, protect }: KeyChoices,
   parent: pulumi.Resource,
-): KeyGenerations {
-  const keys = generations.map((number, place) =>
+): KeyVersions {
+  const keys = versions.map((number, place) =>
     number === 1 && adoptedKey !== undefined
       ? adopted(adoptedKey)
       : new tls.PrivateKey(

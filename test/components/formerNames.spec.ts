@@ -1,0 +1,104 @@
+/**
+ * Arguments under the names of the last version: they do what the new ones do, and a warning says so.
+ * Cannot prove: that the engine of a stack sees no change (test/engine/lastVersion.spec.ts does).
+ */
+import assert from "node:assert/strict";
+import {
+  ContinuousDeployment,
+  type ContinuousDeploymentArgs,
+  ProtectedRepository,
+  type ProtectedRepositoryArgs,
+  SshKeyPair,
+} from "../../components/index";
+import { cloudWithIntegration as cloud } from "../support/cloud";
+import { refusal, run, type Run } from "../support/mocks";
+
+const KEYS = /-----BEGIN.*?END OPENSSH PRIVATE KEY-----|ssh-ed25519 [A-Za-z0-9+/]+|age1\w+/g;
+
+/** What is registered with the providers, without what is random in it. */
+function registered({ resources }: Run<unknown>): string[] {
+  const custom = resources.filter((resource) => resource.custom);
+  return custom.map(({ type, name, inputs }) => JSON.stringify({ type, name, inputs }).replaceAll(KEYS, "KEY")).sort();
+}
+
+const server = (args: Partial<ContinuousDeploymentArgs>) => () =>
+  new ContinuousDeployment("nixos", { owner: "octo", repositoryName: "server", ...args });
+const repository = (args: Partial<ProtectedRepositoryArgs>) => () =>
+  new ProtectedRepository("repo", { owner: "octo", name: "server", ...args });
+
+type Program = () => unknown;
+const cases: [name: string, before: Program, now: Program, said: RegExp][] = [
+  [
+    "ContinuousDeployment",
+    server({
+      keyGenerations: [2, 1],
+      repository: { protection: "ruleset", plan: "paid" },
+      integration: { githubActions: true },
+    }),
+    server({
+      keyVersions: [2, 1],
+      repository: { branchProtection: "ruleset", githubPlan: "paid" },
+      integration: { githubActionsRoles: true },
+    }),
+    /keyGenerations is now keyVersions, githubActions is now githubActionsRoles\./,
+  ],
+  [
+    "ProtectedRepository",
+    repository({ protection: "off", plan: "free", deployKeyGeneration: 2 }),
+    repository({ branchProtection: "off", githubPlan: "free", deployKeyVersion: 2 }),
+    /protection is now branchProtection, plan is now githubPlan, deployKeyGeneration is now deployKeyVersion\./,
+  ],
+  [
+    "SshKeyPair",
+    () => new SshKeyPair("key", { generations: [2, 3] }),
+    () => new SshKeyPair("key", { versions: [2, 3] }),
+    /generations is now versions\./,
+  ],
+];
+
+describe("arguments under their former names", () => {
+  for (const [name, before, now, said] of cases) {
+    it(`make the same of ${name}, with a warning`, async () => {
+      const [old, today] = [await run(cloud(), before), await run(cloud(), now)];
+      assert.deepEqual(registered(old), registered(today));
+      const warnings = old.warnings.filter((text) => text.includes("Arguments have other names"));
+      assert.ok(
+        warnings.some((text) => said.test(text)),
+        warnings.join(),
+      );
+      assert.ok(!today.warnings.some((text) => text.includes("Arguments have other names")));
+    });
+  }
+
+  const both: [string, Program, string][] = [
+    ["keyGenerations", server({ keyGenerations: [1], keyVersions: [1] }), "keyGenerations: keyVersions"],
+    [
+      "protection",
+      server({ repository: { protection: "off", branchProtection: "off" } }),
+      "repository.protection: branchProtection",
+    ],
+    [
+      "githubActions",
+      server({ integration: { githubActions: true, githubActionsRoles: true } }),
+      "integration.githubActions: githubActionsRoles",
+    ],
+    ["plan", repository({ plan: "paid", githubPlan: "paid" }), "plan: githubPlan"],
+    ["generations", () => new SshKeyPair("key", { generations: [1], versions: [1] }), "generations: versions"],
+  ];
+  for (const [name, program, start] of both) {
+    it(`are refused beside the new one: ${name}`, async () => {
+      const { error, resources } = await refusal(cloud(), program);
+      assert.ok(error.message.includes(`has 1 problem:\n  - ${start} is given too`), error.message);
+      assert.deepEqual(
+        resources.filter(({ custom }) => custom),
+        [],
+      );
+    });
+  }
+
+  it("are checked like the new ones, under the name of today", async () => {
+    const { error } = await refusal(cloud(), server({ keyGenerations: [1, 1], repository: { plan: "pro" } }));
+    assert.match(error.message, /keyVersions: got \[1,1\]/);
+    assert.match(error.message, /repository\.githubPlan: got "pro"/);
+  });
+});
