@@ -361,15 +361,17 @@ let
     concatMap (
       line:
       let
-        parts = match ''([^#]*[ \t{,-])?path_regex:[ \t]*("([^"]*)"|'([^']*)'|([^ \t"'][^#,}]*)).*'' line;
+        parts = match ''([^#]*[ \t{,-])?["']?path_regex["']?:[ \t]*("([^"]*)".*|'([^']*)'.*|([^ \t"'].*))'' line;
         part = elemAt parts;
+        # Only in a map in a line do a comma and a brace end a text.
+        end = if part 0 != null && contains "{" (part 0) then "[,}]|[ \t]#" else "[ \t]#";
         written =
           if part 2 != null then
             replaceStrings [ "\\\\" ] [ "\\" ] (part 2)
           else if part 3 != null then
             part 3
           else
-            head (match "(.*[^ \t])[ \t]*" (part 4));
+            head (match "(.*[^ \t])?[ \t]*" (head (split end (part 4))));
         simple =
           replaceStrings
             [
@@ -395,11 +397,9 @@ let
               "_"
             ]
             written;
-        isSimple =
-          simple != ""
-          && !(contains "\\" simple || contains "(?" simple || matches ".*[[](\\^?]|[^]]*[[]).*" simple);
       in
-      if parts == null || !isSimple then [ ] else [ simple ]
+      # Another expression would stop the evaluation.
+      if parts == null || written == null || !(matches forms.pathPattern simple) then [ ] else [ simple ]
     ) (linesOf (replaceStrings [ "\r" ] [ "" ] text));
 
   rules =
@@ -441,6 +441,7 @@ let
     !(matches forms.exampleNames (lastName file))
     && (
       matches forms.sopsNames file
+      || matches forms.sopsEndings file
       || any (
         {
           patterns,

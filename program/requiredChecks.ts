@@ -250,10 +250,30 @@ function situations(event: PullRequestEvent, branch: string): Context[] {
   );
 }
 
-/** What is known on every pull request. */
+/** What no condition names: it can stand in no login and no branch. */
+const NOBODY = "?";
+
+/**
+ * One of anybody's, of which nothing special is known: no label, no certain author, branch or title. A job that asks for
+ * one of them is skipped on it.
+ */
+const ORDINARY: Context = {
+  "github.actor": NOBODY,
+  "github.triggering_actor": NOBODY,
+  "github.event.sender.login": NOBODY,
+  "github.event.pull_request.user.login": NOBODY,
+  "github.event.pull_request.head.ref": NOBODY,
+  "github.head_ref": NOBODY,
+  "github.event.pull_request.title": NOBODY,
+  "github.event.pull_request.labels.*.name": "",
+  "github.event.label.name": null,
+};
+
+/** What is known on every pull request, and what is so on most. */
 function onPullRequest(event: string, branch: string): Context {
   const isTarget = event === "pull_request_target";
   return {
+    ...ORDINARY,
     "github.event_name": event,
     "github.event.pull_request.base.ref": branch,
     "github.event.pull_request.merged": false,

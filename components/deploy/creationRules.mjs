@@ -11,9 +11,11 @@ import { FORMS, matches } from "./secretForms.mjs";
  */
 export function pathPatterns(text) {
   return text.split("\n").flatMap((line) => {
-    const [, quoted, single, plain] =
-      /^(?:[^#]*[ \t{,-])?path_regex:[ \t]*(?:"([^"]*)"|'([^']*)'|([^ \t\r"'][^\r#,}]*))/.exec(line) ?? [];
-    const pattern = translated(quoted?.replaceAll("\\\\", "\\") ?? single ?? plain?.trim() ?? "");
+    const [, before = "", quoted, single, plain] =
+      /^([^#]*[ \t{,-])?["']?path_regex["']?:[ \t]*(?:"([^"]*)"|'([^']*)'|([^ \t\r"'][^\r]*))/.exec(line) ?? [];
+    // Only in a map in a line do a comma and a brace end a text.
+    const end = before.includes("{") ? /[,}]|[ \t]#/ : /[ \t]#/;
+    const pattern = translated(quoted?.replaceAll("\\\\", "\\") ?? single ?? plain?.split(end)[0]?.trim() ?? "");
     return pattern === undefined ? [] : [pattern];
   });
 }
@@ -30,8 +32,8 @@ function translated(pattern) {
     .replaceAll("\\/", "/")
     .replaceAll("\\-", "-")
     .replaceAll("\\_", "_");
-  const isSimple = !/[\\]|\(\?|\[[^\]]*\[|\[\^?\]/.test(simple) && simple !== "";
-  if (!isSimple) return undefined;
+  // Nix cannot be asked whether it understands an expression: at another one it stops.
+  if (!matches(FORMS.pathPattern, simple)) return undefined;
   try {
     new RegExp(simple);
     return simple;

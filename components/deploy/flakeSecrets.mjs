@@ -144,7 +144,7 @@ function isFile(place) {
  */
 function isForSops(file, rules) {
   if (matches(FORMS.exampleNames, path.basename(file))) return false;
-  if (matches(FORMS.sopsNames, file)) return true;
+  if (matches(FORMS.sopsNames, file) || matches(FORMS.sopsEndings, file)) return true;
   return rules.some(
     ({ patterns, from, below }) => file.startsWith(from) && isCovered(patterns, below, file.slice(from.length)),
   );

@@ -29,7 +29,7 @@ import fs from "node:fs";
 
 /**
  * @type {{
- *   text: Form[], keyNames: string, passwordNames: string, notPasswords: string, sopsNames: string, formatNames: string, neverSops: string,
+ *   text: Form[], keyNames: string, passwordNames: string, notPasswords: string, sopsNames: string, sopsEndings: string, formatNames: string, pathPattern: string, neverSops: string,
  *   binaryNames: string, surelyText: string, exampleNames: string, formats: Record<"yaml" | "json" | "env" | "ini", Format>,
  *   sops: { value: string, mac: string, readableRule: string, usualSuffix: string },
  * }}

@@ -159,14 +159,32 @@ describe("unreportedChecks", () => {
       "(github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name == github.repository) && true",
       true,
     ],
-    ["contains(github.event.pull_request.labels.*.name, 'early') || !github.event.pull_request.draft", true],
+    // A draft without the label is skipped, and nothing runs when it is made ready.
+    ["contains(github.event.pull_request.labels.*.name, 'early') || !github.event.pull_request.draft", false],
+    ["contains(github.event.pull_request.labels.*.name, 'safe to test')", false],
+    ["${{ ! contains( github.event.pull_request.labels.*.name, 'skip' ) }}", true],
+    ["github.event.label.name == 'ready'", false],
+    ["github.event.label.name != 'skip'", true],
+    ["github.actor == 'dependabot[bot]'", false],
+    ["github.actor != 'dependabot[bot]'", true],
+    ["github.event.pull_request.user.login == 'renovate[bot]'", false],
+    ["github.event.pull_request.user.login == github.repository_owner", true],
+    ["startsWith(github.head_ref, 'release/')", false],
+    ["!startsWith(github.head_ref, 'release/')", true],
+    ["github.event.pull_request.head.ref == 'next' || github.event_name == 'push'", false],
+    ["contains(github.event.pull_request.title, '[deploy]')", false],
+    ["!contains(github.event.pull_request.title, '[skip ci]')", true],
+    ["contains(github.event.head_commit.message, '[deploy]')", true],
     ["github.event.pull_request.draft", false],
     ["github.event.pull_request.merged == true", false],
     ["github.event.action == 'opened'", false],
     ["github.event.action != 'closed'", true],
     ["contains(fromJSON('[1]'), github.event_name)", true],
     ["always() && github.event_name == 'push'", false],
-    ["failure()", true],
+    ["failure()", false],
+    ["cancelled()", false],
+    ["!cancelled() && !failure()", true],
+    ["success() || failure()", true],
     ["${{ github.event_name == 'push' }} && vars.ON", true],
     ["0 > 1", false],
     ["'' || null", false],
@@ -195,7 +213,7 @@ describe("unreportedChecks", () => {
     for (const more of ["", "    if: success()\n", "    if: vars.ON\n"]) {
       assert.equal(reported("build", workflow(PULL_REQUESTS, first + last(more) + other)), false, more);
     }
-    for (const more of ["    if: always()\n", "    if: ${{ !cancelled() }}\n", "    if: failure()\n"]) {
+    for (const more of ["    if: always()\n", "    if: ${{ !cancelled() }}\n", "    if: success() || failure()\n"]) {
       assert.equal(reported("build", workflow(PULL_REQUESTS, first + last(more) + other)), true, more);
     }
     assert.equal(reported("build", workflow(PULL_REQUESTS, last("") + other)), true, "needs what is not there");

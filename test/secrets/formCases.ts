@@ -10,6 +10,8 @@ type Row = [what: string, file: string, content: string];
 
 const HEX = () => Buffer.from(base64(20), "base64").toString("hex");
 const PEM = (kind: string) => `-----BEGIN ${kind}PRIVATE ${"KEY"}-----\n${base64(120)}\n`;
+const BORG_ID = Buffer.from(base64(32), "base64").toString("hex").padEnd(64, "0");
+const JWT = () => ["eyJhbGciOiJSUzI1NiJ9", `eyJ${random(40)}`, random(40)].join(".");
 const inBase64 = (text: string) => Buffer.from(text).toString("base64");
 
 /** Marks of tokens that any file may hold, and what follows each. */
@@ -94,6 +96,22 @@ const REFUSED: Row[] = [
     "#secrets.yaml#",
     "hosts/web/secrets.json.old",
   ].map((file): Row => [`a backup copy, ${file}`, file, "password: hunter2\n"]),
+  [
+    "a key of OpenVPN in a profile",
+    "client.ovpn",
+    `<tls-auth>\n-----BEGIN OpenVPN Static key V1-----\n${HEX()}\n</tls-auth>\n`,
+  ],
+  ["a key of minisign", "minisign.key", `untrusted comment: minisign encrypted secret key\nRW${base64(60)}\n`],
+  ["a key of signify", "base.sec", `untrusted comment: base secret key\nRW${base64(60)}\n`],
+  ["a key of Borg", "borg.key", `BORG_KEY ${BORG_ID}\n${base64(90)}\n`],
+  ["a private key in JSON", "jwk.json", JSON.stringify({ kty: "OKP", crv: "Ed25519", d: random(43), x: random(43) })],
+  ["a token of Kubernetes", "kubeconfig", `users:\n- user:\n    token: ${JWT()}\n`],
+  ...["pass", "password", "token", "client_secret", "key"].map((name): Row => [
+    `a ${name} of rclone`,
+    "rclone.conf",
+    `[b]\ntype = b2\n${name} = ${random(24)}\n`,
+  ]),
+  ["variables of Terraform in JSON", "prod.tfvars.json", JSON.stringify({ db_password: random(12) })],
   // The name alone: Nix cannot read them.
   ...[".secrets.yaml.swp", ".secrets.yaml.swo", "secrets.yaml.swp", ".id_ed25519.swp", ".env.swp", ".prod.env.swp"].map(
     (file): Row => [`Vim's copy, ${file}`, file, `b0VIM 9.1\0${random(30)}`],
@@ -216,6 +234,27 @@ const TAKEN: Row[] = [
   ["another file with the word", "settings.toml", "password = 'hunter2'\n"],
   ["an example of secrets in TOML", "secrets.example.toml", "password = 'hunter2'\n"],
   ["an encrypted copy", "secrets.yaml~", "$ANSIBLE_VAULT;1.1;AES256\n3130\n"],
+  [
+    "prose about a key of OpenVPN",
+    "docs/vpn.md",
+    "Put `-----BEGIN OpenVPN Static key V1-----` and what follows into a secret.\n",
+  ],
+  ["a public key of minisign", "key.pub", `untrusted comment: minisign public key 1A2B\nRW${base64(40)}\n`],
+  ["prose about a secret key", "docs/keys.md", "untrusted comment: minisign encrypted secret key\nand so on\n"],
+  ["a secret key of another kind", "keys.txt.md", `my secret key\nRW${base64(60)}\n`],
+  ["Borg's key in prose", "docs/borg.md", `See BORG_KEY ${BORG_ID}\n${base64(90)}\n`],
+  ["a number in JSON of the name", "jwk.map.json", JSON.stringify({ d: 5 })],
+  ["a token of something else", "notes.txt", `example: ${JWT()}\n`],
+  ...["pass", "password", "token", "client_secret", "key"].flatMap((name): Row[] => [
+    [`a comment of rclone about ${name}`, "rclone.conf", `# ${name} = x\n${name} =\n`],
+    [`the word ${name} in other settings`, "other.conf", `${name} = colour\n`],
+  ]),
+  ["prose about Borg's key", "docs/borg.md", "A key of Borg begins so:\nBORG_KEY and the repository's id\n"],
+  ["a public key in JSON", "jwks.json", JSON.stringify({ kty: "OKP", crv: "Ed25519", x: random(43) })],
+  ["other JSON with the name", "map.json", JSON.stringify({ d: random(43) })],
+  ["a token of an example", "docs/token.yaml", "token: eyJ…\n"],
+  ["a setting of rclone without a secret", "rclone.conf", "[b]\ntype = s3\npassword =\nregion = eu\n"],
+  ["a setting of Terraform in JSON", "a.tfvars.json", JSON.stringify({ password_file: "/x", colour: "red" })],
   ["Vim's copy of another file", ".flake.nix.swp", `b0VIM 9.1\0${random(30)}`],
   ["a backup copy of another file", "flake.nix~", "{ }\n"],
   ["a backup copy of a public key", "id_ed25519.pub.bak", `ssh-ed25519 ${base64(51)} me\n`],

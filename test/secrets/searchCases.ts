@@ -416,6 +416,52 @@ after: c
     "../.sops.yaml": `creation_rules:\n  - path_regex: (?i)[\\p{L}]+\\.vault$\n    age: ${ADMIN}\n`,
   });
 
+  // Written in the ways of people: each rule is one for the file.
+  for (const [rule, file] of [
+    ["path_regex: hidden/.{1,9}\\.yaml$", "hidden/vault.yaml"],
+    ["path_regex: hidden/[a-z]{3,}\\.yaml$ # ours", "hidden/vault.yaml"],
+    ["path_regex: hid#den/.*\\.yaml$", "hid#den/vault.yaml"],
+    ['"path_regex": "hidden/(?:(a|v).*|b+)\\\\.yaml$"', "hidden/vault.yaml"],
+    ["'path_regex': ^(nix/)?hidden/[^/]+\\.(ya?ml|json)$", "hidden/vault.yaml"],
+  ] as const) {
+    const beside = { "../.sops.yaml": `creation_rules:\n  - ${rule}\n    age: ${ADMIN}\n` };
+    refused(`a plain file that "${rule}" is for`, file, PLAIN.yaml, beside);
+    taken(`sops's file that "${rule}" is for`, file, rich, beside);
+  }
+  // Nix would end the whole evaluation at what is no expression, and cannot be asked first.
+  for (const pattern of [
+    "hidden/{",
+    "*.yaml",
+    "hidden/(",
+    "hidden/)",
+    "hidden/[",
+    "a{1",
+    "hidden/.{1,9",
+    "a**",
+    "(?P<n>x)",
+  ]) {
+    taken(`a file beside the rule ${pattern}`, "other.yaml", "colour: red\n", {
+      "../.sops.yaml": `creation_rules:\n  - path_regex: '${pattern}'\n    age: ${ADMIN}\n`,
+    });
+  }
+  taken(
+    "a file of sops with comments without words",
+    "secrets.yaml",
+    encrypted("x.yaml", "#\na: b\n#\n\n# c\nd:\n  #\n  e: f\n"),
+  );
+  taken("a .env of sops with a comment without words", "secrets.env", encrypted("x.env", "#\nA=b\n"));
+  taken("an INI of sops with a quoted name", "secrets.ini", encrypted("x.ini", "[x]\n`a=b`=c\nd:e=f\n"));
+  for (const file of [
+    "db.sops.yaml",
+    "hosts/web.enc.json",
+    "secrets copy.yaml",
+    "secrets (1).yaml",
+    "secrets.yaml.dec",
+  ]) {
+    refused(`the plain file ${file}`, file, file.endsWith("json") ? PLAIN.json : PLAIN.yaml);
+  }
+  taken("sops's file of another ending", "hosts/db.sops.yaml", rich);
+
   const json = encrypted(
     "x.json",
     '{"a":1,"b":"x","c":[1,"y",{"d":true}],"e":null,"f":"","g":{},"h":[],"i:j":"k","port_unencrypted":5}',
