@@ -205,8 +205,9 @@ describe("trouble with GitHub's REST API", () => {
         assert.ok(verdict.message.includes(says), verdict.message);
         assertHarmless(verdict.message, hides);
         if (wait === null) continue;
-        // The test itself takes a while.
-        assert.ok(verdict.wait! <= wait && verdict.wait! >= Math.max(0, wait - 60), `wait ${verdict.wait}`);
+        // The test itself takes a while, which counts where a time is named.
+        const late = JSON.stringify(filled(headers)) === JSON.stringify(Object.entries(headers)) ? 0 : 60;
+        assert.ok(verdict.wait! <= wait && verdict.wait! >= Math.max(0, wait - late), `wait ${verdict.wait}`);
       }
       assert.ok(here.remedy !== "");
     });

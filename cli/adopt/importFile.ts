@@ -1,5 +1,6 @@
 import { closest } from "fastest-levenshtein";
 import { quote } from "../../components/values/errors";
+import { UserError } from "../common/userError";
 import { typeName } from "../render/change";
 
 /** One entry of the file that `pulumi preview --import-file` writes and `pulumi import --file` reads. */
@@ -41,7 +42,7 @@ export function filledIn(file: ImportFile, ids: Record<string, string>): Require
   const resources = all.filter(({ component }) => !component);
   const importable = resources.filter(({ type }) => !NOWHERE_ELSE.test(type));
   const refused = Object.keys(ids).filter((name) => !importable.some((entry) => nameOf(entry) === name));
-  if (refused.length > 0) throw new Error(refusal(refused, resources, importable));
+  if (refused.length > 0) throw new UserError(refusal(refused, resources, importable));
 
   const wanted = importable.filter((entry) => ids[nameOf(entry)] !== undefined);
   const kept = new Set(wanted.flatMap((entry) => lineage(all, entry)));

@@ -47,7 +47,7 @@ export const adopt = command(ABOUT, async ({ values, positionals }, context, { s
     const { code, stdout, stderr } = await pulumi("preview", "--json");
     const { failed, errors, changes } = readPreview(stdout, { exitCode: code ?? 1, log: stderr });
     // Not what it printed: JSON has the values too.
-    if (failed) throw new Error(errors.map(({ message }) => message).join("\n"));
+    if (failed) throw new UserError(errors.map(({ message }) => message).join("\n"));
     return report(
       imported.map((entry) => changes.find(({ name, type }) => name === nameOf(entry) && type === entry.type)),
       say,

@@ -5,6 +5,7 @@ import { AnalyzerClient } from "@pulumi/pulumi/proto/analyzer_grpc_pb";
 import * as messages from "@pulumi/pulumi/proto/analyzer_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { type JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb";
+import { UserError } from "../common/userError";
 import { within } from "../rehearse/within";
 
 export const POLICY = path.resolve(__dirname, "../../policy");
@@ -54,7 +55,7 @@ export class Pack {
     const port = new Promise<string>((resolve, reject) => {
       // Its first line is the port that it listens on.
       child.stdout.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
-      child.once("exit", () => reject(new Error(`the pack ended:\n${printed}`)));
+      child.once("exit", () => reject(new UserError(`the pack ended:\n${printed}`)));
     });
     const address = `127.0.0.1:${await within(port, "the policy pack's port")}`;
     return new Pack(child, new AnalyzerClient(address, grpc.credentials.createInsecure()));

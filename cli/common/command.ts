@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { closest } from "fastest-levenshtein";
+import { withoutSecrets } from "../../components/deploy/text.mjs";
 import { problem, problemList, quote } from "../../components/values/errors";
 import { realContext, type Context } from "./context";
 import { isFarewell, type Prompts, terminal } from "./prompts";
@@ -68,15 +69,22 @@ export function command<T extends Options>(
       return await run(parseArgs({ args: argv, options, allowPositionals: true }), context, ui);
     } catch (error) {
       const usage = error instanceof UsageError;
-      const said = isFarewell(error) ? "Stopped. What was written before stays." : (error as Error).message;
       const after = [
         ...(error instanceof UserError && !usage && about.undone !== undefined ? [about.undone] : []),
         ...(usage ? [`All options: ${about.call} --help`] : []),
       ];
-      ui.complain([said, ...after].join("\n"));
+      ui.complain([saidOf(error), ...after].join("\n"));
       return usage ? 2 : (about.refused ?? 1);
     }
   };
+}
+
+function saidOf(error: unknown): string {
+  if (isFarewell(error)) return "Stopped. What was written before stays.";
+  // What the system refuses, such as a file that is missing or a full disk, is nobody's fault here.
+  if (error instanceof UserError || (error instanceof Error && "syscall" in error)) return error.message;
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `${withoutSecrets(trace)}\nThis is a fault of the program, not yours. Please report it with these lines.`;
 }
 
 type Token = ReturnType<typeof parseArgs<{ strict: false; tokens: true; options: Options }>>["tokens"][number];
@@ -116,11 +124,19 @@ export async function start(run: Command): Promise<void> {
       void context.stop().then(() => setTimeout(leave, GRACE_MILLISECONDS).unref());
     });
   }
+  // Who reads only the first lines closes the pipe: what was begun is brought to its end all the same.
+  let lost = 0;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE" || lost > 0) return;
+    process.exitCode = lost = 1;
+    process.stderr.write(`The output could not be written: ${error.message}\n`);
+  });
+  process.stderr.on("error", () => {});
   const code = await run(process.argv.slice(2), context, {
     // Not the console, which is caught where the program runs in this process.
     say: (text) => void process.stdout.write(`${text}\n`),
     complain: (text) => void (signalled ?? process.stderr.write(`${text}\n`)),
     prompts: process.stdin.isTTY && process.stderr.isTTY ? terminal : undefined,
   });
-  process.exitCode = signalled === undefined ? code : 128 + constants.signals[signalled];
+  process.exitCode = signalled === undefined ? code || lost : 128 + constants.signals[signalled];
 }

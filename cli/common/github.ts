@@ -33,6 +33,11 @@ export function githubApi(env: NodeJS.ProcessEnv): string {
   return (env["GITHUB_API_URL"] || env["GITHUB_BASE_URL"] || "https://api.github.com").replace(/(?<!\/)\/+$/, "");
 }
 
+/** A list with more pages has no end: the answer is not GitHub's. */
+const MOST_PAGES = 200;
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+
 /** GitHub's REST API. What is tried again, and after how long, `githubTrouble` alone says. */
 export class Github {
   private readonly octokit: Octokit;
@@ -54,8 +59,11 @@ export class Github {
       baseUrl: api,
       userAgent: "pulumi-nixos",
       // It would warn of deprecations, which only a newer version of this program can do something about.
-      log: { debug() {}, info() {}, warn() {}, error() {} },
-      request: { fetch: (url: string, init: RequestInit) => boundedFetch(url, init, patience.requestSeconds) },
+      log: SILENT,
+      request: {
+        log: SILENT,
+        fetch: (url: string, init: RequestInit) => boundedFetch(url, init, patience.requestSeconds),
+      },
       retry: { retryAfterBaseValue: patience.secondMilliseconds },
       // The answer has been judged before it comes there; what is left is the pace, which GitHub asks for.
       throttle: {
@@ -99,8 +107,8 @@ export class Github {
   /** Everything on the pages of a list. */
   async list(doing: string, path: string, needs: Needs = {}): Promise<unknown[]> {
     const all: unknown[] = [];
-    for (let page = 1; ; page++) {
-      const { body } = await this.send(
+    for (let page = 1; page <= MOST_PAGES; page++) {
+      const { body, headers } = await this.send(
         doing,
         "GET",
         `${path}${path.includes("?") ? "&" : "?"}per_page=100&page=${page}`,
@@ -109,8 +117,10 @@ export class Github {
       );
       if (!Array.isArray(body)) throw new UserError(`${doing}: GitHub answers with something else than a list.`);
       all.push(...(body as unknown[]));
-      if (body.length < 100) return all;
+      // GitHub leaves out what may not be seen: a page that is not full can have another one behind it.
+      if (body.length < 100 && !/;\s*rel="?next\b/.test(headers.get("link") ?? "")) return all;
     }
+    throw new UserError(`${doing}: the list has more than ${MOST_PAGES} pages.`);
   }
 
   /** Whose token it is; undefined for the token of a workflow, which acts as a bot and may not ask. */

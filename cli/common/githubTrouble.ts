@@ -149,16 +149,21 @@ export function githubTrouble({ status, headers, message, trouble = "" }: Refuse
   }
 }
 
+/** Longer than anybody waits, and a date can still be made of it. */
+const LONGEST_SECONDS = 999_999_999;
+
 /** Seconds until GitHub wants to be asked again, as its headers say. */
 function asked(headers: Headers, here: number): number | undefined {
   // By GitHub's clock, whose times they are: this computer's may be wrong.
   const there = Date.parse(headers.get("date") ?? "");
   const now = Number.isNaN(there) ? here : there;
   const after = headers.get("retry-after")?.trim() ?? "";
-  if (/^\d{1,9}$/.test(after)) return Number(after);
-  const date = Date.parse(after);
-  if (!Number.isNaN(date)) return Math.max(0, Math.ceil((date - now) / 1000));
+  const within = (seconds: number) => Math.min(LONGEST_SECONDS, Math.max(0, Math.ceil(seconds)));
+  if (/^\d+$/.test(after)) return within(Number(after));
+  // A date begins with the day's name; JavaScript also takes -5 and 1.5 for dates, which are long over.
+  const date = /^[A-Z]/i.test(after) ? Date.parse(after) : NaN;
+  if (!Number.isNaN(date)) return within((date - now) / 1000);
   const reset = headers.get("x-ratelimit-reset") ?? "";
   if ((headers.get("x-ratelimit-remaining") ?? "0") !== "0" || !/^\d{1,12}$/.test(reset)) return undefined;
-  return Math.max(0, Math.ceil(Number(reset) - now / 1000));
+  return within(Number(reset) - now / 1000);
 }

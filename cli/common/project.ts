@@ -7,6 +7,7 @@ import { readConfig } from "../../program/readConfig";
 import { CHECKS_FROM } from "../../program/requiredChecks";
 import { stackConfig } from "../../program/stackConfig";
 import { readWorkflows } from "../../program/workflows";
+import { UserError } from "./userError";
 import { asEngineConfig, readProject, readStackFile, type StackSettings } from "./stackFile";
 
 export const REPOSITORY_FILE = "nix/repository.json";
@@ -33,7 +34,7 @@ export interface Project {
 export function readProjectFiles(folder: string, stack: string): Project {
   const repositoryText = readFileSync(path.join(folder, REPOSITORY_FILE), "utf8");
   const repository = parseRepositoryFile(repositoryText);
-  if (repository.value === undefined) throw new Error(problemList(REPOSITORY_FILE, repository.problems));
+  if (repository.value === undefined) throw new UserError(problemList(REPOSITORY_FILE, repository.problems));
   const stackFile = `Pulumi.${stack}.yaml`;
   const stackPath = path.join(folder, stackFile);
   const stackText = existsSync(stackPath) ? readFileSync(stackPath, "utf8") : "";

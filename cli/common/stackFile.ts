@@ -10,9 +10,9 @@ export type StackSettings = Record<string, unknown>;
 export function readStackFile(text: string, file: string): StackSettings {
   const document = readYaml(text, file);
   if (document.contents === null) return {};
-  if (!isMap(document.contents)) throw new Error(`${file}: is not a map; it must begin with "config:".`);
+  if (!isMap(document.contents)) throw new UserError(`${file}: is not a map; it must begin with "config:".`);
   const config = (document.toJS() as { config?: unknown }).config ?? {};
-  if (typeof config !== "object" || Array.isArray(config)) throw new Error(`${file}: config is not a map of keys.`);
+  if (typeof config !== "object" || Array.isArray(config)) throw new UserError(`${file}: config is not a map of keys.`);
   return config as StackSettings;
 }
 
@@ -98,15 +98,14 @@ function moved(node: unknown, path: string): unknown {
 
 /** The project's name and the defaults of its configuration, from Pulumi.yaml. */
 export function readProject(text: string): { name: string; defaults: StackSettings } {
-  const project = readYaml(text, "Pulumi.yaml").toJS() as {
-    name: string;
-    config?: Record<string, { default?: unknown } | undefined>;
-  };
-  const defaults = Object.entries(project.config ?? {}).map(([key, schema]) => [
-    `${project.name}:${key}`,
-    schema?.default,
-  ]);
-  return { name: project.name, defaults: Object.fromEntries(defaults) as StackSettings };
+  const project = readYaml(text, "Pulumi.yaml").toJS() as Partial<{
+    name: unknown;
+    config: Record<string, { default?: unknown } | null> | null;
+  }> | null;
+  const name = project?.name;
+  if (typeof name !== "string" || name === "") throw new UserError('Pulumi.yaml: the project has no "name:".');
+  const defaults = Object.entries(project?.config ?? {}).map(([key, schema]) => [`${name}:${key}`, schema?.default]);
+  return { name, defaults: Object.fromEntries(defaults) as StackSettings };
 }
 
 /** The settings as the engine hands them to the program: texts, and everything else as JSON. Encrypted ones left out. */

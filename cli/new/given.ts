@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createHash } from "node:crypto";
+import { json } from "../common/http";
+import { UserError } from "../common/userError";
 import { GIVEN } from "./layout";
 
 /** What a repository was given by `npm run new`. */
@@ -21,7 +23,10 @@ export function readGiven(folder: string): Given | undefined {
   } catch {
     return undefined;
   }
-  return JSON.parse(text) as Given;
+  const given = json(text) as Partial<Given> | undefined;
+  if (given?.owned === undefined || given.program === undefined)
+    throw new UserError(`${GIVEN} is not what was written there. Put it back: git log -p ${GIVEN} shows what changed.`);
+  return given as Given;
 }
 
 export function hashOf(text: string): string {

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { problemList } from "../../components/values/errors";
+import { json } from "../common/http";
 import { UserError } from "../common/userError";
 import { type Given, hashOf } from "./given";
 import type { History } from "./history";
@@ -77,6 +78,7 @@ export function planMove(folder: string, history: History, newer: Tree): Plan {
 /** A manifest with the packages and scripts that the owner had added to ours. */
 function withAdditions(newer: string, before: string, yours: string): string {
   type Lists = Record<string, Record<string, string> | undefined>;
+  if (typeof json(yours) !== "object") throw new UserError("package.json is no JSON.");
   const [result, old, mine] = [newer, before, yours].map((text) => JSON.parse(text) as Lists) as [Lists, Lists, Lists];
   for (const list of ["scripts", "dependencies", "devDependencies"]) {
     const added = Object.entries(mine[list] ?? {}).filter(([name]) => old[list]?.[name] === undefined);
@@ -107,12 +109,9 @@ function* blobs(folder: string): Generator<[file: string, blob: string]> {
 
 /** What is not committed could not be had back. */
 export function refuseUnsaved(folder: string): void {
-  let status: string;
-  try {
-    status = git(folder, "status", "--porcelain", "--untracked-files=normal").trimEnd();
-  } catch {
-    throw new UserError(`${folder} is no git repository: what an update changes could not be seen or had back.`);
-  }
+  if (!existsSync(folder)) throw new UserError(`${folder} does not exist.`);
+  // Without git, what an update changes could not be seen or had back.
+  const status = git(folder, "status", "--porcelain", "--untracked-files=normal").trimEnd();
   if (status !== "")
     throw new UserError(`${folder} has changes that are not committed. Commit or remove them:\n${status}`);
   if (followed(folder).length === 0) throw new UserError(`${folder} has no commit yet.`);

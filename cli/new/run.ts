@@ -1,7 +1,17 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
-import { parse } from "yaml";
-import { type Command, command, refuse, UsageError } from "../common/command";
+import { type Command, command, refuse, type Ui, UsageError } from "../common/command";
+import { readProject } from "../common/stackFile";
 import { UserError } from "../common/userError";
 import { readGiven } from "./given";
 import { History } from "./history";
@@ -21,8 +31,8 @@ const HELP = `Makes the repository of a server of your own, or brings one to the
   --replace     takes ${FOLDER}/ anew although something in it was changed
 
 An update keeps what you changed and merges what both sides changed. It needs everything committed, commits nothing
-itself, and changes either all that it names or nothing. The exit code is 0 when done, 1 for conflicts, 2 when nothing
-was done.`;
+itself, and changes either all that it names or nothing. The exit code is 0 when done, 1 for conflicts or where not all
+could be written, 2 when nothing was done.`;
 
 const ABOUT = {
   call: "npm run new --",
@@ -40,25 +50,27 @@ const ABOUT = {
 
 /** The command on a checkout of ours. */
 export function makeOrUpdate(source: string): Command {
-  return command(ABOUT, ({ values, positionals }, _, { say }) => {
+  return command(ABOUT, ({ values, positionals }, _, ui) => {
     if (positionals.length !== 1) throw new UsageError("Name one folder.");
     if (!existsSync(path.join(source, "template"))) throw new UserError("Run this in a clone of the program itself.");
     const folder = path.resolve(source, positionals[0]!);
     if (values.update === true) {
       if (values.name !== undefined)
         throw new UsageError("--name is for a new repository; one that exists keeps its name.");
-      return update(folder, source, { markers: values.markers === true, replace: values.replace === true }, say);
+      return update(folder, source, { markers: values.markers === true, replace: values.replace === true }, ui);
     }
     refuse(
       (["markers", "replace"] as const)
         .filter((name) => values[name])
         .map((name) => `--${name} is for a repository that exists: with --update.`),
     );
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
+      throw new UserError(`${folder} is no folder.`);
     if (existsSync(folder) && readdirSync(folder).some((name) => name !== ".git"))
       throw new UserError(`${folder} is not empty. To bring a server's repository to this version: --update.`);
     const tree = serverOf(source, projectName(values.name ?? path.basename(folder)));
     for (const [place, { text, executable }] of tree) write(folder, place, text, executable);
-    say(made(folder, tree));
+    ui.say(made(folder, tree));
     return 0;
   });
 }
@@ -67,7 +79,7 @@ function update(
   folder: string,
   source: string,
   { markers, replace }: { markers: boolean; replace: boolean },
-  say: (text: string) => void,
+  { say, complain }: Ui,
 ): number {
   refuseUnsaved(folder);
   const given = readGiven(folder);
@@ -83,13 +95,19 @@ function update(
     say("Run this again with --markers: then all is written, and these have both versions between git's markers.");
     return 1;
   }
-  for (const file of plan.removed) remove(folder, file);
-  for (const [place, { text }] of plan.files) {
-    if (text === undefined) remove(folder, place);
-    else write(folder, place, text, newer.get(place)?.executable ?? false);
+  try {
+    for (const file of plan.removed) remove(folder, file);
+    for (const [place, { text }] of plan.files) {
+      if (text === undefined) remove(folder, place);
+      else write(folder, place, text, newer.get(place)?.executable ?? false);
+    }
+    // The record of what was given comes last: before it, the same update can be run again.
+    for (const [place, entry] of newer) if (!entry.owned) write(folder, place, entry.text, entry.executable);
+  } catch (error) {
+    complain(`${(error as Error).message}\nOnly a part was written. All was committed, so this takes it back:`);
+    complain(`  git -C ${folder} reset --hard && git -C ${folder} clean --force -d`);
+    return 1;
   }
-  // The record of what was given comes last: before it, the same update can be run again.
-  for (const [place, entry] of newer) if (!entry.owned) write(folder, place, entry.text, entry.executable);
   say(`\n${["Next:", `cd ${folder}`, "npm install && npm test", "git diff, and commit it"].join("\n  ")}`);
   return conflicts.length > 0 ? 1 : 0;
 }
@@ -112,7 +130,7 @@ function refuseShallow(source: string): void {
 function nameIn(folder: string): string {
   const file = path.join(folder, "Pulumi.yaml");
   if (!existsSync(file)) throw new UserError(`${folder} has no Pulumi.yaml: it is no repository of a server.`);
-  return (parse(readFileSync(file, "utf8")) as { name: string }).name;
+  return readProject(readFileSync(file, "utf8")).name;
 }
 
 function write(folder: string, place: string, text: string, executable: boolean): void {

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { UserError } from "../common/userError";
 import { type Given, hashOf } from "./given";
 import { FOLDER, GIVEN, placeOf, textAt } from "./layout";
 import { manifests } from "./packages";
@@ -17,11 +18,17 @@ export interface Entry {
 export type Tree = Map<string, Entry>;
 
 export function git(folder: string, ...args: string[]): string {
-  return execFileSync("git", ["-C", folder, ...args], {
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  try {
+    return execFileSync("git", ["-C", folder, ...args], {
+      encoding: "utf8",
+      maxBuffer: 1 << 28,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  } catch (error) {
+    const { code, stderr } = error as { code?: string; stderr?: string };
+    if (code === "ENOENT") throw new UserError("git was not found on PATH.");
+    throw new UserError(`git cannot read ${folder}: ${stderr?.trim() || (error as Error).message}`);
+  }
 }
 
 /** The files that git follows, in a folder that is the root of a checkout. */

@@ -108,11 +108,7 @@ function planned(
 }
 
 function read(folder: string, stack: string): Project {
-  try {
-    return readProjectFiles(folder, shortStackName(stack));
-  } catch (error) {
-    throw new UserError((error as Error).message);
-  }
+  return readProjectFiles(folder, shortStackName(stack));
 }
 
 /** Without prompts: every wrong and every missing flag in one message. */

@@ -142,13 +142,16 @@ github_wait() { # HEADERS
   asked=$(response_header "$1" retry-after)
   if [[ $asked =~ ^[0-9]{1,9}$ ]]; then
     seconds=$((10#$asked))
-  elif [[ -n $asked ]] && asked=$(date --date "$asked" +%s 2>/dev/null); then
+  elif [[ $asked =~ ^[0-9]+$ ]]; then
+    seconds=999999999
+  # A date begins with the day's name; date takes -5 and 1.5 for times of this day.
+  elif [[ $asked =~ ^[A-Za-z] ]] && asked=$(date --date "$asked" +%s 2>/dev/null); then
     seconds=$((asked - now))
   elif asked=$(response_header "$1" x-ratelimit-reset) && [[ $asked =~ ^[0-9]{1,12}$ &&
     $(response_header "$1" x-ratelimit-remaining) =~ ^0?$ ]]; then
     seconds=$((10#$asked - now))
   fi
-  echo $((seconds < 0 ? 0 : seconds))
+  echo $((seconds < 0 ? 0 : seconds > 999999999 ? 999999999 : seconds))
 }
 
 # From the exit code of curl, which asked GitHub.

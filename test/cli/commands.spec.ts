@@ -4,9 +4,13 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { command } from "../../cli/common/command";
+import { realContext } from "../../cli/common/context";
+import { UserError } from "../../cli/common/userError";
+import { heard } from "../support/heard";
 import { serve } from "../support/server";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 
@@ -76,6 +80,47 @@ describe("every command", () => {
       assert.deepEqual(readdirSync(empty), []);
     });
   }
+
+  it("does its work to the end for a reader who leaves after the first lines", async () => {
+    const file = path.join(root, "cli/doctor.ts");
+    const child = spawn(process.execPath, ["--require", require.resolve("tsx/cjs"), file, "--help"], { cwd: empty });
+    child.stdout.destroy();
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    const [code] = (await once(child, "close")) as [number];
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
+  it("does not call it done where its output could not be written", function () {
+    if (process.platform !== "linux") return this.skip();
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ["--require", require.resolve("tsx/cjs"), path.join(root, "cli/doctor.ts"), "--help"],
+      { cwd: empty, encoding: "utf8", stdio: ["ignore", full, "pipe"] },
+    );
+    closeSync(full);
+    assert.equal(status, 1);
+    assert.match(stderr, /^The output could not be written: ENOSPC[^\n]*\n$/);
+  });
+
+  it("shows where a fault of its own is, without secrets, and a person's without", async () => {
+    const secret = `ghp_${"a".repeat(36)}`;
+    for (const [error, pattern] of [
+      [
+        new TypeError(`no ${secret}`),
+        /^TypeError: no \[secret\]\n +at .*commands\.spec[^]*fault of the program[^]*report it/,
+      ],
+      [new UserError("no such thing"), /^no such thing$/],
+    ] as const) {
+      const said: string[] = [];
+      const broken = command({ call: "npm run it --", help: "", options: {} }, () => {
+        throw error;
+      });
+      assert.equal(await broken([], realContext(), heard(said)), 1);
+      assert.match(said.join("\n"), pattern);
+    }
+  });
 
   it("is ended by a signal while it waits, with the exit code of that", async () => {
     let heard = () => {};

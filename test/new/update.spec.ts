@@ -7,6 +7,7 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import * as path from "node:path";
 import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
 import { createFakes } from "../../cli/rehearse/fakes";
+import { type Finished, finished } from "../../cli/rehearse/processes";
 import type { Prompts } from "../../cli/common/prompts";
 import { realContext } from "../../cli/common/context";
 import { heard } from "../support/heard";
@@ -32,6 +33,13 @@ describe("an update of a server's own repository", () => {
     server = await workshop.server();
   });
   afterEach(() => workshop?.remove());
+
+  /** As where nobody has installed it. */
+  const withoutGit = (...args: string[]) => {
+    const { clone } = workshop;
+    const line = ["--require", require.resolve("tsx/cjs"), path.join(clone, "cli/new.ts"), ...args];
+    return finished(process.execPath, line, { directory: clone, environment: { PATH: path.join(clone, "nix") } });
+  };
 
   /** A version of ours that differs in each of the ways that files can. */
   function nextVersion(): void {
@@ -124,6 +132,53 @@ describe("an update of a server's own repository", () => {
     assert.doesNotMatch(read(".pulumi-nixos/components/README.md"), /Mine/);
     for (const gone of ["mine.ts", "components/signals.ts"])
       assert.ok(!existsSync(path.join(server, ".pulumi-nixos", gone)), gone);
+  });
+
+  it("says what is wrong with the folder, with git, and with what was given", async () => {
+    const cases: [RegExp, () => Promise<Finished>][] = [
+      [/nowhere does not exist/, () => workshop.new("--update", "../nowhere")],
+      [/README\.md is no folder/, () => workshop.new("README.md")],
+      [/git was not found on PATH/, () => withoutGit("--update", server)],
+      [/git was not found on PATH/, () => withoutGit("../another")],
+      [
+        /given\.json is not what was written there/,
+        () => {
+          writeFileSync(path.join(server, ".pulumi-nixos/given.json"), "<<<<<<<");
+          workshop.commit(server, "Broken");
+          return workshop.new("--update", server);
+        },
+      ],
+      [
+        /Pulumi\.yaml: the project has no "name:"/,
+        () => {
+          writeFileSync(path.join(server, "Pulumi.yaml"), "");
+          workshop.git(server, "checkout", "--quiet", "HEAD^", ".pulumi-nixos");
+          workshop.commit(server, "Broken, too");
+          return workshop.new("--update", server);
+        },
+      ],
+    ];
+    for (const [pattern, run] of cases) {
+      const { code, stderr } = await run();
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, pattern);
+      assert.match(stderr, /Nothing was changed\.$/m);
+      assert.doesNotMatch(stderr, /^ +at |no git repository/m);
+    }
+  });
+
+  it("says how to take it back where only a part could be written", async () => {
+    nextVersion();
+    // Nobody may write there, not even root: a file that git does not follow stands in a folder's place.
+    rmSync(path.join(server, ".pulumi-nixos/cli"), { recursive: true });
+    workshop.commit(server, "Mine");
+    appendFileSync(path.join(server, ".git/info/exclude"), "cli\n");
+    writeFileSync(path.join(server, ".pulumi-nixos/cli"), "");
+    const { code, stderr } = await workshop.new("--update", server, "--replace");
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /Only a part was written[^]*git -C \S+ reset --hard/);
+    assert.doesNotMatch(stderr, /Nothing was changed/);
+    assert.notEqual(workshop.git(server, "status", "--porcelain"), "");
   });
 
   it("refuses a folder that has files, without --update, and names that a project cannot have", async () => {

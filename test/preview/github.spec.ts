@@ -6,6 +6,7 @@ import * as assert from "node:assert/strict";
 import { Github, githubApi, IN_A_JOB } from "../../cli/common/github";
 import { keepMarked } from "../../cli/common/marked";
 import { commentsOn, marker } from "../../cli/preview/comment";
+import { type LocalServer, serve } from "../support/server";
 import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "./githubServer";
 
 const MARK = marker("pulumi-nixos", "dev");
@@ -174,6 +175,81 @@ describe("posting the comment", () => {
       /^asking whose token this is: GitHub: no connection \(.*\) \(5 attempts\)\. Check the network/,
     );
   });
+});
+
+describe("a list of GitHub's", () => {
+  let server: LocalServer;
+  let asked = 0;
+  afterEach(() => server.stop());
+  /** Answers each page with what there is to see of it. */
+  const list = async (rows: (page: number) => number[], more: (page: number) => boolean) => {
+    asked = 0;
+    server = await serve((request, response) => {
+      asked++;
+      const page = Number(new URL(request.url!, server.url).searchParams.get("page"));
+      if (more(page)) response.setHeader("link", `<${server.url}/list?page=${page + 1}>; rel="next"`);
+      // A server may say this of any address; nobody who runs a command can do anything about it.
+      response.setHeader("deprecation", "true");
+      response.setHeader("content-type", "application/json").end(JSON.stringify(rows(page)));
+    });
+    return new Github(server.url, TOKEN, QUICK).list("looking", "/list");
+  };
+
+  it("goes on behind a page from which GitHub left something out", async () => {
+    assert.deepEqual(
+      await list(
+        (page) => [page],
+        (page) => page < 3,
+      ),
+      [1, 2, 3],
+    );
+  });
+
+  it("is given up where it has no end", async () => {
+    const full = Array.from({ length: 100 }, () => 0);
+    await assert.rejects(
+      list(
+        () => full,
+        () => false,
+      ),
+      /^UserError: looking: the list has more than 200 pages/,
+    );
+    assert.equal(asked, 200);
+  });
+
+  it("says nothing of its own on the terminal", async () => {
+    const warn = console.warn;
+    const said: unknown[] = [];
+    console.warn = (...words) => void said.push(words);
+    try {
+      await list(
+        () => [],
+        () => false,
+      );
+    } finally {
+      console.warn = warn;
+    }
+    assert.deepEqual(said, []);
+  });
+
+  for (const status of [301, 302, 303, 307, 308]) {
+    it(`gives no other server the token (${status})`, async () => {
+      const tokens: unknown[] = [];
+      const other = await serve((request, response) => {
+        tokens.push(request.headers.authorization);
+        response.setHeader("content-type", "application/json").end("{}");
+      });
+      server = await serve((_, response) => void response.writeHead(status, { location: `${other.url}/there` }).end());
+      try {
+        const github = new Github(server.url, TOKEN, QUICK);
+        assert.equal((await github.get("/user")).status, 200);
+        for (const method of ["POST", "PATCH", "DELETE"]) assert.equal((await github.ask(method, "/x")).status, status);
+        assert.deepEqual(tokens, [undefined]);
+      } finally {
+        await other.stop();
+      }
+    });
+  }
 });
 
 describe("GitHub's address", () => {
