@@ -28,7 +28,7 @@ describe("the engine: a rule that somebody added to the firewall", function () {
     const { printed, changes } = await stack.succeed("preview");
     assert.deepEqual(changes, { "nixos-exclusive-rules": "create" });
     assert.ok(printed.includes(rule) && printed.includes("The update revokes them"), printed);
-    stack.configure({ "machine.exclusiveRules": "false" });
+    stack.configure({ "machine.exclusiveRules": undefined });
   });
 
   it("is a warning that it could not be looked for, where the role may not: the preview goes on", async () => {
@@ -51,7 +51,7 @@ describe("the engine: a rule that somebody added to the firewall", function () {
     const group = [...stack.fakes.ec2.groups.keys()][0]!;
     const open = { direction: "ingress", ipProtocol: "tcp", fromPort: 443, toPort: 443 } as const;
     const taken = stack.fakes.ec2.addRuleByHand(group, { ...open, cidrIpv4: "0.0.0.0/0" });
-    stack.configure({ httpPorts: "[80, 443]" });
+    stack.configure({ "machine.httpPorts": "[80, 443]" });
     for (const [command, ...args] of [["preview"], ["preview", "--refresh"], ["up", "--yes"]] as [
       string,
       ...string[],
