@@ -37,7 +37,16 @@ export interface BinaryCacheArgs {
   protect?: boolean;
 }
 
-/** A Nix binary cache in S3: continuous integration writes and signs what machines then need not build. */
+/**
+ * A Nix binary cache in S3: continuous integration writes and signs what machines then need not build.
+ *
+ * @example
+ * ```ts
+ * const cache = new BinaryCache("cache", { expirationDays: 90 });
+ * export const substituter = cache.substituter;
+ * export const publicKey = cache.publicKey; // for trusted-public-keys
+ * ```
+ */
 export class BinaryCache extends pulumi.ComponentResource {
   /** ARN of the bucket. */
   public readonly bucketArn: pulumi.Output<string>;
@@ -52,6 +61,11 @@ export class BinaryCache extends pulumi.ComponentResource {
   /** ARN of the role of that profile: `machineRoleArn` of GithubActionsAccess. */
   public readonly readerRoleArn: pulumi.Output<string>;
 
+  /**
+   * @param name name of the resource; the names of those beneath it in the cloud begin with it
+   * @param args what is to be other than the defaults
+   * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
+   */
   constructor(name: string, args: BinaryCacheArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:BinaryCache", name, args, opts);
 

@@ -91,6 +91,16 @@ export interface ContinuousDeploymentArgs {
  * A NixOS machine in EC2 that follows a branch of a GitHub repository, and that repository.
  *
  * Several of them fit in one stack: every name in the cloud derives from the resource's name, except the repository's.
+ *
+ * @example
+ * ```ts
+ * const server = new ContinuousDeployment("server", {
+ *   owner: "octocat",
+ *   repositoryName: "server",
+ *   machine: { instanceType: "t3.medium" },
+ * });
+ * export const url = server.url;
+ * ```
  */
 export class ContinuousDeployment extends pulumi.ComponentResource {
   /** Id of the EC2 instance. */
@@ -148,6 +158,11 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
    */
   public readonly deployedGenerations: pulumi.Output<number[]>;
 
+  /**
+   * @param name name of the resource; the names of those beneath it in the cloud begin with it
+   * @param args its arguments
+   * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
+   */
   constructor(name: string, args: ContinuousDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:ContinuousDeployment", name, withSecrets(args), opts);
     const parent = { parent: this };

@@ -93,6 +93,16 @@ export interface GithubActionsAccessArgs {
  *
  * A preview that can open a stack's secrets can read the machine's private key, which equals root on the machine: leave
  * `previews` at `state` only where everyone who may push a branch to the repository may also be root.
+ *
+ * @example
+ * ```ts
+ * const access = new GithubActionsAccess("server", {
+ *   owner: "octocat",
+ *   repositoryName: "server",
+ *   previews: "none",
+ * });
+ * export const role = access.deployRoleArn;
+ * ```
  */
 export class GithubActionsAccess extends pulumi.ComponentResource {
   /** ARN of the OIDC provider. */
@@ -106,6 +116,11 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
   /** ARN of the role that fills the cache; the empty text without `cacheBucketArn`. */
   public readonly cacheRoleArn: pulumi.Output<string>;
 
+  /**
+   * @param name name of the resource; the names of those beneath it in the cloud begin with it
+   * @param args its arguments
+   * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
+   */
   constructor(name: string, args: GithubActionsAccessArgs, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:GithubActionsAccess", name, args, opts);
 

@@ -113,6 +113,26 @@ export interface NixosDeploymentArgs extends DeploymentSettings {
  * Every preview and update evaluates the flake. The deployment runs when the derivation, the machine, its host key or
  * the arguments changed; it replaces nothing on the machine but the running system. See docs/deployment.md for what it
  * does in which order. Destroying it does nothing: the machine keeps its last system.
+ *
+ * @example
+ * ```ts
+ * const key = new SshKeyPair("server");
+ * const host = new PrivateKey("host", { algorithm: "ED25519" });
+ * const machine = new NixosInstance("server", {
+ *   keyName: key.keyName,
+ *   identityKey: key.privateKeyOpenssh,
+ *   hostKey: host.privateKeyOpenssh,
+ * });
+ *
+ * const deployment = new NixosDeployment("server", {
+ *   flake: "path:./nix#default",
+ *   host: machine.publicIp,
+ *   hostPublicKey: machine.hostPublicKey,
+ *   privateKey: key.privateKeyOpenssh,
+ *   instanceId: machine.instanceId,
+ * });
+ * export const system = deployment.systemPath;
+ * ```
  */
 export class NixosDeployment extends pulumi.ComponentResource {
   /** Path of the evaluated derivation (`/nix/store/….drv`), or `sha256-…` of the flake's folder without evaluation. */
@@ -122,6 +142,11 @@ export class NixosDeployment extends pulumi.ComponentResource {
   /** The same as `host`, but known only after a confirmed switch: what depends on it waits for the deployment. */
   public readonly deployedHost: pulumi.Output<string>;
 
+  /**
+   * @param name name of the resource; the names of those beneath it in the cloud begin with it
+   * @param args its arguments
+   * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
+   */
   constructor(name: string, args: NixosDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
     // The inputs of a component are kept in the state too.
     super("nixos:index:NixosDeployment", name, { ...args, privateKey: pulumi.secret(args.privateKey) }, opts);

@@ -143,7 +143,24 @@ export interface NixosInstanceArgs extends MachineSettings {
   protect?: boolean;
 }
 
-/** An x86_64 EC2 machine that runs NixOS, with a security group and an address that outlives a stop. */
+/**
+ * An x86_64 EC2 machine that runs NixOS, with a security group and an address that outlives a stop.
+ *
+ * @example
+ * ```ts
+ * const login = new SshKeyPair("login");
+ * const host = new PrivateKey("host", { algorithm: "ED25519" });
+ *
+ * const machine = new NixosInstance("server", {
+ *   keyName: login.keyName,
+ *   identityKey: login.privateKeyOpenssh,
+ *   hostKey: host.privateKeyOpenssh,
+ *   sshCidrBlocks: ["203.0.113.0/24"],
+ *   sshIpv6CidrBlocks: [],
+ * });
+ * export const address = machine.publicIp;
+ * ```
+ */
 export class NixosInstance extends pulumi.ComponentResource {
   /** Id of the EC2 instance. */
   public readonly instanceId: pulumi.Output<string>;
@@ -158,6 +175,11 @@ export class NixosInstance extends pulumi.ComponentResource {
   /** Public half of the host key, `ssh-ed25519 AAAA…`: what to pin in known_hosts. */
   public readonly hostPublicKey: pulumi.Output<string>;
 
+  /**
+   * @param name name of the resource; the names of those beneath it in the cloud begin with it
+   * @param args its arguments
+   * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
+   */
   constructor(name: string, args: NixosInstanceArgs, opts?: pulumi.ComponentResourceOptions) {
     const secrets = { identityKey: pulumi.secret(args.identityKey), hostKey: pulumi.secret(args.hostKey) };
     // The inputs of a component are kept in the state too.

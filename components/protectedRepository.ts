@@ -128,7 +128,22 @@ export interface ProtectedRepositoryArgs extends RepositorySettings {
   protect?: boolean;
 }
 
-/** A GitHub repository whose branch takes only what its checks have passed, and that one machine may read. */
+/**
+ * A GitHub repository whose branch takes only what its checks have passed, and that one machine may read.
+ *
+ * @example
+ * ```ts
+ * const key = new SshKeyPair("server");
+ *
+ * const repository = new ProtectedRepository("server", {
+ *   owner: "octocat",
+ *   name: "server",
+ *   deployPublicKey: key.publicKeyOpenssh,
+ *   githubPlan: "paid",
+ * });
+ * export const flake = repository.upgradeFlake;
+ * ```
+ */
 export class ProtectedRepository extends pulumi.ComponentResource {
   /** `owner/name`. */
   public readonly fullName: pulumi.Output<string>;
@@ -143,6 +158,11 @@ export class ProtectedRepository extends pulumi.ComponentResource {
   /** GitHub's number of the repository, which a new name does not change. */
   public readonly repositoryId: pulumi.Output<number>;
 
+  /**
+   * @param name name of the resource; the names of those beneath it in the cloud begin with it
+   * @param args its arguments
+   * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
+   */
   constructor(name: string, args: ProtectedRepositoryArgs, opts?: pulumi.ComponentResourceOptions) {
     super("nixos:index:ProtectedRepository", name, args, opts);
 

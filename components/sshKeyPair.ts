@@ -45,6 +45,13 @@ export interface SshKeyPairArgs {
  * An ed25519 SSH key, known to EC2, that also serves as an age key.
  *
  * Destroying it destroys the only copy of the private key outside the machine.
+ *
+ * @example
+ * ```ts
+ * const key = new SshKeyPair("server");
+ * export const keyName = key.keyName;
+ * export const recipient = key.ageRecipient; // for .sops.yaml
+ * ```
  */
 export class SshKeyPair extends pulumi.ComponentResource {
   /** Public half in OpenSSH form, `ssh-ed25519 AAAA…`, without a newline. */
@@ -60,6 +67,11 @@ export class SshKeyPair extends pulumi.ComponentResource {
   /** age recipient of each version, in the order of `versions`. */
   public readonly ageRecipients: pulumi.Output<string[]>;
 
+  /**
+   * @param name name of the resource; the names of those beneath it in the cloud begin with it
+   * @param args what is to be other than the defaults
+   * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
+   */
   constructor(name: string, args: SshKeyPairArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     const { adoptedKey } = args;
     // The inputs of a component are kept in the state too.

@@ -48,6 +48,10 @@ ${component.description}
 
 Type \`nixos:index:${component.name}\`, made in [components/${component.source}](../../components/${component.source}).
 
+\`\`\`ts
+${component.example}
+\`\`\`
+
 ## Arguments
 
 ${args(own.properties, component.name, all)}

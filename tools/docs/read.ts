@@ -24,6 +24,8 @@ export interface Properties {
 export interface Component {
   name: string;
   description: string;
+  /** A program that uses it, without its imports. */
+  example: string;
   /** File in components/. */
   source: string;
   /** Its own arguments, then those of the interfaces that they extend. */
@@ -64,6 +66,7 @@ function readExports(index: string): { components: Component[]; interfaces: Prop
     return {
       name: declaration.name!.text,
       description: descriptionOf(declaration.name!),
+      example: exampleOf(declaration.name!),
       source: path.relative(path.dirname(index), declaration.getSourceFile().fileName),
       args: withBases(checker.getTypeAtLocation(args.type!).symbol.declarations![0] as ts.InterfaceDeclaration),
       outputs: declaration.members.filter(ts.isPropertyDeclaration).map(readProperty),
@@ -101,6 +104,14 @@ function readExports(index: string): { components: Component[]; interfaces: Prop
       description: descriptionOf(declaration.name),
       default: tag && oneLine(ts.displayPartsToString(tag.text)),
     };
+  }
+
+  function exampleOf(name: ts.Node): string {
+    const tag = checker
+      .getSymbolAtLocation(name)!
+      .getJsDocTags(checker)
+      .find((one) => one.name === "example");
+    return /^```ts\n(.*)\n```$/s.exec(ts.displayPartsToString(tag?.text).trim())?.[1] ?? "";
   }
 
   function descriptionOf(name: ts.Node): string {
