@@ -7,6 +7,7 @@ import { adopt } from "../../cli/adopt/run";
 import { heard } from "../support/heard";
 import { filledIn, type ImportFile } from "../../cli/adopt/importFile";
 import { realContext } from "../../cli/common/context";
+import { UserError } from "../../cli/common/userError";
 
 const PLACE = { id: "<PLACEHOLDER>", version: "1.0.0" };
 const file: Required<ImportFile> = {
@@ -47,7 +48,7 @@ describe("adopt", () => {
   it("refuses every name that the program does not make, and what exists in a state only, and says what there is", () => {
     assert.throws(
       () => filledIn(file, { "web-adress": "eipalloc-1", "web-key": "x" }),
-      new Error(
+      new UserError(
         [
           '"web-adress" is not to be made. Did you mean "web-address"?',
           '"web-key" cannot be adopted: keys and deployments exist in the state of a stack only.',
@@ -60,7 +61,7 @@ describe("adopt", () => {
   });
 
   it("says so when there is nothing left to adopt", () => {
-    assert.throws(() => filledIn({}, { web: "i-1" }), /^Error: Nothing can be adopted: the stack has every/);
+    assert.throws(() => filledIn({}, { web: "i-1" }), /^UserError: Nothing can be adopted: the stack has every/);
   });
 
   for (const [args, message] of [

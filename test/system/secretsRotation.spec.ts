@@ -130,7 +130,7 @@ describe("a rotation with the real sops", () => {
     assert.deepEqual(onMachine(), { password: "hunter2" });
     assert.throws(() => onMachine(oldIdentity), /Failed to get the data key/);
 
-    project.person.refuses = /Start a rotation to generation 3/;
+    project.person.refuses = /Start a rotation to version 3/;
     await assert.rejects(rotate(project.place, {}), { name: "UserError", message: "Nothing was changed." });
     assert.deepEqual(project.stack.configured, [2]);
   });
