@@ -3,7 +3,7 @@ import { problem, quote } from "../components/values/errors";
 import { parseJson } from "../components/values/nesting";
 import { CONFIG_KEYS, type Group, GROUPS, type Kind, MOVED, REMOVED, SECRETS } from "./configKeys";
 
-/** In messages, for a value that is not to be quote. */
+/** In messages, for a value that is not to be shown. */
 export const ENCRYPTED = "a value that is encrypted";
 
 /** A key of the last version that a stack still has. */
@@ -159,7 +159,7 @@ function json(text: string): unknown {
   }
 }
 
-/** A group or a list is not quote whole: it may hold what is encrypted. */
+/** A group or a list is not shown whole: it may hold what is encrypted. */
 function shownKind(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   return typeof value === "object" && value !== null ? "a group of keys" : quote(value);
