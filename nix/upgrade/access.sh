@@ -93,7 +93,7 @@ doors() {
 
 # Usage: door_problems PORT ADDRESS LOGIN OUTSIDE OUTSIDE6, all but the first as it was
 door_problems() {
-  local port=$1 outside=$4 outside6=${5:-unknown} now line key keys
+  local port=$1 outside=$4 outside6=${5:-unknown} now line key keys rules
   case $outside6 in
   login | open)
     now=$(from_outside "$port" 6)
@@ -109,42 +109,48 @@ door_problems() {
   login | open) [[ $now != closed ]] || echo "the firewall shuts port $port, or the SSH server listens elsewhere" ;;
   *)
     # Shut on purpose, or for some only: what let somebody in must still do so.
+    rules=$(rules_for "$port")
     while read -r line; do
-      [[ $line != *"dport $port"* || $'\n'$(rules_for "$port")$'\n' == *$'\n'"$line"$'\n'* ]] ||
-        echo "the firewall no longer has the rule \"$line\""
+      [[ $line != *"dport $port"* ]] || has_line "$rules" "$line" || echo "the firewall no longer has the rule \"$line\""
     done < <(recorded rule)
-    [[ $(recorded filter) == yes || $(filters) == no || -n $(rules_for "$port") ]] ||
+    [[ $(recorded filter) == yes || $(filters) == no || -n $rules ]] ||
       echo "a firewall came that does not open port $port"
     ;;
   esac
   # Deployments have pinned it.
   keys=$(host_keys "$settings" "$port")
   while read -r key; do
-    [[ $'\n'$keys$'\n' == *$'\n'"$key"$'\n'* ]] || echo "the SSH server on port $port no longer has the host key ${key:0:36}…"
+    has_line "$keys" "$key" || echo "the SSH server on port $port no longer has the host key ${key:0:36}…"
   done < <(recorded "hostkey $port")
 }
 
 # What decides on a login that nobody here can try must stay as it was. Usage: settings_problems SETTINGS
 settings_problems() {
-  local line
+  local line before
   while read -r line; do
     # A list, which an older version recorded as it was.
-    [[ $line == allow* || $line == deny* ]] || grep -qxF -e "$line" <<<"$1" ||
+    [[ $line == allow* || $line == deny* ]] || has_line "$1" "$line" ||
       echo "the SSH server's settings for root differ: \"$line\" is gone"
   done < <(recorded sshd)
+  before=$(recorded against)
   while read -r line; do
-    [[ $'\n'$(recorded against)$'\n' == *$'\n'"$line"$'\n'* ]] ||
+    has_line "$before" "$line" ||
       echo "the SSH server's settings for root differ: \"$line\" is new"
   done < <(against_root "$1")
 }
 
 # Usage: key_problems SETTINGS
 key_problems() {
-  local line
+  local line keys
+  keys=$(root_keys "$1")
   while read -r line; do
-    [[ $'\n'$(root_keys "$1")$'\n' == *$'\n'"$line"$'\n'* ]] || echo "root's authorized key \"${line:0:60}…\" is gone, or may do less"
+    has_line "$keys" "$line" || echo "root's authorized key \"${line:0:60}…\" is gone, or may do less"
   done < <(recorded key)
   [[ $(recorded shell) != yes || $(shell_works) == yes ]] || echo "root's shell runs no command any more"
+}
+
+has_line() { # TEXT LINE
+  grep -qxF -e "$2" <<<"$1"
 }
 
 recorded() { # FACT, of `record`
@@ -181,7 +187,7 @@ against_root() {
         [[ $name != ${value%@\*} ]] || accepted=true
       done
     done < <(sed -n "s/^allow$list //p" <<<"$1")
-    [[ -n $accepted ]] || grep "^allow$list " <<<"$1" || true
+    [[ -n $accepted ]] || sed -n "/^allow$list /p" <<<"$1"
   done
 }
 
