@@ -73,21 +73,16 @@ class Reader {
   }
 
   either(): Result {
-    let left = this.both();
-    while (this.takes("||")) {
-      const right = this.both();
-      if (left.truth === false) left = right;
-      else if (left.truth === undefined) left = right.truth === true ? { truth: true } : ANYTHING;
-    }
-    return left;
+    return this.joined("||", true, () => this.joined("&&", false, () => this.compared()));
   }
 
-  private both(): Result {
-    let left = this.compared();
-    while (this.takes("&&")) {
-      const right = this.compared();
-      if (left.truth === true) left = right;
-      else if (left.truth === undefined) left = right.truth === false ? { truth: false } : ANYTHING;
+  /** Operands of which one that has the truth `decisive` decides, whatever the others are. */
+  private joined(operator: string, decisive: boolean, operand: () => Result): Result {
+    let left = operand();
+    while (this.takes(operator)) {
+      const right = operand();
+      if (left.truth === !decisive) left = right;
+      else if (left.truth === undefined) left = right.truth === decisive ? { truth: decisive } : ANYTHING;
     }
     return left;
   }

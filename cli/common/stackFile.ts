@@ -128,12 +128,11 @@ export function withoutEncrypted(settings: StackSettings): StackSettings {
 }
 
 function isEncrypted(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some((one) => isEncrypted(one) || (isGroup(one) && holdsEncrypted(one)));
-  return isGroup(value) && "secure" in value;
+  return Array.isArray(value) ? value.some(holdsEncrypted) : isGroup(value) && "secure" in value;
 }
 
-function holdsEncrypted(value: StackSettings): boolean {
-  return Object.values(value).some((one) => isEncrypted(one) || (isGroup(one) && holdsEncrypted(one)));
+function holdsEncrypted(value: unknown): boolean {
+  return isEncrypted(value) || (isGroup(value) && Object.values(value).some(holdsEncrypted));
 }
 
 function isGroup(value: unknown): value is StackSettings {
