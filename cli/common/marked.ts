@@ -54,15 +54,17 @@ export async function keepMarked(github: Github, place: Place, mark: string, tex
 }
 
 async function keep(github: Github, place: Place, mark: string, text: Text | undefined): Promise<string> {
-  const all = await own(github, place, mark);
+  const me = await github.login();
+  const own = () => ownTexts(github, place, mark, me);
+  const all = await own();
   const [first, ...others] = all;
   const names = all.map((one) => place.name(one)).join(", ");
   for (const one of text === undefined ? all : others) await place.remove(one);
   if (text === undefined) return names === "" ? "There is nothing to say, and nothing was said." : `Closed ${names}.`;
   if (first !== undefined) return edit(github, place, first, text);
-  const created = await create(github, place, mark, text);
+  const created = await create(github, place, text, own);
   // Two runs at the same time both find nothing: the older text stays, and gets what the later run knows.
-  const [oldest = created] = await own(github, place, mark);
+  const [oldest = created] = await own();
   if (oldest.id === created.id) return `Created ${place.name(created)}.`;
   await place.remove(created);
   return edit(github, place, oldest, text);
@@ -74,7 +76,7 @@ async function edit(github: Github, place: Place, found: Found, text: Text): Pro
   return `Edited ${place.name(found)}.`;
 }
 
-async function create(github: Github, place: Place, mark: string, text: Text): Promise<Found> {
+async function create(github: Github, place: Place, text: Text, own: () => Promise<Found[]>): Promise<Found> {
   const { attempts, secondMilliseconds } = github.patience;
   for (let attempt = 1; ; attempt++) {
     const answer = await github.ask("POST", place.create, text);
@@ -88,14 +90,17 @@ async function create(github: Github, place: Place, mark: string, text: Text): P
       );
     await sleep(2 ** (attempt - 1) * secondMilliseconds);
     // It may be there although the answer was lost.
-    const [there] = await own(github, place, mark);
+    const [there] = await own();
     if (there !== undefined) return there;
   }
 }
 
-/** The oldest first. Anybody can write a text that begins with the mark; only our own may be trusted, or changed. */
-async function own(github: Github, place: Place, mark: string): Promise<Found[]> {
-  const me = await github.login();
+/**
+ * The oldest first. Anybody can write a text that begins with the mark; only our own may be trusted, or changed.
+ *
+ * @param me whose token it is; undefined: a bot's
+ */
+async function ownTexts(github: Github, place: Place, mark: string, me: string | undefined): Promise<Found[]> {
   const listed = await github.list("looking for what was written before", place.list, place.needs);
   return listed
     .filter((one) =>
