@@ -76,7 +76,7 @@ export function extraOpenings(texts: string[]): Opening[] {
  * What a rule is called, by what it lets in: where it is written does not matter, so moving it between `httpPorts` and
  * `extraRules` changes nothing. EC2 refuses a second rule of the same content, so under two names it could not move.
  */
-export function labelOf({ protocol, fromPort, toPort }: Opening): string {
+function labelOf({ protocol, fromPort, toPort }: Opening): string {
   const ports = fromPort === toPort ? `${fromPort}` : `${fromPort}-${toPort}`;
   if (protocol === "tcp" && ports === "22") return "ssh";
   if (protocol === "tcp" && ports === "80") return "http";

@@ -1,6 +1,6 @@
 import { closest } from "fastest-levenshtein";
 import { problem, quote } from "../components/values/errors";
-import { parseJson } from "../components/values/nesting";
+import { readJson } from "../components/values/nesting";
 import { CONFIG_KEYS, type Group, GROUPS, type Kind, MOVED, REMOVED, SECRETS } from "./configKeys";
 
 /** In messages, for a value that is not to be shown. */
@@ -71,7 +71,7 @@ const isKnown = (path: string) => Object.hasOwn(CONFIG_KEYS, path);
 function readGroup(read: ReadConfig, raw: string, place: Place): void {
   const { key, name: group, encrypted } = place;
   if (encrypted) read.encrypted.add(group);
-  const content = json(raw);
+  const content = readJson(raw);
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
     const example = `pulumi config set --path ${group}.${Object.keys(GROUPS[group as Group])[0]} …`;
     const got = encrypted ? ENCRYPTED : shownKind(content ?? raw);
@@ -115,7 +115,7 @@ function readFormer(read: ReadConfig, raw: string, place: Place): void {
 function take(read: ReadConfig, path: string, given: unknown, { key, encrypted }: Place): void {
   const kind = CONFIG_KEYS[path]!;
   if (given === "" && kind === "text") return;
-  const value = isList(kind) && typeof given === "string" ? (json(given) ?? given) : given;
+  const value = isList(kind) && typeof given === "string" ? (readJson(given) ?? given) : given;
   if (fits(value, kind)) read.values[path] = value;
   else if (encrypted) read.problems.push(problem(key, ENCRYPTED, KINDS[kind]));
   else read.problems.push(problem(key, shownKind(given), KINDS[kind], remedy(value, kind, path)));
@@ -141,22 +141,14 @@ function fits(value: unknown, kind: Kind): boolean {
 function remedy(value: unknown, kind: Kind, path: string): string | undefined {
   if (kind === "text" && (typeof value === "number" || typeof value === "boolean"))
     return "Write it in quotes in the stack's file, or YAML takes it for something else.";
-  if (typeof value === "string" && fits(json(value), kind))
+  if (typeof value === "string" && fits(readJson(value), kind))
     return `Without quotes: pulumi config set --path ${path} ${value}`;
   return undefined;
 }
 
 /** A value of a key that has only one: a text as it is, everything else as JSON. */
 function decoded(raw: string, kind: Kind): unknown {
-  return kind === "text" || raw === "" ? raw : (json(raw) ?? raw);
-}
-
-function json(text: string): unknown {
-  try {
-    return parseJson(text);
-  } catch {
-    return undefined;
-  }
+  return kind === "text" || raw === "" ? raw : (readJson(raw) ?? raw);
 }
 
 /** A group or a list is not shown whole: it may hold what is encrypted. */

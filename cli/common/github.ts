@@ -5,7 +5,8 @@ import { type BranchAnswer, revisionFrom } from "../../components/deploy/revisio
 import { githubServer } from "../../components/values/githubServer";
 import type { Context } from "./context";
 import { type GithubTrouble, githubTrouble as troubleIn } from "./githubTrouble";
-import { type HttpResult, boundedFetch, json, noAnswer, textField, troubleOf } from "./http";
+import { type HttpResult, boundedFetch, noAnswer, textField, troubleOf } from "./http";
+import { readJson } from "../../components/values/nesting";
 import { UserError } from "./userError";
 
 /** How long GitHub is waited for. */
@@ -197,7 +198,7 @@ async function answerOf(request: () => Response | Promise<Response>, patience: P
   for (const [name, value] of Object.entries(response.headers)) headers.set(name, String(value));
   const text = typeof data === "string" ? data : "";
   // It has read what is called JSON. A proxy may call it something else.
-  const body = typeof data === "object" ? data : json(text);
+  const body = typeof data === "object" ? data : readJson(text);
   if (status === 200 && body === undefined) return noAnswer("the answer is no JSON");
   return { status, headers, body, text, trouble: "" };
 }

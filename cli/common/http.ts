@@ -1,4 +1,4 @@
-import { isDeepJson, TOO_DEEP } from "../../components/values/nesting";
+import { isDeepJson, readJson, TOO_DEEP } from "../../components/values/nesting";
 
 /** What a server answered; `status` 0 means that it did not, and `trouble` says why. */
 export interface HttpResult {
@@ -25,7 +25,7 @@ export async function ask(
   try {
     const response = await boundedFetch(url, init, patienceSeconds, mostBytes);
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: json(text), text, trouble: "" };
+    return { status: response.status, headers: response.headers, body: readJson(text), text, trouble: "" };
   } catch (error) {
     return noAnswer(troubleOf(error as Error, patienceSeconds));
   }
@@ -58,15 +58,6 @@ export async function boundedFetch(
 }
 
 class Unusable extends Error {}
-
-/** What a text says as JSON; undefined: it is none. */
-export function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 /** Why no answer came, or none that is of use. */
 export function troubleOf(error: Error, patienceSeconds: number): string {

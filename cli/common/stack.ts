@@ -1,6 +1,7 @@
 import { firstLine, type Ran, type Context } from "./context";
-import { field, json, textField } from "./http";
+import { field, textField } from "./http";
 import { findPulumi, pulumiFailure } from "./pulumi";
+import { readJson } from "../../components/values/nesting";
 import { UserError } from "./userError";
 
 /** What a stack says of its machine and its keys, once it has them. */
@@ -54,7 +55,7 @@ export function shortStackName(stack: string): string {
 export async function readStack(context: Context, stack?: string): Promise<Stack> {
   const ran = await output(context, stack, "--json");
   return {
-    outputs: ran.code === 0 ? underNewNames((json(ran.stdout) ?? {}) as Record<string, unknown>) : {},
+    outputs: ran.code === 0 ? underNewNames((readJson(ran.stdout) ?? {}) as Record<string, unknown>) : {},
     trouble: ran.code === 0 ? "" : ran.found ? pulumiFailure(ran) : "there is no Pulumi CLI to ask",
     isThere: !NO_STACK.test(ran.stderr),
   };
@@ -93,7 +94,7 @@ export async function stackResources(context: Context, stack: string): Promise<s
   const ran = await findPulumi(context)?.run(["stack", "export", "--stack", stack]);
   if (ran === undefined) return undefined;
   if (ran.code !== 0) return NO_STACK.test(ran.stderr) ? [] : undefined;
-  const deployment = field(json(ran.stdout), "deployment");
+  const deployment = field(readJson(ran.stdout), "deployment");
   const resources = field(deployment, "resources") ?? [];
   if (typeof deployment !== "object" || !Array.isArray(resources)) return undefined;
   return resources.map((one: unknown) => {

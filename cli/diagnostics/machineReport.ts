@@ -1,6 +1,6 @@
 import { ageRecipient } from "../../components/keys/age";
 import { shortened, escapeInvisible } from "../../components/deploy/text.mjs";
-import { parseJson } from "../../components/values/nesting";
+import { readJson } from "../../components/values/nesting";
 import { field, textField } from "../common/http";
 import type { MachineFacts } from "./machineFacts";
 import { failed, note, ok, type Result, skipped } from "../common/result";
@@ -88,7 +88,7 @@ function upgradeReport(facts: MachineFacts, expected: Expected): Result[] {
 
 /** The probe has just asked the repository; `contact` is the time of its last answer. */
 function readable(facts: MachineFacts): Result {
-  const probe = json(facts["probe"]);
+  const probe = readJson(facts["probe"] ?? "");
   if (facts["probe-unit"] !== "loaded" || probe === undefined) {
     return skipped("repository", "the machine has no probe yet: the first deployment brings it");
   }
@@ -104,7 +104,7 @@ function readable(facts: MachineFacts): Result {
     );
   }
   if (typeof at !== "number" || contact !== at) {
-    const why = words(json(facts["state"]), "error", "message");
+    const why = words(readJson(facts["state"] ?? ""), "error", "message");
     return failed(
       "repository",
       `the machine cannot read it${why === "" ? "" : `: ${why}`}`,
@@ -117,7 +117,7 @@ function readable(facts: MachineFacts): Result {
 }
 
 function lastUpgrade(facts: MachineFacts): Result {
-  const state = json(facts["state"]);
+  const state = readJson(facts["state"] ?? "");
   if (state === undefined)
     return note("last upgrade", "none yet", "The first one follows the first push within a minute.");
   const error = field(state, "error");
@@ -139,7 +139,7 @@ function lastUpgrade(facts: MachineFacts): Result {
 }
 
 function revision(facts: MachineFacts, { branch, revision: wanted }: Expected): Result {
-  const running = field(json(facts["state"]), "running");
+  const running = field(readJson(facts["state"] ?? ""), "running");
   const installed = textField(running, "system") === facts["system"] ? textField(running, "revision") : "";
   if (installed === "")
     return note(
@@ -196,14 +196,6 @@ function ago(time: unknown, facts: MachineFacts): string {
   const minutes = Math.max(0, Math.floor((now - time) / 60));
   if (minutes < 120) return `${minutes} minutes ago`;
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} hours ago` : `${Math.floor(minutes / 1440)} days ago`;
-}
-
-function json(text: string | undefined): unknown {
-  try {
-    return parseJson(text ?? "");
-  } catch {
-    return undefined;
-  }
 }
 
 /** Words that the machine chose: one line, in bounds. */

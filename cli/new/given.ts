@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createHash } from "node:crypto";
-import { json } from "../common/http";
+import { readJson } from "../../components/values/nesting";
 import { UserError } from "../common/userError";
 import { GIVEN } from "./layout";
 
@@ -23,7 +23,7 @@ export function readGiven(folder: string): Given | undefined {
   } catch {
     return undefined;
   }
-  const given = json(text) as Partial<Given> | undefined;
+  const given = readJson(text) as Partial<Given> | undefined;
   if (given?.owned === undefined || given.program === undefined)
     throw new UserError(`${GIVEN} is not what was written there. Put it back: git log -p ${GIVEN} shows what changed.`);
   return given as Given;

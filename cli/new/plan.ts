@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { problemList } from "../../components/values/errors";
-import { json } from "../common/http";
+import { readJson } from "../../components/values/nesting";
 import { UserError } from "../common/userError";
 import { type Given, hashOf } from "./given";
 import type { History } from "./history";
@@ -78,7 +78,7 @@ export function planMove(folder: string, history: History, newer: Tree): Plan {
 /** A manifest with the packages and scripts that the owner had added to ours. */
 function withAdditions(newer: string, before: string, yours: string): string {
   type Lists = Record<string, Record<string, string> | undefined>;
-  if (typeof json(yours) !== "object") throw new UserError("package.json is no JSON.");
+  if (typeof readJson(yours) !== "object") throw new UserError("package.json is no JSON.");
   const [result, old, mine] = [newer, before, yours].map((text) => JSON.parse(text) as Lists) as [Lists, Lists, Lists];
   for (const list of ["scripts", "dependencies", "devDependencies"]) {
     const added = Object.entries(mine[list] ?? {}).filter(([name]) => old[list]?.[name] === undefined);

@@ -65,7 +65,7 @@ const FORMS = {
   repository: WORDS,
 };
 
-/** MachineReport that may come more than once. */
+/** Answers that may come more than once. */
 const LISTS = ["failed-unit", "known-failed-unit", "change"];
 
 /**

@@ -14,6 +14,15 @@ export function parseJson(text: string): unknown {
   return JSON.parse(text);
 }
 
+/** What a text of any origin says as JSON; undefined: it is none, or is nested too deep. */
+export function readJson(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether the brackets of a JSON text go too deep; those in its strings do not count. */
 export function isDeepJson(text: string): boolean {
   let depth = 0;

@@ -46,7 +46,7 @@ export function defaultConfig(): Record<string, string> {
 }
 
 /** The configuration as the engine hands it over. */
-export function withPaths(config: Record<string, string>): Record<string, string> {
+function withPaths(config: Record<string, string>): Record<string, string> {
   const own = Object.entries(config).filter(([key]) => /^pulumi-nixos:\w+\./.test(key));
   const others = Object.entries(config).filter(([key]) => !/^pulumi-nixos:\w+\./.test(key));
   const values = own.map(([key, value]) => [key.slice("pulumi-nixos:".length), typed(value)]);
