@@ -16,6 +16,7 @@ import {
   writeConfiguration,
 } from "../../cli/rehearse/drivers/engineRun";
 import { withKeys } from "../../cli/common/stackFile";
+import { languageHostOf } from "../../cli/rehearse/drivers/languageHost";
 import { serve, type Served } from "../../cli/rehearse/emulators/serve";
 import { onAnyEnd } from "../../cli/rehearse/processes";
 import { copyProject } from "../../cli/rehearse/project";
@@ -24,6 +25,7 @@ import { createFakes, type Fakes } from "../../cli/rehearse/fakes";
 import { requireEngine } from "../support/engine";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { Deployments } from "./deployments";
+import { startLanguageHost } from "./languageHost";
 import { realProviders } from "./realProviders";
 import { restoreFolder, restoreServices, type Snapshot, take } from "./snapshot";
 import { Watch, WatchedOperations } from "./watch";
@@ -39,6 +41,9 @@ const IMPORTED: Record<string, RegExp> = {
 
 /** What became of each of the providers' resources that did not stay the same, by its name. */
 export type Changes = Record<string, "create" | "update" | "replace" | "delete" | "read" | "import">;
+
+/** Whether the commands of a stack share a language host, or each starts its own as it does for a user. */
+type Hosts = "one" | "each";
 
 /** One run of the CLI. */
 export interface CliRun {
@@ -93,21 +98,21 @@ export class EngineStack {
     readonly watch: Watch,
     readonly deployments: Deployments,
     private readonly cli: string,
-    private readonly served: Served[],
+    private readonly served: Pick<Served, "stop">[],
   ) {
     this.stayOpen = onAnyEnd(() => this.stop());
   }
 
   /** A stack in which nothing is yet. From a `before` hook: skips the suite where there is no engine. */
-  static async start(context: Context): Promise<EngineStack> {
-    const stack = await EngineStack.open(await requireEngine(context));
+  static async start(context: Context, hosts: Hosts = "one"): Promise<EngineStack> {
+    const stack = await EngineStack.open(await requireEngine(context), hosts);
     stack.editRepositoryFile({ owner: OWNER });
     await stack.succeed("stack", "init", STACK);
     return stack;
   }
 
   /** A stack after its first update, which is made once and copied. */
-  static async settled(context: Context): Promise<EngineStack> {
+  static async settled(context: Context, hosts: Hosts = "one"): Promise<EngineStack> {
     const cli = await requireEngine(context);
     settled ??= EngineStack.start(context).then(async (stack) => {
       await stack.up();
@@ -116,10 +121,10 @@ export class EngineStack {
       stack.stop();
       return snapshot;
     });
-    return EngineStack.open(cli, await settled);
+    return EngineStack.open(cli, hosts, await settled);
   }
 
-  private static async open(cli: string, snapshot?: Snapshot): Promise<EngineStack> {
+  private static async open(cli: string, hosts: Hosts, snapshot?: Snapshot): Promise<EngineStack> {
     const real = realProviders(path.dirname(cli));
     const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "engine-")));
     if (snapshot !== undefined) restoreFolder(snapshot, folder);
@@ -135,7 +140,13 @@ export class EngineStack {
     const attached = emulated.map(({ provider }, at) => `${provider.name}:${served[at]!.port}`);
     const complete = engineEnvironment(cli, folder, environment, attached);
     if (snapshot !== undefined) complete["PULUMI_CONFIG_PASSPHRASE"] = snapshot.passphrase;
-    return new EngineStack(folder, project, complete, fakes, watch, deployments, cli, served);
+    const stopped: Pick<Served, "stop">[] = served;
+    if (hosts === "one" && languageHostOf(cli, environment.PATH) === "a stand-in") {
+      const host = await startLanguageHost(complete, project);
+      Object.assign(complete, host.environment);
+      stopped.push(host);
+    }
+    return new EngineStack(folder, project, complete, fakes, watch, deployments, cli, stopped);
   }
 
   stop(): void {
