@@ -2,7 +2,8 @@
 # Runs the machine's own checks (pulumiNixos.upgrade.health.checks), all at once, and prints those that fail, one a line:
 # "check:NAME WHAT". Usage: nixos-upgrade-checks FOLDER [once], where the folder has a file for each
 #
-# A command runs in a unit of its own: what it starts ends with it, and a child that lives on cannot keep the upgrade waiting.
+# A command runs in a unit of its own: what it starts ends with it, and a child that lives on cannot keep the upgrade waiting,
+# nor fail the check by taking no notice of a kinder signal.
 
 get() { # FILE PATH; nothing where there is none
   jq -r "$2 // empty" "$1"
@@ -12,12 +13,12 @@ command_fails() { # NAME COMMAND SECONDS
   local status=0
   systemd-run --quiet --collect --wait --no-ask-password --service-type=exec \
     --unit="nixos-upgrade-check-$1-$$-$RANDOM.service" --property="SyslogIdentifier=nixos-upgrade-check-$1" \
-    --property="RuntimeMaxSec=$(($3 + 5))" --property=TimeoutStopSec=1 --property=OOMPolicy=continue \
+    --property="RuntimeMaxSec=$(($3 + 5))" --property=KillSignal=SIGKILL --property=OOMPolicy=continue \
     --setenv=PATH="$PATH:/run/current-system/sw/bin" --setenv=HOME=/root \
-    -- "$(command -v timeout)" --kill-after=1 "$3" "$2" >/dev/null 2>&1 || status=$?
+    -- "$(command -v timeout)" --foreground --signal=KILL "$3" "$2" >/dev/null 2>&1 || status=$?
   case $status in
   0) return 1 ;;
-  124 | 137) echo "did not end within $3 s" ;;
+  137) echo "did not end within $3 s" ;;
   *) echo "ended with exit code $status (journalctl --identifier nixos-upgrade-check-$1)" ;;
   esac
 }
