@@ -187,7 +187,7 @@ describe("the flake evaluated by a real Nix", () => {
     );
     assert.equal(
       stdout,
-      "formatting continuous-deployment evaluates-amazon evaluates-default evaluates-hardening evaluates-secrets evaluates-smallMachine evaluates-upgrade evaluates-web secrets evaluates-with-deploy-key evaluates-with-token",
+      "formatting continuous-deployment evaluates-amazon evaluates-default evaluates-hardening evaluates-secrets evaluates-smallMachine evaluates-upgrade evaluates-web secrets evaluates-with-auto-upgrade evaluates-with-deploy-key evaluates-with-health-checks evaluates-with-token",
       stderr,
     );
   });
