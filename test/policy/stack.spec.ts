@@ -95,7 +95,6 @@ describe("the policy pack, on the project's own stack", () => {
       new Set([
         ...NOTHING_TO_SAY,
         "not checked no-secret-in-plain-text",
-        "not checked buckets-tls-only",
         "not checked role-trust-exact",
         "not checked no-full-administrator",
       ]),
