@@ -1,5 +1,5 @@
-import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime";
 import { type Analyzed, UNKNOWN, urnOf } from "../../cli/check/pack";
+import { secret } from "../../cli/rehearse/emulators/values";
 
 /** Stacks that a rule must let pass, that it must refuse with which words, and that a preview cannot judge yet. */
 export interface Cases {
@@ -69,7 +69,6 @@ const variable = (value: string): Analyzed => ({
 // Put together here: scanners take the whole form for a leaked secret, as the rule does.
 const KEY = ["-----BEGIN OPENSSH PRIVATE", "KEY-----\nAAAA"].join(" ");
 const SECRETS = [KEY, `ghp_${"a1".repeat(18)}`, `AGE-SECRET-${"KEY-1"}${"Q".repeat(58)}`, `AKIA${"Q".repeat(16)}`];
-const wireSecret = (value: unknown) => ({ [specialSigKey]: specialSecretSig, value });
 
 const document = (...statements: object[]) => JSON.stringify({ Version: "2012-10-17", Statement: statements });
 
@@ -206,7 +205,7 @@ export const CASES: Record<string, Cases> = {
   },
   "no-secret-in-plain-text": {
     pass: [
-      [command({ environment: { KEY: wireSecret(KEY) }, stdin: KEY, triggers: ["abc"] })],
+      [command({ environment: { KEY: secret(KEY) }, stdin: KEY, triggers: ["abc"] })],
       [variable("arn:aws:iam::123456789012:role/preview")],
     ],
     fail: [
@@ -214,7 +213,7 @@ export const CASES: Record<string, Cases> = {
         [command({ create: `deploy --with '${secret}'` })],
         /^create holds an? /m,
       ]),
-      [[command({ delete: wireSecret(`echo '${KEY}'`) })], /^delete holds a private key/m],
+      [[command({ delete: secret(`echo '${KEY}'`) })], /^delete holds a private key/m],
       [[command({ interpreter: ["sh", "-c", `: ${SECRETS[1]}`] })], /^interpreter\[2\] holds a token of GitHub/m],
       // What is not known yet hides nothing.
       [

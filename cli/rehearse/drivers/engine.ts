@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc";
+import { partsOfUrn } from "../../render/change";
 import { serve, type Served } from "../emulators/serve";
 import { isObject, type Properties, secret } from "../emulators/values";
 import { output, run } from "../processes";
 import type { Fakes } from "../fakes";
-import { type Driver, type Operation, partsOfUrn, type RecordedResource, type Run, type RunOptions } from "./driver";
+import { type Driver, type Operation, type RecordedResource, type Run, type RunOptions } from "./driver";
 import { engineEnvironment, operationsOf, refusal, takeEvents, writeConfiguration } from "./engineRun";
 import { languageHostOf } from "./languageHost";
 
