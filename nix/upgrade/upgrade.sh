@@ -17,7 +17,7 @@ source "$UPGRADE_REPOSITORY"
 state=
 wanted=
 flags=()
-[[ -z $UPGRADE_FLAGS ]] || mapfile -t flags <<<"$UPGRADE_FLAGS"
+[[ -z $UPGRADE_NIX_FLAGS ]] || mapfile -t flags <<<"$UPGRADE_NIX_FLAGS"
 
 set_state() { # JQ PROGRAM [JQ ARGUMENTS…]
   local program=$1

@@ -248,7 +248,7 @@ describe("NixOS modules", () => {
         [{ url: "http://a/", body: "two\nlines" }, /checks\.a\.body is not of type/],
         [{ command: "x", timeoutSeconds: 0 }, /timeoutSeconds is not of type/],
         [{ command: "x", timeoutSeconds: 21 }, /timeoutSeconds is not of type .*between 1 and 20/],
-        [{ command: "x", timeout: 3 }, /no option .*checks\.a\.timeout/],
+        [{ command: "x", limit: 3 }, /no option .*checks\.a\.limit/],
       ];
       for (const [check, message] of wrong) {
         it(`refuse ${JSON.stringify(check)}`, () => {
@@ -270,7 +270,7 @@ describe("NixOS modules", () => {
       it("reach the programs, a word a line", () => {
         const flags = ["--max-jobs", "1", "--option", "http-connections", "4", "--show-trace"];
         assert.deepEqual(failed(flags), []);
-        const setting = "e.config.pulumiNixos.upgrade.settings.UPGRADE_FLAGS";
+        const setting = "e.config.pulumiNixos.upgrade.settings.UPGRADE_NIX_FLAGS";
         assert.equal(evaluateModules(setting, upgrade({ flags })), flags.join("\n"));
         assert.equal(evaluateModules(setting), "");
       });

@@ -104,7 +104,7 @@ in
   };
 
   config = {
-    pulumiNixos.upgrade.settings.UPGRADE_FLAGS = lib.concatStringsSep "\n" cfg.flags;
+    pulumiNixos.upgrade.settings.UPGRADE_NIX_FLAGS = lib.concatStringsSep "\n" cfg.flags;
     assertions = map (message: {
       assertion = false;
       inherit message;
