@@ -45,6 +45,8 @@ const ANSWERS: Record<string, string[]> = {
   probed: [""],
   "failed-unit": ["nginx.service", "-.mount", String.raw`dev-disk-by\x2dlabel-x.swap`, "user@1000.service"],
   "known-failed-unit": ["postgresql.service", String.raw`systemd-fsck@dev-disk-by\x2duuid-x.service`],
+  "failed-check": ["site", "my.Odd_name-1"],
+  "known-failed-check": ["site"],
   watching: ["1", "15"],
   "reboot-needed": [""],
   unkept: [""],
