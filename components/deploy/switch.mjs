@@ -1,4 +1,5 @@
 // @ts-check
+import accesses from "./access/index.cjs";
 import { StrangeAnswer } from "./answers.mjs";
 import { DeploymentError } from "./errors.mjs";
 import { asWord, ConnectionFailed, leaseLost, quoted } from "./machine.mjs";
@@ -156,31 +157,30 @@ async function refuseOther({ machine }, answers, system) {
  * @param {Pick<Deployment, "settings" | "machine">} deployment
  */
 export async function refuseRefusedToken({ settings, machine }) {
-  if (accessOf(settings) !== "token") return;
+  const { secret } = accesses.accessBy(accessOf(settings));
+  if (secret === undefined) return;
   const seconds = Math.ceil(settings.confirmSeconds / 2);
   const answers = await machine.repository(seconds).catch((error) => {
     // Whether the machine can still be reached is confirmed afterwards.
     if (error instanceof DeploymentError) return undefined;
     throw error;
   });
-  const refusal = refusalOf(answers?.get("repository") ?? "");
+  const refusal = refusalOf(answers?.get("repository") ?? "", secret.troubles);
   if (refusal === undefined) return;
   await machine.abandon();
   throw new DeploymentError(`The new system cannot read its repository, so the machine is going back: ${refusal}`, {
-    advice: [
-      "Store another token: npm run secrets -- token, commit, and deploy again. See docs/trouble/expired-token.md.",
-    ],
+    advice: [`Store another token: ${secret.store.at(-1)}, commit, and deploy again. See ${secret.trouble}.`],
   });
 }
 
-/** Trouble that another token would end; what the network or GitHub is to blame for counts against no system. */
-const TOKEN_TROUBLES = ["token", "sso", "ip-list", "policy", "not-found"];
-
-/** @param {string} answer of the machine's nixos-upgrade-remote */
-function refusalOf(answer) {
+/**
+ * @param {string} answer of the machine's nixos-upgrade-remote
+ * @param {string[]} troubles that another secret would end
+ */
+function refusalOf(answer, troubles) {
   try {
     const { state, kind, message } = JSON.parse(answer);
-    return state === "failing" && TOKEN_TROUBLES.includes(kind) ? String(message) : undefined;
+    return state === "failing" && troubles.includes(kind) ? String(message) : undefined;
   } catch {
     return undefined;
   }
