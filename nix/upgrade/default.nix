@@ -31,6 +31,7 @@ let
       runtimeEnv = settings // {
         UPGRADE_COMMON = "${./common.sh}";
         UPGRADE_REPOSITORY = "${./repository.sh}";
+        UPGRADE_WAYS = "${./access}";
         UPGRADE_TROUBLE = "${./trouble.sh}";
       };
       # The `$names` in single quotes are jq's. Of the names and functions in the shared files no program needs all (2329
@@ -65,7 +66,7 @@ rec {
       (
         shared
         ++ [
-          ./access.sh
+          ./lockout.sh
           ./network.sh
           ./switch.sh
           ./upgrade.sh
