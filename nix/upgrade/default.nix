@@ -68,6 +68,8 @@ rec {
         ++ [
           ./lockout.sh
           ./network.sh
+          ./record.sh
+          ./release.sh
           ./switch.sh
           ./upgrade.sh
         ]
@@ -82,6 +84,17 @@ rec {
         health
         remote
         status
+      ];
+  released =
+    program "nixos-upgrade-released"
+      [
+        ./record.sh
+        ./released.sh
+      ]
+      [
+        pkgs.curl
+        pkgs.gitMinimal
+        pkgs.openssh
       ];
   probe = program "nixos-upgrade-probe" (shared ++ [ ./probe.sh ]) [
     remote
