@@ -64,7 +64,7 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
           message: "nixos-upgrade.service has not asked the repository for \($check | minutes): see systemctl status nixos-upgrade.timer nixos-upgrade.service"
         } else empty end,
         # Renewed every day; one that ends was not, and somebody may be keeping newer ones from this machine.
-        if $signers != "" and $state.release and $state.release.validUntil < $now then {
+        if $signers != "" and $state.release and $state.release.validUntil <= $now then {
           kind: "release",
           summary: "The newest release has expired.",
           message: "The newest release that this machine knows, number \($state.release.number) of revision \($state.release.revision), was valid until \($state.release.validUntil | todate). CI renews it every day: has its scheduled job stopped, or can the cache not be read?"

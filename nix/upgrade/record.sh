@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016 # names in single quotes are jq's
 # Release records: what CI says that it built of which revision. CI leaves them in the stack's cache; this fetches one and
-# checks all of it. test/release/cases.ts has the rules as a table, which the verifier in TypeScript is run through too.
+# checks all of it. test/release/cases.ts has the rules as a table, which components/release is run through too.
 #
 # A function that cannot say yes leaves the reason in TROUBLE (see trouble.sh) and returns 2; 1: there is none.
 
@@ -89,7 +89,7 @@ fetch_object() { # KEY FILE
   code=$(sed -n 's/^status //p' "$errors" | tail -n 1)
   status=$(sed -n 's/^exit //p' "$errors" | tail -n 1)
   if (($(wc -c <"$2") > RECORD_BYTES)) || [[ $status == 63 ]]; then
-    refused too-large "it is larger than $RECORD_BYTES bytes"
+    refused size "it is larger than $RECORD_BYTES bytes"
     return
   fi
   if [[ -n $status ]]; then
@@ -119,16 +119,16 @@ open_envelope() { # FILE
   local signature=$1.signature words
   jq -es 'length == 1 and (.[0] | type == "object" and keys == ["record", "signature"] and (.record | type) == "string"
     and (.signature | type) == "string")' "$1" >/dev/null 2>&1 ||
-    { refused malformed "it is no envelope with a record and a signature" || return; }
+    { refused envelope "it is no envelope with a record and a signature" || return; }
   jq -j .signature "$1" >"$signature" && jq -j .record "$1" >"$1.record" && mv "$1.record" "$1"
-  [[ -s $signature ]] || { refused no-signature "it is not signed" || return; }
+  [[ -s $signature ]] || { refused signature "it is not signed" || return; }
   RECORD_DIGEST=$(sha256sum <"$1" | cut -d ' ' -f 1)
   if timeout 10 ssh-keygen -Y verify -f "$UPGRADE_RELEASE_SIGNERS" -I release -n nixos-release -s "$signature" <"$1" >/dev/null 2>&1; then
     return
   fi
   # By whom it is, if it is right in itself.
   if words=$(timeout 10 ssh-keygen -Y check-novalidate -n nixos-release -s "$signature" <"$1" 2>/dev/null); then
-    refused unknown-key "its key is none that this system trusts (${words##* key }). See pulumiNixos.upgrade.release.keys"
+    refused signature "its key is none that this system trusts (${words##* key }). See pulumiNixos.upgrade.release.keys"
   else
     refused signature "its signature is not of these bytes, or was made for something else"
   fi
@@ -137,29 +137,32 @@ open_envelope() { # FILE
 # One line: "ok", or a word and what is wrong.
 judge_record() { # FILE STATES, what was the newest record as JSON on standard input
   jq -rn --rawfile text "$1" --arg states "$2" --argjson newest "$(cat)" --arg digest "$RECORD_DIGEST" \
-    --argjson now "$NOW" --argjson skew "$RECORD_SKEW" \
+    --argjson now "$NOW" --argjson skew "$RECORD_SKEW" --arg store "${NIX_STORE_DIR:-/nix/store}" \
     --arg repository "$UPGRADE_RELEASE_REPOSITORY" --arg branch "$UPGRADE_BRANCH" --arg attribute "$UPGRADE_ATTRIBUTE" '
-    def whole: type == "number" and . == floor and . >= 0 and . <= 9007199254740991;
+    def whole: type == "number" and . == floor and . >= 1 and . <= 9007199254740991;
     def hash: type == "string" and test("\\A([0-9a-f]{40}|[0-9a-f]{64})\\z");
-    def path: type == "string" and test("\\A/nix/store/[0-9abcdfghijklmnpqrsvwxyz]{32}-[0-9A-Za-z+._?=-]{1,211}\\z");
-    def text: type == "string";
+    def path: type == "string" and startswith($store + "/")
+      and (ltrimstr($store + "/") | test("\\A[0-9a-df-np-sv-z]{32}-[0-9A-Za-z+._?=-]{1,211}\\z"));
+    def text: type == "string" and test("\\A[^\\x00-\\x1f\\x7f]{1,1000}\\z");
     def or_null(f): . == null or f;
     def shown: if type == "string" then . else tojson end;
     ["attribute", "branch", "number", "previousRevision", "repository", "repositoryId", "republished", "revision", "run",
       "state", "system", "time", "tip", "validUntil", "version"] as $members
     | ([$text | try fromjson catch null] | first) as $record
     | $record
-    | if type != "object" then "malformed it holds no record"
+    | if type != "object" then "members it holds no record"
       elif .version != 1 then "version its format is \(if has("version") then .version | shown else "not said" end), and this system knows version 1: install a newer one with pulumi up"
       elif keys != $members then
         "members \([(keys - $members)[] | "\(. | tojson) is unknown"] + [($members - keys)[] | "\(. | tojson) is missing"] | join(", "))"
       elif [
           (.state | IN("released", "started", "failed")),
-          (.repository | text), (.repositoryId | or_null(whole)), (.branch | text), (.attribute | text),
+          (.repository | text and test("\\A[A-Za-z0-9_-]+/[A-Za-z0-9._-]+\\z")),
+          (.repositoryId | or_null(whole)), (.branch | text), (.attribute | text),
           (.revision | hash), (.previousRevision | or_null(hash)), (.tip | hash), (.republished | type == "boolean"),
-          (.time | whole), (.validUntil | whole), (.run | or_null(text))
+          (.time | whole), (.validUntil | whole),
+          (.run | or_null(text and startswith("https://")))
         ] | all | not then "members one of them is of no form that it may have"
-      elif .state == "released" and ((.system | path and true) and (.number | whole) and .number >= 1 | not) then
+      elif .state == "released" and ((.system | path) and (.number | whole) | not) then
         "members a release has a store path and a number from 1"
       elif .state != "released" and (.system != null or .number != null) then "members only a release has a system and a number"
       elif .republished != true and .tip != .revision then "members it is of \(.revision) and was made when the branch was at \(.tip)"
@@ -169,16 +172,15 @@ judge_record() { # FILE STATES, what was the newest record as JSON on standard i
       elif .branch != $branch then "branch it is of the branch \(.branch), and this machine follows \($branch)"
       elif .attribute != $attribute then "attribute it is of \(.attribute), and this machine is \($attribute)"
       elif .state as $state | ($states / " " | index($state)) == null then "state it says \(.state) where \($states) was expected"
+      elif .state == "released" and .number < ($newest.number // 0) then
+        "number its number is \(.number), and this machine has seen \($newest.number): it is an old one"
+      elif .state == "released" and .number == $newest.number and $digest != $newest.digest then
+        "number its number \(.number) was given to another record before"
       elif .time > $now + $skew then
         "future it was made at \(.time | todate), and here it is \($now | todate): is the clock of this machine right?"
-      elif .state != "released" then (if .validUntil < $now then "expired it was valid until \(.validUntil | todate)" else "ok" end)
-      elif .number < ($newest.number // 0) then
-        "replay its number is \(.number), and this machine has seen \($newest.number)"
-      elif .number == $newest.number and $digest != $newest.digest then
-        "replay its number \(.number) was given to another record before"
-      elif .number == $newest.number then "known"
-      elif .validUntil < $now then "expired it was valid until \(.validUntil | todate), and here it is \($now | todate)"
-      else "ok" end' 2>/dev/null || echo "malformed it holds no record"
+      elif .state == "released" and .number == $newest.number then "known"
+      elif .validUntil <= $now then "expired it was valid until \(.validUntil | todate), and here it is \($now | todate)"
+      else "ok" end' 2>/dev/null || echo "members it holds no record"
 }
 
 # Reads one object and checks everything in it. Sets RECORD, RECORD_DIGEST and RECORD_KNOWN.

@@ -65,7 +65,7 @@ take_release() {
   fi
 
   [[ $(get_state .failed.system) != "$system" ]] || stop_if_failed
-  if (($(record .validUntil) < NOW)); then
+  if (($(record .validUntil) <= NOW)); then
     wanted=$branch
     refused expired "it was valid until $(timestamp "$(record .validUntil)"), and here it is $(timestamp "$NOW")"
     return

@@ -12,7 +12,7 @@ status=0
 newest_release "$(read_json "$STATE_FILE" | jq -c '.release // {}')" || status=$?
 case $status in
 0)
-  if [[ $(record .system) == "$1" ]] && (($(record .validUntil) >= NOW)); then exit 0; fi
+  if [[ $(record .system) == "$1" ]] && (($(record .validUntil) > NOW)); then exit 0; fi
   log "CI's newest release, number $(record .number) of revision $(short "$(record .revision)"), is $(record .system), valid until $(timestamp "$(record .validUntil)")."
   ;;
 1) log "CI has released nothing yet." ;;
