@@ -109,8 +109,9 @@ relate() { # TIP
     ;;
   1)
     RELATION=other known=0
+    # By git, one that is not on the branch cannot be told from one that was a moment ago.
     leads_on "$wanted" "$1" || known=$?
-    ((known < 2)) || fail_trouble
+    ((known < 2)) || [[ $(jq -r .kind <<<"$TROUBLE") == moving ]] || fail_trouble
     ((known != 0)) || RELATION=moving
     ;;
   *) fail_trouble ;;
@@ -123,8 +124,10 @@ fetch_system() { # SYSTEM
   local output=$UPGRADE_STATE/output
   enter_phase fetching
   log "Fetching release $(record .number) of revision $(short "$(record .revision)"): $1"
+  # Nix remembers for an hour what a cache did not have, and for a month who had signed what it had.
   if logged "$output" nix-store --realise "$1" --add-root "$UPGRADE_STATE/system" --indirect \
-    --max-jobs 0 --option builders "" --option narinfo-cache-negative-ttl 0 >/dev/null; then
+    --max-jobs 0 --option builders "" --option narinfo-cache-negative-ttl 0 \
+    --option narinfo-cache-positive-ttl 0 >/dev/null; then
     return
   fi
   if grep -q 'No space left on device' "$output"; then fail_revision disk "$(first_error "$output")" "$1"; fi
