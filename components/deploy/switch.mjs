@@ -39,6 +39,24 @@ export async function armGuard({ machine, settings, log }, system, revision) {
 }
 
 /**
+ * A machine with pulumiNixos.upgrade.release.required takes what continuous integration has released, from a deployment
+ * too.
+ * @param {Pick<Deployment, "machine">} deployment
+ * @param {string} system
+ */
+export async function refuseUnreleased({ machine }, system) {
+  const answers = await machine.released(system);
+  if (!answers.has("unreleased")) return;
+  throw new DeploymentError(`The machine takes only what CI has released, and no release names ${system}.`, {
+    details: answers.get("unreleased"),
+    advice: [
+      "Merge the change: the machine installs it when CI has released it.",
+      "To install it by hand all the same, merge and release pulumiNixos.upgrade.release.required = false first. Nothing was changed on the machine.",
+    ],
+  });
+}
+
+/**
  * Runs nixos-rebuild. How it ends says little, as its connection may break while the machine goes on: what happened
  * is then asked of the machine.
  * @param {Deployment} deployment
