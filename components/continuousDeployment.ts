@@ -18,6 +18,7 @@ import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nix
 import { ed25519PrivateKey } from "./keys/openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
 import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
+import { outputsOf } from "./values/outputs";
 import { SshKeyPair } from "./sshKeyPair";
 
 const FORMER_NAMES = { keyGenerations: "keyVersions" };
@@ -259,29 +260,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     this.identityKey = this.machineKey;
     this.deployedGenerations = this.deployedKeyVersions;
 
-    this.registerOutputs({
-      instanceId: this.instanceId,
-      publicIp: this.publicIp,
-      publicDns: this.publicDns,
-      url: this.url,
-      sshCommand: this.sshCommand,
-      hostPublicKey: this.hostPublicKey,
-      loginKey: this.loginKey,
-      loginPublicKeys: this.loginPublicKeys,
-      machineKey: this.machineKey,
-      ageRecipient: this.ageRecipient,
-      ageRecipients: this.ageRecipients,
-      deployedKeyVersions: this.deployedKeyVersions,
-      repositoryUrl: this.repositoryUrl,
-      upgradeFlake: this.upgradeFlake,
-      derivation: this.derivation,
-      systemPath: this.systemPath,
-      cacheSubstituter: this.cacheSubstituter,
-      cachePublicKey: this.cachePublicKey,
-      privateKey: this.privateKey,
-      identityKey: this.identityKey,
-      deployedGenerations: this.deployedGenerations,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 

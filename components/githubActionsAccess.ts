@@ -21,6 +21,7 @@ import {
 import { x86InstanceType } from "./values/instanceType";
 import { amiId } from "./values/nixosAmi";
 import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
+import { outputsOf } from "./values/outputs";
 
 /** Arguments of GithubActionsAccess. */
 export interface GithubActionsAccessArgs {
@@ -151,13 +152,7 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
         ? pulumi.output("")
         : role("cache", trusted.branch, pulumi.output(checked.cacheBucketArn).apply(cacheWriteStatements));
 
-    this.registerOutputs({
-      oidcProviderArn: this.oidcProviderArn,
-      previewRoleArn: this.previewRoleArn,
-      deployRoleArn: this.deployRoleArn,
-      driftRoleArn: this.driftRoleArn,
-      cacheRoleArn: this.cacheRoleArn,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 
