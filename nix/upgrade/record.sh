@@ -26,24 +26,23 @@ store_parameter() { # NAME
 # Branch and attribute are one word each in the key of an object, whatever characters they have.
 record_key() { # FILE
   jq -rn --arg branch "$UPGRADE_BRANCH" --arg attribute "$UPGRADE_ATTRIBUTE" --arg file "$1" \
-    '"releases/\($branch | @uri)/\($attribute | @uri)/\($file)"'
+    'def word: @uri | gsub("~"; "~7E") | gsub("%"; "~");
+    "releases/\($branch | word)/\($attribute | word)/\($file)"'
 }
 
 object_url() { # KEY
-  local key bucket region endpoint scheme
-  # What the key says in hundredths is text of the key itself.
-  key=${1//%/%25}
+  local bucket region endpoint scheme
   if [[ $UPGRADE_RELEASE_STORE != s3://* ]]; then
-    echo "${UPGRADE_RELEASE_STORE%%\?*}/$key"
+    echo "${UPGRADE_RELEASE_STORE%%\?*}/$1"
     return
   fi
   bucket=${UPGRADE_RELEASE_STORE#s3://} bucket=${bucket%%[?/]*}
   region=$(store_parameter region) endpoint=$(store_parameter endpoint) scheme=$(store_parameter scheme)
   if [[ -n $endpoint ]]; then
     [[ $endpoint != *://* ]] || { scheme=${endpoint%%://*} && endpoint=${endpoint#*://}; }
-    echo "${scheme:-https}://$endpoint/$bucket/$key"
+    echo "${scheme:-https}://$endpoint/$bucket/$1"
   else
-    echo "https://$bucket.s3.${region:-us-east-1}.amazonaws.com$([[ $region != cn-* ]] || echo .cn)/$key"
+    echo "https://$bucket.s3.${region:-us-east-1}.amazonaws.com$([[ $region != cn-* ]] || echo .cn)/$1"
   fi
 }
 

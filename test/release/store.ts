@@ -1,8 +1,7 @@
 /**
  * The cache's bucket and the machine's metadata service on loopback. It checks signatures of requests as AWS describes them
  * (Signature Version 4). It was compared with moto's server (5.2, signatures on, a role's session): both take what record.sh
- * sends with curl 7.88 and both refuse another secret. Only with a percent sign in a key they differ: there moto refuses the
- * AWS CLI too. It is not S3: no policy, no throttling.
+ * sends with curl 7.88 and both refuse another secret. It is not S3: no policy, no throttling.
  */
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import http from "node:http";

@@ -11,7 +11,7 @@ import { type ReleaseStore, startReleaseStore } from "../release/store";
 import { Place } from "./scripts";
 
 const upgrade = path.join(__dirname, "../../nix/upgrade");
-const FOLDER = "releases/feature%2Fx/default";
+const FOLDER = "releases/feature~2Fx/default";
 const KEY = `${FOLDER}/latest.json`;
 const REVISION = "b".repeat(40);
 
@@ -205,7 +205,7 @@ describe("a release record on the machine", () => {
         "PUT /latest/api/token",
         "GET /latest/meta-data/iam/security-credentials/",
         "GET /latest/meta-data/iam/security-credentials/server-role",
-        `GET /builds/${KEY.replaceAll("%", "%25")}`,
+        `GET /builds/${KEY}`,
       ]);
     });
 
