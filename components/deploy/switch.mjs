@@ -46,7 +46,7 @@ export async function armGuard({ machine, settings, log }, system, revision) {
  */
 export async function refuseUnreleased({ machine }, system) {
   const answers = await machine.released(system);
-  if (!answers.has("unreleased")) return;
+  if (answers.has("takes")) return;
   throw new DeploymentError(`The machine takes only what CI has released, and no release names ${system}.`, {
     details: answers.get("unreleased"),
     advice: [
