@@ -22,7 +22,7 @@ const MOST_TALK = 16 * 2 ** 20;
 /** At most; the automatic upgrade, for which nobody waits, takes longer. */
 const HEALTH_SECONDS = 15;
 /** What the scripts of remote/ have before them, and what single ones use beside it. */
-const SHARED = ["shared/protocol.sh", "common.sh", "shared/system.sh", "shared/units.sh"];
+const SHARED = ["shared/protocol.sh", "common.sh", "shared/checks.sh", "shared/system.sh", "shared/units.sh"];
 /** @type {Record<string, string[]>} */
 const PARTS = { "guard.sh": ["rollback.sh"] };
 

@@ -12,6 +12,7 @@ let
   # What deployments have too.
   shared = [
     ./shared/protocol.sh
+    ./shared/checks.sh
     ./shared/system.sh
     ./shared/units.sh
   ];
@@ -61,6 +62,13 @@ rec {
     pkgs.curl
     remote
   ];
+  checks =
+    program "nixos-upgrade-checks"
+      [ ./checks.sh ]
+      [
+        pkgs.bash
+        pkgs.curl
+      ];
   upgrade =
     program "nixos-upgrade"
       (

@@ -153,3 +153,34 @@ replace_file "$UPGRADE_PUBLIC/status.html" 644 < <(jq -r '
     "</dl>",
     "</section>"
   ' <<<"$status")
+
+# The same for Prometheus. What is not known has no sample: a zero would be a time, or no trouble.
+replace_file "$UPGRADE_PUBLIC/metrics" 644 < <(jq -r --argjson failures "$(read_json "$STATE_FILE" | jq -c '.failures // {}')" '
+  def metric($name; $type; $help; $samples):
+    [$samples[] | select(.[1] != null)]
+    | if . == [] then empty
+      else "# HELP nixos_upgrade_\($name) \($help)", "# TYPE nixos_upgrade_\($name) \($type)",
+        (.[] | "nixos_upgrade_\($name)\(.[0] | to_entries | if . == [] then "" else "{" + (map("\(.key)=\"\(.value)\"") | join(",")) + "}" end) \(.[1])")
+      end;
+  def gauge($name; $help; $value): metric($name; "gauge"; $help; [[{}, ($value | if . == true then 1 elif . == false then 0 else . end)]]);
+  def seconds: if . then fromdate else null end;
+  def flag($on): if $on then 1 else 0 end;
+  .state as $state
+  | gauge("healthy"; "Whether all is well, as status.json says."; .healthy),
+    metric("state"; "gauge"; "What the upgrade is at: 1 for the state that it is in.";
+      ["off", "stale", "failing", "held", "waiting", "awaiting", "upgrading", "current", "starting", $state] | unique | map([{state: .}, flag(. == $state)])),
+    gauge("waiting"; "Whether it waits for somebody: the first push, CI, or a deployment.";
+      (["waiting", "awaiting", "held"] | index($state) != null)),
+    gauge("running_since_timestamp_seconds"; "Since when the revision that runs does so."; .since | seconds),
+    gauge("behind_since_timestamp_seconds"; "Since when the branch has had a newer revision.";
+      if .wanted and .wanted != .revision then .wantedSince | seconds else null end),
+    gauge("last_check_timestamp_seconds"; "When the repository last answered."; .lastCheck | seconds),
+    gauge("last_success_timestamp_seconds"; "When the machine was last what its repository says."; .lastSuccess | seconds),
+    gauge("token_expiry_timestamp_seconds"; "When the token for the repository ends."; .tokenExpires | seconds),
+    metric("error"; "gauge"; "The error that lasts, by its kind."; [[{kind: .lastError.kind}, if .lastError then 1 else null end]]),
+    metric("failures_total"; "counter"; "Polls that failed, by the kind of error.";
+      $failures | to_entries | map(select((.key | test("^[a-z-]+$")) and (.value | type) == "number") | [{kind: .key}, .value])),
+    gauge("reboot_needed"; "Whether the kernel that was started is another than that of the system."; .rebootNeeded),
+    gauge("free_disk_bytes"; "What is free where the store is."; .freeDiskBytes),
+    gauge("written_timestamp_seconds"; "When these were written: once a poll."; .written | seconds)
+  ' <<<"$status")

@@ -16,6 +16,8 @@ source "$UPGRADE_REPOSITORY"
 
 state=
 wanted=
+flags=()
+[[ -z $UPGRADE_NIX_FLAGS ]] || mapfile -t flags <<<"$UPGRADE_NIX_FLAGS"
 
 set_state() { # JQ PROGRAM [JQ ARGUMENTS…]
   local program=$1
@@ -41,7 +43,7 @@ fail() { # KIND MESSAGE
   set_state '.error = {
       kind: $kind, summary: $summary, message: $message, at: $now,
       since: (if .error.kind == $kind then .error.since else $now end)
-    } | .phase = null' --arg kind "$1" --arg summary "$(public_summary "$1")" --arg message "$2"
+    } | .phase = null | .failures[$kind] += 1' --arg kind "$1" --arg summary "$(public_summary "$1")" --arg message "$2"
   exit 1
 }
 
@@ -194,7 +196,7 @@ goes_on() { # SYSTEM
 # Prints the derivation of the revision's system.
 evaluate() {
   logged "$UPGRADE_STATE/output" timeout 1800 \
-    nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file \
+    nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file "${flags[@]}" \
     "${UPGRADE_FLAKE//REVISION/$wanted}#nixosConfigurations.\"$UPGRADE_ATTRIBUTE\".config.system.build.toplevel.drvPath"
 }
 
@@ -220,7 +222,7 @@ upgrade() {
   enter_phase building
   # The root keeps the new system from being collected before it runs.
   # What a cache did not have a moment ago it may have now.
-  logged "$output" nix-store --realise "$derivation" --add-root "$UPGRADE_STATE/system" --indirect \
+  logged "$output" nix-store --realise "$derivation" "${flags[@]}" --add-root "$UPGRADE_STATE/system" --indirect \
     --option narinfo-cache-negative-ttl 0 >/dev/null ||
     fail_revision "$(kind_of "$output" build)" "$(first_error "$output")" "$system"
   install_system "$system"

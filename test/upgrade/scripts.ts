@@ -11,7 +11,7 @@ import { sourced } from "../../cli/rehearse/upgrade/programs";
 
 const folder = path.join(__dirname, "../../nix/upgrade");
 /** The files that programs have before their own, as nix/upgrade/default.nix puts them together. */
-export const shared = ["protocol.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
+export const shared = ["protocol.sh", "checks.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
 
 /** A repository, the folder of a machine's state beside it, and the scripts that look at both. */
 export class Place {

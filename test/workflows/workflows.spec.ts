@@ -67,6 +67,9 @@ describe("the workflows", () => {
       "cache.fill": { contents: "read", "id-token": "write" },
       "ci.evaluate": { contents: "read" },
       "ci.build": { contents: "read" },
+      "ci.list": { contents: "read" },
+      "ci.others": { contents: "read" },
+      "ci.machines": { contents: "read" },
       "deploy.deploy": { contents: "read", "id-token": "write" },
       "drift.drift": { contents: "read", "id-token": "write", issues: "write" },
       "fork-comment.comment": { "pull-requests": "write" },
@@ -154,7 +157,7 @@ describe("the workflows", () => {
     const named = jobs.flatMap(({ job }) =>
       job.steps.flatMap(({ run }) => run?.match(/\.github\/scripts\/\S+\.sh/g) ?? []),
     );
-    assert.equal(named.length, 9);
+    assert.equal(named.length, 11);
     for (const script of named) fs.accessSync(path.resolve(folder, "../..", script), fs.constants.X_OK);
   });
 });
@@ -260,7 +263,7 @@ describe("the workflow of tests", () => {
     assert.equal(tests.length, 3);
     assert.deepEqual(
       tests.map(({ env }) => env!["REQUIRE"]),
-      ["engine,command,nix,sshd,sops,systemd", "engine,nix,sshd,sops,systemd", "engine"],
+      ["engine,command,nix,sshd,sops,systemd,promtool", "engine,nix,sshd,sops,systemd", "engine"],
     );
   });
 });

@@ -34,6 +34,7 @@ in
       onByImport = config: config.pulumiNixos.repository.owner != "";
     })
     ./caches.nix
+    ./checks.nix
     ./freshness.nix
     ./health.nix
     ./installation.nix
