@@ -93,9 +93,7 @@ const calls = {
   about: unary(async ({ request }) => {
     const info = programInfo(request);
     optionsOf(info);
-    const response = new messages.AboutResponse()
-      .setExecutable(located(NODE))
-      .setVersion(await versionOf(NODE));
+    const response = new messages.AboutResponse().setExecutable(located(NODE)).setVersion(await versionOf(NODE));
     const metadata = response.getMetadataMap().set("packagemanager", "npm");
     metadata.set("packagemanagerVersion", await versionOf("npm"));
     const typescript = typescriptVersion(info.getProgramDirectory());
