@@ -17,6 +17,7 @@ import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nix
 import { ed25519PrivateKey } from "./keys/openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
 import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
+import { withSecrets } from "./values/secretInputs";
 import { SshKeyPair } from "./sshKeyPair";
 
 const FORMER_NAMES = { keyGenerations: "keyVersions" };
@@ -164,7 +165,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
    * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
    */
   constructor(name: string, args: ContinuousDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("nixos:index:ContinuousDeployment", name, withSecrets(args), opts);
+    super("nixos:index:ContinuousDeployment", name, withSecrets(args, ADOPTED_KEYS), opts);
     const parent = { parent: this };
     const { adoptedKey, protect } = args;
 
@@ -205,7 +206,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         ...args.machine,
         instanceProfile: args.machine?.instanceProfile ?? cache?.readerProfileName,
         keyName: keyPair.keyName,
-        identityKey: machineKey.privateKeyOpenssh,
+        machineKey: machineKey.privateKeyOpenssh,
         hostKey: pulumi.secret(hostKey),
         protect,
       },
@@ -220,7 +221,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         // The address, not the name: a deployment should not fail because of a resolver.
         host: instance.publicIp,
         hostPublicKey: instance.hostPublicKey,
-        privateKey: keyPair.privateKeyOpenssh,
+        loginKey: keyPair.privateKeyOpenssh,
         machinePublicKey: machineKey.publicKeyOpenssh,
         instanceId: instance.instanceId,
         repository: pulumi.interpolate`${args.owner}/${args.repositoryName}`,
@@ -300,12 +301,6 @@ function hasEnvironments(property: string, { create, visibility, githubPlan }: C
 }
 
 type CheckedRepository = ReturnType<typeof checkRepositorySettings>;
-
-/** The inputs of a component are kept in the state too. */
-function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
-  const given = ADOPTED_KEYS.filter((key) => args[key] !== undefined);
-  return { ...args, ...Object.fromEntries(given.map((key) => [key, pulumi.secret(args[key])])) };
-}
 
 /**
  * Checks what does not name the repository; the program checks its configuration by it too. Returns what decides which
