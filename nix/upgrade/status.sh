@@ -10,7 +10,7 @@ mkdir -p "$UPGRADE_PUBLIC"
 chmod 755 "$UPGRADE_PUBLIC"
 
 held=false
-! in_force "$(cat "$HOLD_FILE" 2>/dev/null || true)" || held=true
+! is_leased || held=true
 
 reboot=false
 ! reboot_needed "$(system_now)" || reboot=true
