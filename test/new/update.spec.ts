@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import * as path from "node:path";
 import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
 import { createFakes } from "../../cli/rehearse/fakes";
-import { type Finished, finished } from "../../cli/rehearse/processes";
+import { run, type Result } from "../../cli/rehearse/processes";
 import type { Prompts } from "../../cli/common/prompts";
 import { realContext } from "../../cli/common/context";
 import { heard } from "../support/heard";
@@ -38,7 +38,7 @@ describe("an update of a server's own repository", () => {
   const withoutGit = (...args: string[]) => {
     const { clone } = workshop;
     const line = ["--require", require.resolve("tsx/cjs"), path.join(clone, "cli/new.ts"), ...args];
-    return finished(process.execPath, line, { directory: clone, environment: { PATH: path.join(clone, "nix") } });
+    return run(process.execPath, line, { cwd: clone, env: { PATH: path.join(clone, "nix") } });
   };
 
   /** A version of ours that differs in each of the ways that files can. */
@@ -135,7 +135,7 @@ describe("an update of a server's own repository", () => {
   });
 
   it("says what is wrong with the folder, with git, and with what was given", async () => {
-    const cases: [RegExp, () => Promise<Finished>][] = [
+    const cases: [RegExp, () => Promise<Result>][] = [
       [/nowhere does not exist/, () => workshop.new("--update", "../nowhere")],
       [/README\.md is no folder/, () => workshop.new("README.md")],
       [/git was not found on PATH/, () => withoutGit("--update", server)],

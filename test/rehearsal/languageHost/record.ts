@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { finished } from "../../../cli/rehearse/processes";
+import { run } from "../../../cli/rehearse/processes";
 import { engineEnvironment } from "../../../cli/rehearse/drivers/engineRun";
 import { closedEnvironment } from "../../../cli/rehearse/environment";
 import { type Call, Stage } from "./stage";
@@ -28,8 +28,8 @@ async function record(): Promise<void> {
 
   /** Runs a command of the CLI; some are to fail. */
   const pulumi = async (directory: string, ...args: string[]) => {
-    const options = { directory: path.join(stage.folder, directory), environment, seconds: 300 };
-    const { code, stdout, stderr } = await finished(cli, [...args, "--non-interactive"], options);
+    const options = { cwd: path.join(stage.folder, directory), env: environment, seconds: 300 };
+    const { code, stdout, stderr } = await run(cli, [...args, "--non-interactive"], options);
     process.stderr.write(`${directory}: pulumi ${args.join(" ")}: ${code}\n${code === 0 ? "" : stdout + stderr}`);
   };
   for (const name of ["typed", "plain", "failed", "told"]) await pulumi(name, "stack", "init", "dev");
