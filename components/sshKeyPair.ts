@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ArgumentRules } from "./values/errors";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { withSecrets } from "./values/secretInputs";
+import { outputsOf } from "./values/outputs";
 import { createKeyVersions, keyVersionNumbers } from "./keys/keyVersions";
 import { ed25519PrivateKey } from "./keys/openssh";
 
@@ -91,14 +92,7 @@ export class SshKeyPair extends pulumi.ComponentResource {
     );
     this.keyName = keyPair.keyName;
 
-    this.registerOutputs({
-      publicKeyOpenssh: this.publicKeyOpenssh,
-      privateKeyOpenssh: this.privateKeyOpenssh,
-      keyName: this.keyName,
-      ageRecipient: this.ageRecipient,
-      publicKeysOpenssh: this.publicKeysOpenssh,
-      ageRecipients: this.ageRecipients,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 

@@ -1,5 +1,5 @@
-import { type Analyzed, UNKNOWN, urnOf } from "../../cli/check/pack";
-import { secret } from "../../cli/rehearse/emulators/values";
+import { type Analyzed, urnOf } from "../../cli/check/pack";
+import { secret, UNKNOWN } from "../../cli/rehearse/emulators/values";
 
 /** Stacks that a rule must let pass, that it must refuse with which words, and that a preview cannot judge yet. */
 export interface Cases {

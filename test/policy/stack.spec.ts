@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { ContinuousDeployment, type ContinuousDeploymentArgs } from "../../components/index";
 import { cloudWithIntegration, withoutRepository } from "../support/cloud";
 import { type Registered, run } from "../support/mocks";
-import { secret } from "../../cli/rehearse/emulators/values";
+import { secret, UNKNOWN } from "../../cli/rehearse/emulators/values";
 import { Project } from "../support/program";
 import { Secret, UNKNOWN as UNKNOWN_SYMBOL } from "../support/wire";
-import { type Analyzed, Pack, UNKNOWN, type Violation } from "../../cli/check/pack";
+import { type Analyzed, Pack, type Violation } from "../../cli/check/pack";
 
 const NOTHING_TO_SAY = new Set(["advisory ssh-not-open-to-the-world"]);
 

@@ -11,7 +11,7 @@ import { sourced } from "../../cli/rehearse/upgrade/programs";
 
 const folder = path.join(__dirname, "../../nix/upgrade");
 /** The files that programs have before their own, as nix/upgrade/default.nix puts them together. */
-export const shared = ["protocol.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
+export const shared = ["protocol.sh", "checks.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
 
 /** A repository, the folder of a machine's state beside it, and the scripts that look at both. */
 export class Place {
@@ -45,6 +45,12 @@ export class Place {
       UPGRADE_ALLOWED_SIGNERS: "",
       UPGRADE_GITHUB_SIGNING_KEY: "",
       UPGRADE_GPG: "false",
+      UPGRADE_RELEASE_SIGNERS: "",
+      UPGRADE_RELEASE_REPOSITORY: "octocat/site",
+      UPGRADE_RELEASE_REQUIRED: "false",
+      UPGRADE_RELEASE_WAIT_SECONDS: "1200",
+      UPGRADE_RELEASE_STORE: "",
+      UPGRADE_ATTRIBUTE: "default",
     };
     fs.writeFileSync(this.settings["UPGRADE_TOKEN_CONFIG"]!, "extra-access-tokens = github.com=ghp_test\n");
   }
