@@ -209,7 +209,7 @@ describe("the check of all machines", () => {
     });
 
     it("may be required as one check", () => {
-      const given = { ci: "github-actions", protection: "classic", workflows: readWorkflows(root) };
+      const given = { checksFrom: "github-actions", branchProtection: "classic", workflows: readWorkflows(root) };
       assert.deepEqual(unreportedChecks("requiredChecks", ["All machines"], given), []);
     });
   });
