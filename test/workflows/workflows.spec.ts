@@ -78,6 +78,7 @@ describe("the workflows", () => {
       "preview.packages": { contents: "read" },
       "preview.stranger": {},
       "test.test": { contents: "read" },
+      "test.machine": { contents: "read" },
     });
   });
 
@@ -277,6 +278,14 @@ describe("the workflow of deployments", () => {
 });
 
 describe("the workflow of tests", () => {
+  it("runs the virtual machine, where there is KVM", () => {
+    const runs = job("test", "machine").steps.flatMap(({ run }) => run ?? []);
+    assert.deepEqual(runs, [
+      "test -w /dev/kvm",
+      "nix build --no-link --print-build-logs ./nix#checks.x86_64-linux.machine",
+    ]);
+  });
+
   it("runs the README's commands, and lets nothing be skipped", () => {
     const steps = job("test", "test").steps;
     for (const command of ["npm run format-check", "npm run build", "npm run lint", "npm test"]) {
