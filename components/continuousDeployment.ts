@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { BinaryCache } from "./binaryCache";
+import { accessBy, DEFAULT_ACCESS } from "./deploy/access/index.cjs";
 import { accessKind } from "./values/rules";
 import {
   checkIntegrationSettings,
@@ -190,7 +191,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         name: args.repositoryName,
         branch: args.branch,
         access: args.access,
-        deployPublicKey: args.access === "token" ? undefined : machineKey.publicKeyOpenssh,
+        deployPublicKey: accessBy(args.access).needsDeployKey ? machineKey.publicKeyOpenssh : undefined,
         deployKeyVersion: versions[0],
         deployKeyTitle: `${name} (read-only)`,
         protect,
@@ -314,7 +315,7 @@ function checkedArgs(component: ContinuousDeployment, name: string, args: Contin
   checks.ifPlain("owner", args.owner, ownerName);
   checks.ifPlain("repositoryName", args.repositoryName, repositoryName);
   checks.ifPlain("branch", args.branch ?? "main", branchName);
-  checks.ifPlain("access", args.access ?? "deploy-key", accessKind);
+  checks.ifPlain("access", args.access ?? DEFAULT_ACCESS, accessKind);
   const checked = checkChoices(checks, args);
   checks.refuseProblems();
   warnOfFormerNames(component, [args, FORMER_NAMES], [args.integration, OF_INTEGRATION]);

@@ -15,6 +15,7 @@ import {
   type Statement,
   stateReadStatements,
   stateWriteStatements,
+  DEPENDABOT,
   type Trusted,
   trustPolicy,
 } from "./githubActionsPolicies";
@@ -136,7 +137,10 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
         ? pulumi.output("")
         : role(
             "preview",
-            trusted.pullRequest,
+            // What opens the state is for people alone.
+            trusted.pullRequest.apply((tokens) =>
+              checked.previews === "state" ? { ...tokens, exceptActor: DEPENDABOT } : tokens,
+            ),
             checked.previews === "state"
               ? withState(PREVIEW_STATEMENTS, checked, stateReadStatements)
               : PREVIEW_STATEMENTS,

@@ -14,6 +14,7 @@ import { ArgumentRules } from "./values/errors";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { RULES } from "./deploy/rules.cjs";
 import { refuseExisting } from "./existing";
+import { DEFAULT_ACCESS } from "./deploy/access/index.cjs";
 import { upgradeFlake } from "./values/flakeRef";
 import { answerOf, onceMade } from "./lookUp";
 import { branchName, ownerName, repositoryName, requiredCheckNames } from "./values/repositoryNames";
@@ -226,7 +227,7 @@ function checkedArgs(component: ProtectedRepository, name: string, given: Protec
     owner: checks.input("owner", args.owner, ownerName),
     name: checks.input("name", args.name, repositoryName),
     branch: checks.input("branch", args.branch ?? "main", branchName),
-    access: checks.input("access", args.access ?? "deploy-key", accessKind),
+    access: checks.input("access", args.access ?? DEFAULT_ACCESS, accessKind),
     ...checkRepositorySettings(checks, args),
     deployPublicKey:
       args.deployPublicKey === undefined

@@ -1,4 +1,5 @@
 import { ageRecipient } from "../../components/keys/age";
+import { accessBy } from "../../components/deploy/access/index.cjs";
 import { shortened, escapeInvisible } from "../../components/deploy/text.mjs";
 import { readJson } from "../../components/values/nesting";
 import { field, textField } from "../common/http";
@@ -159,10 +160,11 @@ function revision(facts: MachineFacts, { branch, revision: wanted }: Expected): 
 
 function secrets(facts: MachineFacts, { access, secretsFile }: Expected): Result {
   const open = (facts["secrets"] ?? "").split(" ").filter((name) => name !== "");
-  if (access === "token" && !open.includes("github-access-token")) {
+  const { secret } = accessBy(access);
+  if (secret !== undefined && !open.includes(secret.name)) {
     return failed(
       "open secrets",
-      "the machine has not opened github-access-token, which it reads its repository with",
+      `the machine has not opened ${secret.name}, which it reads its repository with`,
       "npm run secrets -- check, then journalctl --unit sops-install-secrets on the machine",
     );
   }

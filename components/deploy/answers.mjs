@@ -43,6 +43,8 @@ const FORMS = {
   previous: SYSTEM,
   armed: new RegExp(`^${STORE_PATH}$`),
   unkept: NOTHING,
+  takes: NOTHING,
+  unreleased: WORDS,
   "guard-system": SYSTEM,
   "no-way-back": SYSTEM,
   built: new RegExp(`^${STORE_PATH}$`),

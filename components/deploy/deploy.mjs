@@ -16,7 +16,7 @@ import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
 import { checkSources, closedInputWarnings, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
 import { writeSshFiles } from "./ssh.mjs";
-import { armGuard, confirmSwitch, refuseRefusedToken, switchSystem } from "./switch.mjs";
+import { armGuard, confirmSwitch, refuseRefusedToken, refuseUnreleased, switchSystem } from "./switch.mjs";
 import { sanitizeLines } from "./text.mjs";
 import { waitForMachine } from "./wait.mjs";
 
@@ -69,6 +69,7 @@ async function deploy(deployment) {
   }
 
   const previous = await log.phase("arm", async (say) => {
+    await refuseUnreleased(deployment, system);
     const back = await armGuard(deployment, system, revision);
     say(`the way back is ${back}`);
     return back;

@@ -143,6 +143,14 @@ export class Machine {
   }
 
   /**
+   * Whether it takes a system, where it takes only what was released.
+   * @param {string} system
+   */
+  released(system) {
+    return this.#ask("released.sh", ["released", system], { timeoutSeconds: 120 });
+  }
+
+  /**
    * Gives up the lease, and what the guard guards.
    * @param {{ token?: string, afterStop?: boolean }} [options] token: of another deployment, which is dead
    */

@@ -1,4 +1,5 @@
 // @ts-check
+import accesses from "./access/index.cjs";
 import { StrangeAnswer } from "./answers.mjs";
 import { DeploymentError } from "./errors.mjs";
 import { asWord, commandOnMachine, ConnectionFailed, leaseLost, quoted } from "./machine.mjs";
@@ -34,6 +35,24 @@ export async function armGuard({ machine, settings, log }, system, revision) {
     throw new DeploymentError(`Another switch is under way on the machine (${answers.get("busy")}).`);
   throw new DeploymentError("The machine could not go back, so nothing was switched.", {
     details: `${answers.get("no-way-back") || "/run/current-system"} has no bin/switch-to-configuration.`,
+  });
+}
+
+/**
+ * A machine with pulumiNixos.upgrade.release.required takes what continuous integration has released, from a deployment
+ * too.
+ * @param {Pick<Deployment, "machine">} deployment
+ * @param {string} system
+ */
+export async function refuseUnreleased({ machine }, system) {
+  const answers = await machine.released(system);
+  if (answers.has("takes")) return;
+  throw new DeploymentError(`The machine takes only what CI has released, and no release names ${system}.`, {
+    details: answers.get("unreleased"),
+    advice: [
+      "Merge the change: the machine installs it when CI has released it.",
+      "To install it by hand all the same, merge and release pulumiNixos.upgrade.release.required = false first. Nothing was changed on the machine.",
+    ],
   });
 }
 
@@ -160,31 +179,30 @@ async function refuseOther({ machine }, answers, system) {
  * @param {Pick<Deployment, "settings" | "machine">} deployment
  */
 export async function refuseRefusedToken({ settings, machine }) {
-  if (accessOf(settings) !== "token") return;
+  const { secret } = accesses.accessBy(accessOf(settings));
+  if (secret === undefined) return;
   const seconds = Math.ceil(settings.confirmSeconds / 2);
   const answers = await machine.repository(seconds).catch((error) => {
     // Whether the machine can still be reached is confirmed afterwards.
     if (error instanceof DeploymentError) return undefined;
     throw error;
   });
-  const refusal = refusalOf(answers?.get("repository") ?? "");
+  const refusal = refusalOf(answers?.get("repository") ?? "", secret.troubles);
   if (refusal === undefined) return;
   await machine.abandon();
   throw new DeploymentError(`The new system cannot read its repository, so the machine is going back: ${refusal}`, {
-    advice: [
-      "Store another token: npm run secrets -- token, commit, and deploy again. See docs/trouble/expired-token.md.",
-    ],
+    advice: [`Store another token: ${secret.store.at(-1)}, commit, and deploy again. See ${secret.trouble}.`],
   });
 }
 
-/** Trouble that another token would end; what the network or GitHub is to blame for counts against no system. */
-const TOKEN_TROUBLES = ["token", "sso", "ip-list", "policy", "not-found"];
-
-/** @param {string} answer of the machine's nixos-upgrade-remote */
-function refusalOf(answer) {
+/**
+ * @param {string} answer of the machine's nixos-upgrade-remote
+ * @param {string[]} troubles that another secret would end
+ */
+function refusalOf(answer, troubles) {
   try {
     const { state, kind, message } = JSON.parse(answer);
-    return state === "failing" && TOKEN_TROUBLES.includes(kind) ? String(message) : undefined;
+    return state === "failing" && troubles.includes(kind) ? String(message) : undefined;
   } catch {
     return undefined;
   }

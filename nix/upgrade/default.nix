@@ -32,6 +32,7 @@ let
       runtimeEnv = settings // {
         UPGRADE_COMMON = "${./common.sh}";
         UPGRADE_REPOSITORY = "${./repository.sh}";
+        UPGRADE_WAYS = "${./access}";
         UPGRADE_TROUBLE = "${./trouble.sh}";
       };
       # The `$names` in single quotes are jq's. Of the names and functions in the shared files no program needs all (2329
@@ -73,8 +74,10 @@ rec {
       (
         shared
         ++ [
-          ./access.sh
+          ./lockout.sh
           ./network.sh
+          ./record.sh
+          ./release.sh
           ./switch.sh
           ./upgrade.sh
         ]
@@ -89,6 +92,17 @@ rec {
         health
         remote
         status
+      ];
+  released =
+    program "nixos-upgrade-released"
+      [
+        ./record.sh
+        ./released.sh
+      ]
+      [
+        pkgs.curl
+        pkgs.gitMinimal
+        pkgs.openssh
       ];
   probe = program "nixos-upgrade-probe" (shared ++ [ ./probe.sh ]) [
     remote

@@ -50,6 +50,8 @@ const ANSWERS: Record<string, string[]> = {
   watching: ["1", "15"],
   "reboot-needed": [""],
   unkept: [""],
+  takes: [""],
+  unreleased: ["", "CI has released nothing yet."],
   change: ["nginx: 1.26.2 → 1.28.0, \u001b[31;1m+12.3 KiB\u001b[0m", "linux: ε → ∅"],
   repository: ['{"revision":"0123","expires":null,"error":null}', ""],
 };

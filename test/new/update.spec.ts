@@ -285,7 +285,7 @@ describe("a copy of the whole repository", () => {
     const { code, stdout, stderr } = await workshop.new("--update", ".");
     assert.equal(code, 0, stdout + stderr);
     workshop.commit(clone, "Strip");
-    assert.ok(workshop.files(clone).filter((file) => !file.startsWith(".pulumi-nixos/")).length <= 70);
+    assert.ok(workshop.files(clone).filter((file) => !file.startsWith(".pulumi-nixos/")).length <= 90);
     const checked = await workshop.script(clone, "test");
     assert.equal(checked.code, 0, checked.stdout);
   });

@@ -45,6 +45,12 @@ export class Place {
       UPGRADE_ALLOWED_SIGNERS: "",
       UPGRADE_GITHUB_SIGNING_KEY: "",
       UPGRADE_GPG: "false",
+      UPGRADE_RELEASE_SIGNERS: "",
+      UPGRADE_RELEASE_REPOSITORY: "octocat/site",
+      UPGRADE_RELEASE_REQUIRED: "false",
+      UPGRADE_RELEASE_WAIT_SECONDS: "1200",
+      UPGRADE_RELEASE_STORE: "",
+      UPGRADE_ATTRIBUTE: "default",
     };
     fs.writeFileSync(this.settings["UPGRADE_TOKEN_CONFIG"]!, "extra-access-tokens = github.com=ghp_test\n");
   }

@@ -39,6 +39,7 @@ in
     ./health.nix
     ./installation.nix
     ./reading.nix
+    ./release.nix
     ./signatures.nix
     ./status.nix
   ];

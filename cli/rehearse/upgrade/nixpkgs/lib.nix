@@ -381,6 +381,7 @@ let
     optionals = condition: values: if condition then values else [ ];
     optionalString = condition: text: if condition then text else "";
     optionalAttrs = condition: set: if condition then set else { };
+    hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
     boolToString = value: if value then "true" else "false";
     concatStringsSep = builtins.concatStringsSep;
     splitString = separator: text: filter isString (builtins.split "[${separator}]" text);
