@@ -122,7 +122,7 @@ describe("the check of all machines", () => {
       const hungry = `{ default = ${x86}; } // builtins.listToAttrs (builtins.genList (n: {
         name = "m\${toString n}";
         value.config.system.build.toplevel = let big = builtins.genList (x: x + n) 1000000; in
-          builtins.seq (builtins.foldl\' builtins.add 0 big)
+          builtins.seq (builtins.foldl' builtins.add 0 big)
             (derivation { name = toString (builtins.length big); system = "x86_64-linux"; builder = "/bin/sh"; } // { inherit big; });
       }) 47)`;
       fs.writeFileSync(path.join(folder, "nix/flake.nix"), flake(hungry));
