@@ -49,15 +49,18 @@ list() {
 }
 
 verdict() {
-  # A job without machines to build is skipped, and only then may it be.
+  local bad
+  # A job without machines to build is skipped, and only then may it be. What cannot be read is not good.
   # shellcheck disable=SC2016 # jq's own names
-  jq --raw-output --exit-status '
-    (.list.outputs.machines == "[]") as $none
-    | to_entries | map(select(.value.result != "success" and ((.key == "others" and $none and .value.result == "skipped") | not)))
-    | map("\(.key): \(.value.result)")
-    | if . == [] then empty else join("\n") end' <<<"$NEEDS" >&2 && refuse "not every job has succeeded; see above."
-  jq --exit-status 'has("list") and has("others") and has("build") and has("evaluate")' <<<"$NEEDS" >/dev/null ||
-    refuse "jobs are missing in NEEDS: $NEEDS"
+  bad=$(jq --slurp --raw-output '
+    if length == 1 then .[0] else error("NEEDS is not one value") end
+    | (.list.outputs.machines == "[]") as $none
+    | (["list", "others", "build", "evaluate"] - keys | map("\(.): missing"))
+      + (to_entries | map(select(.value.result != "success" and ((.key == "others" and $none and .value.result == "skipped") | not))
+        | "\(.key): \(.value.result)"))
+    | join("\n")' <<<"$NEEDS") || refuse "what became of the jobs cannot be read from NEEDS: $NEEDS"
+  [[ -z $bad ]] || refuse "not every job has succeeded:
+$bad"
   echo "All machines are well."
 }
 

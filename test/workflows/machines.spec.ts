@@ -180,7 +180,12 @@ describe("the check of all machines", () => {
       assert.equal(verdict({ build: "skipped" }, "[]").status, 1);
     });
 
-    for (const needs of ["", "{}", "null", '{"build":{"result":"success"}}']) {
+    const failed = Object.fromEntries(Object.keys(good).map((id) => [id, { result: "failure" }]));
+    const strange = [
+      { ...failed, list: { result: "success", outputs: "text" } },
+      Object.fromEntries(Object.keys(good).map((id) => [id, 1])),
+    ].map((needs) => JSON.stringify(needs));
+    for (const needs of ["", "{}", "null", '{"build":{"result":"success"}}', ...strange, "{} {}"]) {
       it(`is bad of ${JSON.stringify(needs)}`, () => assert.equal(run("machines", { NEEDS: needs }).status, 1));
     }
   });
