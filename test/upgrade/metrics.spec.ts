@@ -129,6 +129,8 @@ describe("/metrics", () => {
     );
 
     assert.equal((await metrics({ check: now, waiting: true })).samples["nixos_upgrade_waiting"], 1);
+    const awaiting = (await metrics({ check: now, phase: "awaiting" })).samples;
+    assert.deepEqual([awaiting["nixos_upgrade_waiting"], awaiting['nixos_upgrade_state{state="awaiting"}']], [1, 1]);
   });
 
   it("says nothing that the page keeps to itself", async () => {
