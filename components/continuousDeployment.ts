@@ -18,6 +18,7 @@ import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nix
 import { ed25519PrivateKey } from "./keys/openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
 import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
+import { withSecrets } from "./values/secretInputs";
 import { outputsOf } from "./values/outputs";
 import { SshKeyPair } from "./sshKeyPair";
 
@@ -166,7 +167,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
    * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
    */
   constructor(name: string, args: ContinuousDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("nixos:index:ContinuousDeployment", name, withSecrets(args), opts);
+    super("nixos:index:ContinuousDeployment", name, withSecrets(args, ADOPTED_KEYS), opts);
     const parent = { parent: this };
     const { adoptedKey, protect } = args;
 
@@ -207,7 +208,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         ...args.machine,
         instanceProfile: args.machine?.instanceProfile ?? cache?.readerProfileName,
         keyName: keyPair.keyName,
-        identityKey: machineKey.privateKeyOpenssh,
+        machineKey: machineKey.privateKeyOpenssh,
         hostKey: pulumi.secret(hostKey),
         protect,
       },
@@ -222,7 +223,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         // The address, not the name: a deployment should not fail because of a resolver.
         host: instance.publicIp,
         hostPublicKey: instance.hostPublicKey,
-        privateKey: keyPair.privateKeyOpenssh,
+        loginKey: keyPair.privateKeyOpenssh,
         machinePublicKey: machineKey.publicKeyOpenssh,
         instanceId: instance.instanceId,
         repository: pulumi.interpolate`${args.owner}/${args.repositoryName}`,
@@ -280,12 +281,6 @@ function hasEnvironments(property: string, { create, visibility, githubPlan }: C
 }
 
 type CheckedRepository = ReturnType<typeof checkRepositorySettings>;
-
-/** The inputs of a component are kept in the state too. */
-function withSecrets(args: ContinuousDeploymentArgs): ContinuousDeploymentArgs {
-  const given = ADOPTED_KEYS.filter((key) => args[key] !== undefined);
-  return { ...args, ...Object.fromEntries(given.map((key) => [key, pulumi.secret(args[key])])) };
-}
 
 /**
  * Checks what does not name the repository; the program checks its configuration by it too. Returns what decides which

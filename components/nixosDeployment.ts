@@ -5,9 +5,13 @@ import { ageRecipient } from "./keys/age";
 import { byRule } from "./values/rules";
 import { DEFAULTS, RULES } from "./deploy/rules.cjs";
 import { ArgumentRules } from "./values/errors";
+import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { withDefaults } from "./values/defaults";
 import { outputsOf } from "./values/outputs";
 import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
+import { withSecrets } from "./values/secretInputs";
+
+const FORMER_NAMES = { privateKey: "loginKey" };
 
 /** What a stack may choose about its deployments. */
 export interface DeploymentSettings {
@@ -87,11 +91,20 @@ export interface NixosDeploymentArgs extends DeploymentSettings {
   sshPort?: pulumi.Input<number>;
   /** Public host key that the machine must show, `ssh-ed25519 AAAA…`. A change deploys again. */
   hostPublicKey: pulumi.Input<string>;
-  /** Private key that logs in as root (ed25519, OpenSSH form). Secret. */
-  privateKey: pulumi.Input<string>;
+  /**
+   * Private key that logs in as root (ed25519, OpenSSH form). Secret.
+   * @default none: it is required
+   */
+  loginKey?: pulumi.Input<string>;
+  /**
+   * The name that `loginKey` had. Secret.
+   * @deprecated in favour of `loginKey`
+   * @default that of `loginKey`
+   */
+  privateKey?: pulumi.Input<string>;
   /**
    * Public half of the key that must be in /var/lib/id_ed25519 before the first switch.
-   * @default the public half of `privateKey`
+   * @default the public half of `loginKey`
    */
   machinePublicKey?: pulumi.Input<string>;
   /** Id of the machine, such as its EC2 instance id. A change (the machine was replaced) deploys again. */
@@ -122,7 +135,7 @@ export interface NixosDeploymentArgs extends DeploymentSettings {
  * const host = new PrivateKey("host", { algorithm: "ED25519" });
  * const machine = new NixosInstance("server", {
  *   keyName: key.keyName,
- *   identityKey: key.privateKeyOpenssh,
+ *   machineKey: key.privateKeyOpenssh,
  *   hostKey: host.privateKeyOpenssh,
  * });
  *
@@ -130,7 +143,7 @@ export interface NixosDeploymentArgs extends DeploymentSettings {
  *   flake: "path:./nix#default",
  *   host: machine.publicIp,
  *   hostPublicKey: machine.hostPublicKey,
- *   privateKey: key.privateKeyOpenssh,
+ *   loginKey: key.privateKeyOpenssh,
  *   instanceId: machine.instanceId,
  * });
  * export const system = deployment.systemPath;
@@ -150,8 +163,7 @@ export class NixosDeployment extends pulumi.ComponentResource {
    * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
    */
   constructor(name: string, args: NixosDeploymentArgs, opts?: pulumi.ComponentResourceOptions) {
-    // The inputs of a component are kept in the state too.
-    super("nixos:index:NixosDeployment", name, { ...args, privateKey: pulumi.secret(args.privateKey) }, opts);
+    super("nixos:index:NixosDeployment", name, withSecrets(args, ["loginKey", "privateKey"]), opts);
 
     const checked = checkedArgs(this, name, args);
     this.derivation = evaluate(this, checked);
@@ -204,13 +216,14 @@ export function checkDeploymentSettings(checks: ArgumentRules, given: Deployment
   };
 }
 
-function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploymentArgs) {
+function checkedArgs(component: NixosDeployment, name: string, given: NixosDeploymentArgs) {
   const checks = new ArgumentRules(component, `NixosDeployment ${JSON.stringify(name)}`);
+  const args = underNewNames(checks, given, FORMER_NAMES);
   const checked = {
     host: checks.input("host", args.host, byRule(RULES.host)),
     sshPort: checks.input("sshPort", args.sshPort ?? DEFAULTS.sshPort, byRule(RULES.sshPort)),
     hostPublicKey: checks.input("hostPublicKey", args.hostPublicKey, byRule(RULES.publicKey)),
-    privateKey: checks.input("privateKey", args.privateKey, ed25519PrivateKey),
+    loginKey: checks.input("loginKey", args.loginKey!, ed25519PrivateKey),
     machinePublicKey:
       args.machinePublicKey === undefined
         ? ""
@@ -220,6 +233,7 @@ function checkedArgs(component: NixosDeployment, name: string, args: NixosDeploy
     ...checkDeploymentSettings(checks, args),
   };
   checks.refuseProblems();
+  warnOfFormerNames(component, [given, FORMER_NAMES]);
   return checked;
 }
 
@@ -261,7 +275,10 @@ function evaluateNow(component: NixosDeployment, checked: CheckedArgs): pulumi.O
   return evaluation.stdout.apply((stdout) => stdout.trim());
 }
 
-/** Everything the deployment program is told; by environment, because arguments are public on every computer. */
+/**
+ * Everything the deployment program is told; by environment, because arguments are public on every computer. A variable
+ * with another name would deploy every running machine again.
+ */
 function deploymentEnvironment(
   args: NixosDeploymentArgs,
   checked: CheckedArgs,
@@ -271,7 +288,7 @@ function deploymentEnvironment(
     DEPLOY_HOST: checked.host,
     DEPLOY_PORT: text(checked.sshPort),
     DEPLOY_HOST_KEY: checked.hostPublicKey,
-    DEPLOY_PRIVATE_KEY: pulumi.secret(checked.privateKey),
+    DEPLOY_PRIVATE_KEY: pulumi.secret(checked.loginKey),
     DEPLOY_MACHINE_PUBLIC_KEY: checked.machinePublicKey,
     DEPLOY_AGE_RECIPIENT: machineRecipient(args, checked),
     DEPLOY_FLAKE: checked.flake,
@@ -292,9 +309,7 @@ function deploymentEnvironment(
 /** What the flake's secrets must be encrypted for; the deployment program has no library that could compute it. */
 function machineRecipient(args: NixosDeploymentArgs, checked: CheckedArgs): pulumi.Output<string> {
   const publicKey =
-    args.machinePublicKey === undefined
-      ? pulumi.output(checked.privateKey).apply(publicKeyOf)
-      : checked.machinePublicKey;
+    args.machinePublicKey === undefined ? pulumi.output(checked.loginKey).apply(publicKeyOf) : checked.machinePublicKey;
   return pulumi.unsecret(pulumi.output(publicKey).apply(ageRecipient));
 }
 

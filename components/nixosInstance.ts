@@ -19,13 +19,17 @@ import {
   warnOfForeignRules,
 } from "./firewallRules";
 import { look } from "./foreign";
+import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { isShortOfMemory, x86InstanceType } from "./values/instanceType";
 import { answerOf } from "./lookUp";
 import { amiId, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./values/nixosAmi";
 import { outputsOf } from "./values/outputs";
 import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
 import { FOREIGN } from "./signals";
+import { withSecrets } from "./values/secretInputs";
 import { renderUserData } from "./keys/userData";
+
+const FORMER_NAMES = { identityKey: "machineKey" };
 
 /** What a stack may choose about its machine. */
 export interface MachineSettings {
@@ -130,8 +134,15 @@ export interface NixosInstanceArgs extends MachineSettings {
   /**
    * The machine's own private key (ed25519, OpenSSH form), written to /var/lib/id_ed25519. Secret. A change stops and
    * starts the machine, which then has the new key.
+   * @default none: it is required
    */
-  identityKey: pulumi.Input<string>;
+  machineKey?: pulumi.Input<string>;
+  /**
+   * The name that `machineKey` had. Secret.
+   * @deprecated in favour of `machineKey`
+   * @default that of `machineKey`
+   */
+  identityKey?: pulumi.Input<string>;
   /**
    * Private host key of the machine's SSH server (ed25519, OpenSSH form). Secret. The machine takes it at its first
    * boot only: to change it, replace the machine.
@@ -154,7 +165,7 @@ export interface NixosInstanceArgs extends MachineSettings {
  *
  * const machine = new NixosInstance("server", {
  *   keyName: login.keyName,
- *   identityKey: login.privateKeyOpenssh,
+ *   machineKey: login.privateKeyOpenssh,
  *   hostKey: host.privateKeyOpenssh,
  *   sshCidrBlocks: ["203.0.113.0/24"],
  *   sshIpv6CidrBlocks: [],
@@ -182,9 +193,7 @@ export class NixosInstance extends pulumi.ComponentResource {
    * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
    */
   constructor(name: string, args: NixosInstanceArgs, opts?: pulumi.ComponentResourceOptions) {
-    const secrets = { identityKey: pulumi.secret(args.identityKey), hostKey: pulumi.secret(args.hostKey) };
-    // The inputs of a component are kept in the state too.
-    super("nixos:index:NixosInstance", name, { ...args, ...secrets }, opts);
+    super("nixos:index:NixosInstance", name, withSecrets(args, ["machineKey", "identityKey", "hostKey"]), opts);
 
     const checked = checkedArgs(this, name, args);
     const tags = { Name: name, ...args.tags };
@@ -304,14 +313,16 @@ function hasSubnet(subnet: pulumi.Input<string> | undefined): ValueRule<boolean>
       : [];
 }
 
-function checkedArgs(component: NixosInstance, name: string, args: NixosInstanceArgs) {
+function checkedArgs(component: NixosInstance, name: string, given: NixosInstanceArgs) {
   const checks = new ArgumentRules(component, `NixosInstance ${JSON.stringify(name)}`);
+  const args = underNewNames(checks, given, FORMER_NAMES);
   const checked = {
     ...checkMachineSettings(checks, args),
-    identityKey: checks.input("identityKey", args.identityKey, ed25519PrivateKey),
+    machineKey: checks.input("machineKey", args.machineKey!, ed25519PrivateKey),
     hostKey: checks.input("hostKey", args.hostKey, ed25519PrivateKey),
   };
   checks.refuseProblems();
+  warnOfFormerNames(component, [given, FORMER_NAMES]);
   warnOfLittleMemory(component, checked.instanceType);
   return checked;
 }
@@ -435,6 +446,6 @@ function ownIpv6Address(instance: ec2.Instance): Address {
 }
 
 function userDataOf(checked: CheckedArgs): pulumi.Output<string> {
-  const keys = pulumi.all([checked.identityKey, checked.hostKey]);
-  return pulumi.secret(keys.apply(([identityKey, hostKey]) => renderUserData({ identityKey, hostKey })));
+  const keys = pulumi.all([checked.machineKey, checked.hostKey]);
+  return pulumi.secret(keys.apply(([machineKey, hostKey]) => renderUserData({ machineKey, hostKey })));
 }

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentRules } from "./values/errors";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
+import { withSecrets } from "./values/secretInputs";
 import { outputsOf } from "./values/outputs";
 import { createKeyVersions, keyVersionNumbers } from "./keys/keyVersions";
 import { ed25519PrivateKey } from "./keys/openssh";
@@ -74,10 +75,7 @@ export class SshKeyPair extends pulumi.ComponentResource {
    * @param opts options of Pulumi's; `transforms` reach the resources beneath (docs/packages.md)
    */
   constructor(name: string, args: SshKeyPairArgs = {}, opts?: pulumi.ComponentResourceOptions) {
-    const { adoptedKey } = args;
-    // The inputs of a component are kept in the state too.
-    const inputs = adoptedKey === undefined ? args : { ...args, adoptedKey: pulumi.secret(adoptedKey) };
-    super("nixos:index:SshKeyPair", name, inputs, opts);
+    super("nixos:index:SshKeyPair", name, withSecrets(args, ["adoptedKey"]), opts);
 
     const { versions, ...choices } = checkedArgs(this, name, args);
     const keys = createKeyVersions(name, versions, choices, this);

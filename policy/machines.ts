@@ -4,6 +4,24 @@ const INSTANCE = "aws:ec2/instance:Instance";
 const LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate";
 const EC2_CONTROLS = "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html";
 
+export const metadataNeedToken = resourceRule({
+  name: "metadata-need-token",
+  description: "Instance metadata, and the keys in user data, should be given to requests with a token only",
+  enforcementLevel: "mandatory",
+  severity: "high",
+  framework: securityHub("EC2.8", "EC2 instances should use Instance Metadata Service Version 2 (IMDSv2)"),
+  tags: ["CIS AWS Foundations Benchmark v5.0.0/5.7", "CIS AWS Foundations Benchmark v3.0.0/5.6", "EC2.170"],
+  remediationSteps: 'Set metadataOptions.httpTokens to "required", or use NixosInstance, which does.',
+  url: `${EC2_CONTROLS}#ec2-8`,
+  types: [INSTANCE, LAUNCH_TEMPLATE],
+  // The machine's key is in its user data. A transform that gives the options anew may leave this one out.
+  check: ({ props }, report) => {
+    const { httpEndpoint, httpTokens } = metadataOptions(props);
+    if (httpEndpoint === "disabled" || httpTokens === "required") return;
+    report(`metadataOptions.httpTokens is ${shown(httpTokens)}, so any web page that the machine fetches can ask.`);
+  },
+});
+
 export const volumesEncrypted = resourceRule({
   name: "volumes-encrypted",
   description: "Volumes of machines should be encrypted",
@@ -60,6 +78,11 @@ export const userDataFromComponent = resourceRule({
       report(`${given.join(" and ")} is written by ${parent ?? "the program itself"}.`);
   },
 });
+
+/** An instance has one block of them, a launch template too, and either may have none. */
+function metadataOptions(props: Properties): Properties {
+  return (props["metadataOptions"] ?? {}) as Properties;
+}
 
 /** The type of the component that a resource belongs to. */
 function parentType(urn: string): string | undefined {

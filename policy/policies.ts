@@ -1,13 +1,14 @@
 import { administratorsBound, checksRequired, repositoryProtected } from "./branches";
 import { hostKeyPinned, noSecretInPlainText } from "./commands";
-import { userDataFromComponent, volumesEncrypted } from "./machines";
+import { metadataNeedToken, userDataFromComponent, volumesEncrypted } from "./machines";
 import { sshNotOpenToTheWorld } from "./network";
 import { providerVersions } from "./providers";
-import { repositoryPrivate } from "./repositories";
+import { deployKeysReadOnly, repositoryPrivate } from "./repositories";
 import { noFullAdministrator, trustExact } from "./roles";
 
 /** All the rules, in the order of docs/policy.md. */
 export const policies = [
+  metadataNeedToken,
   volumesEncrypted,
   userDataFromComponent,
   sshNotOpenToTheWorld,
@@ -15,6 +16,7 @@ export const policies = [
   repositoryProtected,
   checksRequired,
   administratorsBound,
+  deployKeysReadOnly,
   noSecretInPlainText,
   hostKeyPinned,
   trustExact,

@@ -15,3 +15,16 @@ export const repositoryPrivate = resourceRule({
     if (visibility === "public") report(`visibility is ${JSON.stringify(visibility)}.`);
   },
 });
+
+export const deployKeysReadOnly = resourceRule({
+  name: "deploy-keys-read-only",
+  description: "Deploy keys should only read: whoever takes over a machine must not change what others install",
+  enforcementLevel: "mandatory",
+  severity: "critical",
+  remediationSteps: "Set readOnly to true.",
+  url: "https://docs.github.com/en/authentication/connecting-to-github-with-ssh/managing-deploy-keys",
+  types: ["github:index/repositoryDeployKey:RepositoryDeployKey"],
+  check: ({ props }, report) => {
+    if (props["readOnly"] !== true) report(`readOnly is ${JSON.stringify(props["readOnly"] ?? null)}.`);
+  },
+});

@@ -21,23 +21,23 @@ export function unreportedChecks(
   property: string,
   required: string[],
   {
-    ci,
-    protection,
+    checksFrom,
+    branchProtection,
     workflows,
     branch = "main",
-  }: { ci: string; protection: string; workflows: string[]; branch?: string },
+  }: { checksFrom: string; branchProtection: string; workflows: string[]; branch?: string },
 ): string[] {
-  if (protection === "off" || required.length === 0) return [];
-  if (ci === "none") {
+  if (branchProtection === "off" || required.length === 0) return [];
+  if (checksFrom === "none") {
     const remedy = 'Set branchProtection to "off", or checksFrom to the system that reports them.';
     return [
       problem(property, quote(required), 'nothing while checksFrom is "none", for nobody would report them', remedy),
     ];
   }
-  const { reports, allowed } = reporter(ci, workflows, branch);
+  const { reports, allowed } = reporter(checksFrom, workflows, branch);
   const missing = required.filter((name) => !reports(name));
   if (missing.length === 0) return [];
-  const idle = ci === "github-actions" ? missing.filter((name) => isJob(workflows, name)) : [];
+  const idle = checksFrom === "github-actions" ? missing.filter((name) => isJob(workflows, name)) : [];
   const why = idle.length === 0 ? "" : `${idle.map(quote).join(", ")}: ${notRun(branch)} `;
   const remedy = `${why}A check that nobody reports locks the branch.`;
   return [problem(property, missing.map(quote).join(", "), allowed(), remedy)];
@@ -59,8 +59,8 @@ interface Reporter {
   allowed: () => string;
 }
 
-function reporter(ci: string, workflows: string[], branch: string): Reporter {
-  switch (ci) {
+function reporter(checksFrom: string, workflows: string[], branch: string): Reporter {
+  switch (checksFrom) {
     case "github-actions":
       return {
         reports: (name) =>

@@ -121,8 +121,8 @@ function checksProblems(
   const value = <T>(name: string, usual: T) => (values[`repository.${name}`] as T | undefined) ?? usual;
   const { branchProtection, requiredChecks } = DEFAULTS.repository;
   return unreportedChecks(`${namespace}repository.requiredChecks`, value("requiredChecks", requiredChecks), {
-    ci: value("checksFrom", CHECKS_FROM),
-    protection: value("branchProtection", branchProtection),
+    checksFrom: value("checksFrom", CHECKS_FROM),
+    branchProtection: value("branchProtection", branchProtection),
     workflows,
     branch,
   });

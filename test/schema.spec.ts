@@ -113,9 +113,11 @@ describe("what the schema calls secret", () => {
       new components.ContinuousDeployment("server", { ...repository, integration: { cache: true } });
       // As a stack gives them that has them from elsewhere: in plain.
       new components.ContinuousDeployment("adopted", { ...repository, adoptedKey: key, adoptedHostKey: key });
-      new components.NixosInstance("plain", { keyName: "laptop", identityKey: key, hostKey: key });
+      new components.NixosInstance("plain", { keyName: "laptop", machineKey: key, hostKey: key });
+      new components.NixosInstance("former", { keyName: "laptop", identityKey: key, hostKey: key });
       const machine = { host: "192.0.2.7", hostPublicKey: hostPublicKey.trim(), instanceId: "i-0a1b2c3d4e5f60718" };
-      new components.NixosDeployment("plain", { ...machine, privateKey: key });
+      new components.NixosDeployment("plain", { ...machine, loginKey: key });
+      new components.NixosDeployment("former", { ...machine, privateKey: key });
     });
     const made = resources.filter(({ type }) => type.startsWith(TOKEN));
     seen = made.map(({ type, name, inputs, outputs = {} }) => ({ type, name, inputs, outputs }));

@@ -35,6 +35,7 @@ const ABOUT = {
   call: "npx tsx cli/ci/drift.ts",
   help: HELP,
   options: { preview: text, log: text, "exit-code": text, stack: text, url: text, revision: text },
+  mayBeEmpty: ["url"],
 } as const;
 
 const drift = command(ABOUT, async ({ values }, { env }, ui) => {

@@ -29,6 +29,10 @@ export interface About<T extends Options> {
   options: T;
   /** Whether there is something beside options; the command itself says what. */
   positionals?: boolean;
+  /** Options whose empty value means something. */
+  mayBeEmpty?: readonly (keyof T)[];
+  /** Options that had another name in the last version, by that. */
+  formerly?: Readonly<Record<string, string>>;
   /** The exit code where it could not do its work; 1 unless that has another meaning. */
   refused?: number;
   /** What is said after a reason why it could not. */
@@ -58,14 +62,19 @@ export function command<T extends Options>(
   run: (line: Line<T>, context: Context, ui: Ui) => number | Promise<number>,
 ): Command {
   const options = { ...about.options, help: { type: "boolean", short: "h" } } as T;
-  return async (argv, context, ui) => {
+  return async (given, context, ui) => {
+    const argv = given.map((word) => nameOfToday(word, about.formerly ?? {}, ui));
     const asked = parseArgs({ args: argv, options, strict: false, tokens: true });
     if (asked.values["help"] === true) {
       ui.say(about.help.trimEnd());
       return 0;
     }
     try {
-      refuse(asked.tokens.flatMap((token) => problemOf(token, options, about.positionals === true)));
+      const mayBeEmpty = (about.mayBeEmpty ?? []) as string[];
+      refuse([
+        ...asked.tokens.flatMap((token) => problemOf(token, options, about.positionals === true, mayBeEmpty)),
+        ...givenTwice(asked.tokens, options),
+      ]);
       return await run(parseArgs({ args: argv, options, allowPositionals: true }), context, ui);
     } catch (error) {
       const usage = error instanceof UsageError;
@@ -89,9 +98,11 @@ function saidOf(error: unknown): string {
 
 type Token = ReturnType<typeof parseArgs<{ strict: false; tokens: true; options: Options }>>["tokens"][number];
 
-function problemOf(token: Token, options: Options, positionals: boolean): string[] {
+function problemOf(token: Token, options: Options, positionals: boolean, mayBeEmpty: string[]): string[] {
   if (token.kind === "positional") {
-    return positionals ? [] : [`got ${quote(token.value)}; allowed: options alone.`];
+    if (!positionals) return [`got ${quote(token.value)}; allowed: options alone.`];
+    // What a variable that is not set leaves behind in a script.
+    return token.value === "" ? ['got ""; allowed: words that are not empty.'] : [];
   }
   if (token.kind !== "option") return [];
   const { name, rawName, value, inlineValue } = token;
@@ -102,9 +113,31 @@ function problemOf(token: Token, options: Options, positionals: boolean): string
   if (option.type === "boolean")
     return value === undefined ? [] : [`${rawName}: got ${quote(value)}; allowed: no value.`];
   if (value === undefined) return [`${rawName}: got nothing; allowed: a value.`];
+  if (value.trim() === "" && !mayBeEmpty.includes(name))
+    return [`${rawName}: got ${quote(value)}; allowed: a value that is not empty.`];
   // Far more often the value was forgotten.
   const isOption = !inlineValue && value.length > 1 && value.startsWith("-");
   return isOption ? [`${rawName}: got the option ${value}; allowed: a value, or ${rawName}=${value}.`] : [];
+}
+
+/** Of two values only one could count, and which is not for the program to guess. */
+function givenTwice(tokens: Token[], options: Options): string[] {
+  const given = tokens.flatMap((token) => (token.kind === "option" ? [token.name] : []));
+  return Object.entries(options).flatMap(([name, { type, multiple }]) => {
+    const times = given.filter((one) => one === name).length;
+    return type === "string" && multiple !== true && times > 1
+      ? [`--${name}: given ${times} times; allowed: once.`]
+      : [];
+  });
+}
+
+/** A word of the command line with the name that its option has today, which is said. */
+function nameOfToday(word: string, formerly: Readonly<Record<string, string>>, ui: Ui): string {
+  const [, name = "", rest = ""] = /^--([^=]+)(=[^]*)?$/.exec(word) ?? [];
+  const today = Object.hasOwn(formerly, name) ? formerly[name] : undefined;
+  if (today === undefined) return word;
+  ui.complain(`--${name} is now --${today}. The next version does not know the old name.`);
+  return `--${today}${rest}`;
 }
 
 /** How long a command has to remove its temporary files after a signal. */

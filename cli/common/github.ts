@@ -63,7 +63,7 @@ export class Github {
       log: SILENT,
       request: {
         log: SILENT,
-        fetch: (url: string, init: RequestInit) => boundedFetch(url, init, patience.requestSeconds),
+        fetch: async (url: string, init: RequestInit) => asText(await boundedFetch(url, init, patience.requestSeconds)),
       },
       retry: { retryAfterBaseValue: patience.secondMilliseconds },
       // The answer has been judged before it comes there; what is left is the pace, which GitHub asks for.
@@ -177,19 +177,19 @@ function judge(octokit: Octokit, options: object): void {
 
 const Client = Octokit.plugin(judge, retry, throttling);
 
-interface Response {
+interface Parsed {
   status: number;
   headers: object;
   data?: unknown;
 }
 
 /** What Octokit returns or throws, as one thing. */
-async function answerOf(request: () => Response | Promise<Response>, patience: Patience): Promise<HttpResult> {
-  let response: Response;
+async function answerOf(request: () => Parsed | Promise<Parsed>, patience: Patience): Promise<HttpResult> {
+  let response: Parsed;
   try {
     response = await request();
   } catch (error) {
-    const { response: refused, cause } = error as { response?: Response; cause?: Error };
+    const { response: refused, cause } = error as { response?: Parsed; cause?: Error };
     if (refused === undefined) return noAnswer(troubleOf(cause ?? (error as Error), patience.requestSeconds));
     response = refused;
   }
@@ -197,10 +197,17 @@ async function answerOf(request: () => Response | Promise<Response>, patience: P
   const headers = new Headers();
   for (const [name, value] of Object.entries(response.headers)) headers.set(name, String(value));
   const text = typeof data === "string" ? data : "";
-  // It has read what is called JSON. A proxy may call it something else.
-  const body = typeof data === "object" ? data : readJson(text);
+  const body = readJson(text);
   if (status === 200 && body === undefined) return noAnswer("the answer is no JSON");
   return { status, headers, body, text, trouble: "" };
+}
+
+/** Read as JSON here, whatever it is called: Octokit throws for some of it, such as `null` with a status of 5xx. */
+async function asText(response: Response): Promise<Response> {
+  const headers = new Headers(response.headers);
+  headers.set("content-type", "text/plain; charset=utf-8");
+  const text = await response.text();
+  return new Response(text === "" ? null : text, { status: response.status, headers });
 }
 
 export function isGood({ status }: HttpResult): boolean {

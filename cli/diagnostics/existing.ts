@@ -42,7 +42,7 @@ export async function checkExisting(client: Github, planned: Planned): Promise<R
       failed(
         "protection",
         `${branch} of ${fullName} is protected by a rule already, and stack ${stack} does not have it`,
-        `Manage it from this stack: npm run adopt -- nixos-repository-protection=${name}:${branch}. Or leave it to the other stack: npm run setup -- --protection off. An update would end half-way with "Name already protected: ${branch}".`,
+        `Manage it from this stack: npm run adopt -- nixos-repository-protection=${name}:${branch}. Or leave it to the other stack: npm run setup -- --branch-protection off. An update would end half-way with "Name already protected: ${branch}".`,
       ),
     );
   }

@@ -19,7 +19,7 @@ export interface Address {
   /** The host key it must show. */
   hostKey: string;
   /** Secret. */
-  privateKey: string;
+  loginKey: string;
 }
 
 /** Logs in with the pinned host key and reports what is there. The key lies in a private folder meanwhile. */

@@ -132,6 +132,8 @@ function lastUpgrade(facts: MachineFacts): Result {
   if (field(state, "waiting") === true)
     return note("last upgrade", "waiting for the first push", "git push -u origin HEAD");
   const phase = words(state, "phase");
+  if (phase === "awaiting")
+    return note("last upgrade", "waiting for CI to release the new revision", "Look at its run: docs/releases.md");
   if (phase !== "") return note("last upgrade", `one is at work (${phase})`);
   const success = field(state, "success");
   return typeof success === "number"

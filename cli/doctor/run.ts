@@ -141,9 +141,9 @@ async function machineSection(
     const lacks = stack.trouble === "" || !stack.isThere;
     return [skipped("machine", lacks ? `${none}. \`npx pulumi up\` makes it.` : none)];
   }
-  let privateKey: string;
+  let loginKey: string;
   try {
-    privateKey = await readSecret(context, "loginKey", flags.stack);
+    loginKey = await readSecret(context, "loginKey", flags.stack);
   } catch (error) {
     return [skipped("machine", `the stack's key could not be read: ${(error as Error).message}`)];
   }
@@ -155,7 +155,7 @@ async function machineSection(
       host: flags.host ?? publicIp,
       port: Number(flags.port),
       hostKey: hostPublicKey,
-      privateKey,
+      loginKey,
     },
     {
       ageRecipients,

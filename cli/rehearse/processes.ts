@@ -33,14 +33,16 @@ export interface RunOptions {
 
 /** Runs a program to its end, whatever its exit code. */
 export function run(program: string, args: string[], options: RunOptions = {}): Promise<Result> {
-  const { env, cwd, input = "", seconds } = options;
+  const { env, cwd, input, seconds } = options;
   return new Promise((resolve, reject) => {
     const started = Date.now();
-    const child = spawn(program, args, { env, cwd, stdio: "pipe" });
+    // Node's pipes are sockets, and a bash whose input is one takes itself for a login from afar: it reads /etc/bash.bashrc.
+    const stdio = [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] as const;
+    const child: ChildProcess = spawn(program, args, { env, cwd, stdio: [...stdio] });
     running.add(child);
     const said = { stdout: "", stderr: "" };
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (said.stdout += chunk));
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (said.stderr += chunk));
+    child.stdout!.setEncoding("utf8").on("data", (chunk: string) => (said.stdout += chunk));
+    child.stderr!.setEncoding("utf8").on("data", (chunk: string) => (said.stderr += chunk));
     const timer = setTimeout(
       () => {
         child.kill("SIGKILL");
@@ -63,8 +65,8 @@ export function run(program: string, args: string[], options: RunOptions = {}): 
       resolve({ code, signal, ...said, milliseconds: Date.now() - started });
     });
     // A program that ends without reading its input closes the pipe; its exit code says what went wrong.
-    child.stdin.on("error", () => undefined);
-    child.stdin.end(input);
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
   });
 }
 

@@ -37,15 +37,14 @@ const OPTIONS = {
 
 type Values = Line<typeof OPTIONS>["values"];
 
-const COMMANDS: Record<string, (place: Workplace, name: string | undefined, values: Values) => Promise<void | number>> =
-  {
-    init: (place, _, values) => init(place, values),
-    set: (place, name) => set(place, name),
-    token: (place) => token(place),
-    edit: (place) => edit(place),
-    check,
-    rotate: (place, _, values) => rotate(place, values),
-  };
+const COMMANDS: Record<string, (place: Workplace, name: string, values: Values) => Promise<void | number>> = {
+  init: (place, _, values) => init(place, values),
+  set: (place, name) => set(place, name),
+  token: (place) => token(place),
+  edit: (place) => edit(place),
+  check,
+  rotate: (place, _, values) => rotate(place, values),
+};
 
 /** Which options are not everybody's. */
 const OPTIONS_OF: Record<string, string[]> = { init: ["recipient", "name"], rotate: ["installed"] };
@@ -64,9 +63,10 @@ export function secretsIn(placeOf: (context: Context, person: Person) => Workpla
         `${name} takes ${name === "set" ? "one NAME" : "no argument"}. A value is never an argument: it would be visible to others.`,
       );
     }
+    if (name === "set" && rest.length === 0) throw new UsageError("NAME is missing: npm run secrets -- set NAME");
     const foreign = Object.keys(values).filter((key) => key !== "yes" && OPTIONS_OF[name]?.includes(key) !== true);
     refuse(foreign.map((key) => `--${key} is not an option of ${name}.`));
-    return (await subcommand(placeOf(context, personAt(ui, values.yes === true)), rest[0], values)) ?? 0;
+    return (await subcommand(placeOf(context, personAt(ui, values.yes === true)), rest[0] ?? "", values)) ?? 0;
   });
 }
 

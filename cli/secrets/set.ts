@@ -1,4 +1,5 @@
 import { adminKeys } from "./ageKeys";
+import { UsageError } from "../common/command";
 import { UserError } from "../common/userError";
 import { SECRETS_FILE, SOPS_CONFIG } from "./names";
 import { recipientsIn } from "./sopsConfig";
@@ -6,7 +7,7 @@ import { readSecretsFile, readSopsConfig, type Workplace } from "./workplace";
 import { readYaml } from "../common/yaml";
 
 /** Stores one secret under a name; `a/b` is the value b in the group a, as sops-nix names it too. */
-export async function set(place: Workplace, name: string | undefined): Promise<void> {
+export async function set(place: Workplace, name: string): Promise<void> {
   const names = checkedName(name);
   requireOwnKey(place);
   refuseOther(readSecretsFile(place), names);
@@ -71,16 +72,16 @@ export function requireOwnKey(place: Workplace): void {
   throw new UserError(`${SOPS_CONFIG} does not name a key of this computer. Run \`npm run secrets -- init\` first.`);
 }
 
-function checkedName(name: string | undefined): string[] {
-  const names = (name ?? "").split("/");
+function checkedName(name: string): string[] {
+  const names = name.split("/");
   if (names.some((part) => part.endsWith("_unencrypted"))) {
-    throw new UserError(
+    throw new UsageError(
       `NAME: got ${JSON.stringify(name)}; sops leaves what ends in "_unencrypted", and what is in such a group, in plain text. Choose another name.`,
     );
   }
   if (names.every((part) => /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(part)) && names[0] !== "sops") return names;
-  throw new UserError(
-    `NAME: got ${JSON.stringify(name ?? "")}; allowed: letters, digits, "_", "-" and ".", in groups separated by "/", ` +
+  throw new UsageError(
+    `NAME: got ${JSON.stringify(name)}; allowed: letters, digits, "_", "-" and ".", in groups separated by "/", ` +
       `and not "sops". The value is no argument: it is asked for, or read from standard input.`,
   );
 }

@@ -16,14 +16,14 @@ export interface SetupChoices {
   /** Whether `pulumi up` creates the repository; false adopts one that exists. */
   create: boolean;
   visibility: string;
-  protection: string;
+  branchProtection: string;
   access: string;
   region: string;
   instanceType: string;
   /** Networks that may log in, of both families. */
   ssh: string[];
   /** What reports the required checks. */
-  ci: string;
+  checksFrom: string;
 }
 
 export const EVERYONE = ["0.0.0.0/0", "::/0"];
@@ -38,7 +38,7 @@ export const CHOICE_RULES: { [Name in keyof SetupChoices]: ValueRule<SetupChoice
   repository: repositoryName,
   create: () => [],
   visibility: rules.visibility,
-  protection: rules.branchProtection,
+  branchProtection: rules.branchProtection,
   access: rules.accessKind,
   region: rules.awsRegion,
   instanceType: x86InstanceType,
@@ -46,7 +46,7 @@ export const CHOICE_RULES: { [Name in keyof SetupChoices]: ValueRule<SetupChoice
     networks.length === 0
       ? [`${property}: no network at all, and not even this computer could log in. Write "everyone" or a network.`]
       : networks.flatMap((value) => network(property, value)),
-  ci: ciSystem,
+  checksFrom: ciSystem,
 };
 
 /** "everyone", or networks separated by commas or spaces. */
@@ -65,9 +65,9 @@ export function knownAnswers(project: Project, env: NodeJS.ProcessEnv): Partial<
   const harmless = {
     region: (project.settings["aws:region"] as string | undefined) ?? env["AWS_REGION"],
     instanceType: text("machine.instanceType"),
-    protection: text("repository.branchProtection"),
+    branchProtection: text("repository.branchProtection"),
     access: repository.access,
-    ci: text("repository.checksFrom"),
+    checksFrom: text("repository.checksFrom"),
   };
   if (fresh) return harmless;
   return {
@@ -94,10 +94,10 @@ export function stackChanges(answers: SetupChoices, plan: Plan, project: Project
     "machine.instanceType": answers.instanceType,
     "repository.create": answers.create,
     "repository.visibility": answers.visibility,
-    "repository.branchProtection": answers.protection,
+    "repository.branchProtection": answers.branchProtection,
     "machine.sshCidrBlocks": answers.ssh.filter((value) => !value.includes(":")),
     "machine.sshIpv6CidrBlocks": answers.ssh.filter((value) => value.includes(":")),
-    "repository.checksFrom": answers.ci,
+    "repository.checksFrom": answers.checksFrom,
     // What GitHub does not tell, a person may have written.
     ...(plan === "unknown" ? {} : { "repository.githubPlan": plan }),
   };

@@ -18,23 +18,24 @@ export const CI_CHOICES: Choice[] = [
  * Required checks that the chosen system will not report. The update refuses them; setup writes the rest all the same,
  * because the names of a Hydra's jobs are not among its questions.
  */
-export function unreported(project: Project, { ci, protection }: SetupChoices): Result[] {
+export function unreported(project: Project, { checksFrom, branchProtection }: SetupChoices): Result[] {
   const path = "repository.requiredChecks";
   const required = setting(project, path) as string[];
   const workflows = readWorkflows(project.folder);
   return unreportedChecks(`${project.name}:${path}`, required, {
-    ci,
-    protection,
+    checksFrom,
+    branchProtection,
     workflows,
     branch: project.repository.branch,
   }).map((problem) =>
-    failed("required checks", problem, remedy(ci, `In ${project.stackFile} set ${project.name}:${path} to`)),
+    failed("required checks", problem, remedy(checksFrom, `In ${project.stackFile} set ${project.name}:${path} to`)),
   );
 }
 
-function remedy(ci: string, set: string): string {
-  const off = "npm run setup -- --protection off";
-  if (ci === "none") return `Leave the branch unprotected: ${off}. Or choose a system: npm run setup -- --ci <word>.`;
-  const names = ci === "hydra" ? `, such as ["ci/hydra:<project>:<jobset>:<job>"]` : "";
-  return `${set} the names that ${ci} reports${names}. Or leave the branch unprotected: ${off}.`;
+function remedy(checksFrom: string, set: string): string {
+  const off = "npm run setup -- --branch-protection off";
+  if (checksFrom === "none")
+    return `Leave the branch unprotected: ${off}. Or choose a system: npm run setup -- --checks-from <word>.`;
+  const names = checksFrom === "hydra" ? `, such as ["ci/hydra:<project>:<jobset>:<job>"]` : "";
+  return `${set} the names that ${checksFrom} reports${names}. Or leave the branch unprotected: ${off}.`;
 }

@@ -17,20 +17,20 @@ export async function decide(
   github: GithubOwner,
   ui: Ui,
 ): Promise<SetupChoices> {
-  const protection = given.protection ?? known.protection ?? "branch";
+  const branchProtection = given.branchProtection ?? known.branchProtection ?? "branch";
   const { access, reason, problem } = chooseAccess(github, known.access ?? DEFAULT_ACCESS, given.access);
   if (problem !== "") throw new UserError(problem);
   if (reason !== "") ui.say(reason);
   const { owner, repository } = known;
   if (prompts) {
-    const answers = { owner, repository, protection, access, ...(await askRest(prompts, given, known, github)) };
+    const answers = { owner, repository, branchProtection, access, ...(await askRest(prompts, given, known, github)) };
     return protectionRefused(answers, github.plan) ? { ...answers, ...(await askWayOut(prompts, answers)) } : answers;
   }
   const all = { ...known, ...given };
   const create = all.create ?? github.repository?.exists !== true;
   const visibility = all.visibility ?? (github.repository?.visibility || "private");
-  const ci = all.ci ?? "github-actions";
-  const answers = { ...all, create, visibility, protection, access, ci } as SetupChoices;
+  const checksFrom = all.checksFrom ?? "github-actions";
+  const answers = { ...all, create, visibility, branchProtection, access, checksFrom } as SetupChoices;
   if (protectionRefused(answers, github.plan)) throw new UserError(REFUSED_PROTECTION);
   return answers;
 }

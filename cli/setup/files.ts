@@ -36,7 +36,7 @@ function changes(project: Project, answers: SetupChoices, plan: Plan, isNew: boo
   const unprotected = changeStackFile(stack.after, { [`${project.name}:repository.branchProtection`]: "off" });
   const problems = configurationProblems(project, unprotected, repository.after);
   if (problems !== "") throw new UserError(problems);
-  return [repository, stack, ...(answers.ci === "garnix" ? [garnix(project.folder)] : [])];
+  return [repository, stack, ...(answers.checksFrom === "garnix" ? [garnix(project.folder)] : [])];
 }
 
 /** The stack's file with the keys of today. */

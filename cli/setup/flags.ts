@@ -9,23 +9,23 @@ Pulumi.<stack>.yaml, and garnix.yaml for garnix. Can be run again at any time.
   npm run setup                        asks
   npm run setup -- --yes [flags]       asks nothing; what neither a flag nor the files say is an error
 
-  --owner <name>            GitHub user or organization
-  --repository <name>       GitHub repository, also as owner/name
-  --create | --adopt        whether \`pulumi up\` creates it, or uses one that exists
-  --visibility <word>       private, public or internal
-  --protection <word>       of the main branch: branch, ruleset or off
-  --access <word>           how the machine reads the repository: ${Object.keys(ACCESSES).join(" or ")}
-  --region <name>           AWS region
-  --instance-type <name>    EC2 instance type, x86_64
-  --ssh <networks>          who may log in: everyone, or networks such as 203.0.113.0/24, separated by commas
-  --ci <word>               what checks pull requests: github-actions, garnix, hydra, other or none
-  --move-keys               only gives the keys of the last version their names of today in Pulumi.<stack>.yaml
-  --stack <name>            Pulumi stack (default: the selected one, or dev)
+  --owner <name>              GitHub user or organization
+  --repository <name>         GitHub repository, also as owner/name
+  --create | --adopt          whether \`pulumi up\` creates it, or uses one that exists
+  --visibility <word>         private, public or internal
+  --branch-protection <word>  of the main branch: branch, ruleset or off
+  --access <word>             how the machine reads the repository: ${Object.keys(ACCESSES).join(" or ")}
+  --region <name>             AWS region
+  --instance-type <name>      EC2 instance type, x86_64
+  --ssh <networks>            who may log in: everyone, or networks such as 203.0.113.0/24, separated by commas
+  --checks-from <word>        what checks pull requests: github-actions, garnix, hydra, other or none
+  --move-keys                 only gives the keys of the last version their names of today in Pulumi.<stack>.yaml
+  --stack <name>              Pulumi stack (default: the selected one, or dev)
 
 With --yes these are done only when they are asked for:
-  --init-stack              create and select the stack
-  --add-remote              make the repository git's remote origin; another origin is kept as upstream
-  --commit                  commit these files
+  --init-stack                create and select the stack
+  --add-remote                make the repository git's remote origin; another origin is kept as upstream
+  --commit                    commit these files
 
 Exit code: 0 done and all checks passed, 1 written but a check failed, 2 nothing written.
 `;
@@ -36,12 +36,12 @@ export const OPTIONS = {
   create: { type: "boolean" },
   adopt: { type: "boolean" },
   visibility: { type: "string" },
-  protection: { type: "string" },
+  "branch-protection": { type: "string" },
   access: { type: "string" },
   region: { type: "string" },
   "instance-type": { type: "string" },
   ssh: { type: "string", multiple: true },
-  ci: { type: "string" },
+  "checks-from": { type: "string" },
   stack: { type: "string" },
   yes: { type: "boolean", default: false },
   "init-stack": { type: "boolean", default: false },
@@ -49,6 +49,9 @@ export const OPTIONS = {
   commit: { type: "boolean", default: false },
   "move-keys": { type: "boolean", default: false },
 } as const;
+
+/** The names that options had in the last version. */
+export const FORMER_OPTIONS = { protection: "branch-protection", ci: "checks-from" } as const;
 
 /** The command line, understood. */
 export interface Flags {
@@ -73,12 +76,12 @@ export function readFlags({ values }: Line<typeof OPTIONS>): Flags {
     repository,
     create: values.create ? true : values.adopt ? false : undefined,
     visibility: values.visibility,
-    protection: values.protection,
+    branchProtection: values["branch-protection"],
     access: values.access,
     region: values.region,
     instanceType: values["instance-type"],
     ssh: values.ssh?.flatMap(parseNetworks),
-    ci: values.ci,
+    checksFrom: values["checks-from"],
   };
   for (const [name, check] of Object.entries(CHOICE_RULES)) {
     const value = answers[name as keyof SetupChoices];
@@ -101,7 +104,7 @@ export function readFlags({ values }: Line<typeof OPTIONS>): Flags {
 
 export function flagFor(name: keyof SetupChoices): string {
   if (name === "create") return "--create or --adopt";
-  return name === "instanceType" ? "--instance-type" : `--${name}`;
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function ownerAndName(owner: string | undefined, repository: string | undefined, problems: string[]) {

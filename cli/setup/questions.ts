@@ -22,7 +22,7 @@ export async function askRest(
   flags: Partial<SetupChoices>,
   usual: Partial<SetupChoices>,
   github: GithubOwner,
-): Promise<Omit<SetupChoices, "owner" | "repository" | "protection" | "access">> {
+): Promise<Omit<SetupChoices, "owner" | "repository" | "branchProtection" | "access">> {
   const create = flags.create ?? usual.create ?? (await askCreate(prompts, github));
   return {
     create,
@@ -30,7 +30,7 @@ export async function askRest(
     region: flags.region ?? (await askText(prompts, "AWS region", "region", usual.region ?? "us-east-1")),
     instanceType: flags.instanceType ?? (await askInstanceType(prompts, usual.instanceType)),
     ssh: flags.ssh ?? (await askNetworks(prompts, usual.ssh)),
-    ci: flags.ci ?? (await askCi(prompts, usual.ci)),
+    checksFrom: flags.checksFrom ?? (await askCi(prompts, usual.checksFrom)),
   };
 }
 

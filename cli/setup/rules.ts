@@ -5,15 +5,15 @@ import type { SetupChoices } from "./choices";
 import type { Prompts } from "../common/prompts";
 
 /** Whether GitHub would refuse the protection: of a private repository on a free plan. */
-export function protectionRefused(answers: Pick<SetupChoices, "visibility" | "protection">, plan: Plan): boolean {
-  return plan === "free" && answers.visibility === "private" && answers.protection !== "off";
+export function protectionRefused(answers: Pick<SetupChoices, "visibility" | "branchProtection">, plan: Plan): boolean {
+  return plan === "free" && answers.visibility === "private" && answers.branchProtection !== "off";
 }
 
 /** The ways out of that, with `create` the one that changes the repository. */
 export async function askWayOut(
   prompts: Prompts,
-  answers: Pick<SetupChoices, "create" | "visibility" | "protection">,
-): Promise<Pick<SetupChoices, "visibility" | "protection">> {
+  answers: Pick<SetupChoices, "create" | "visibility" | "branchProtection">,
+): Promise<Pick<SetupChoices, "visibility" | "branchProtection">> {
   const answer = await prompts.choose(
     "On a free plan GitHub cannot protect the branch of a private repository. What is it to be?",
     [
@@ -23,13 +23,13 @@ export async function askWayOut(
     "off",
   );
   return answer === "public"
-    ? { visibility: "public", protection: answers.protection }
-    : { visibility: answers.visibility, protection: "off" };
+    ? { visibility: "public", branchProtection: answers.branchProtection }
+    : { visibility: answers.visibility, branchProtection: "off" };
 }
 
 export const REFUSED_PROTECTION =
-  "--visibility private, --protection: on a free plan GitHub cannot protect the branch of a private repository. " +
-  "Use --visibility public, or --protection off, or a paid plan.";
+  "--visibility private, --branch-protection: on a free plan GitHub cannot protect the branch of a private repository. " +
+  "Use --visibility public, or --branch-protection off, or a paid plan.";
 
 /** How the machine is to read the repository, and why it is not what the files say; empty if it is. */
 export function chooseAccess(

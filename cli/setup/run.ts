@@ -15,7 +15,7 @@ import { type SetupChoices, knownAnswers } from "./choices";
 import { unreported } from "./ci";
 import { decide, existenceProblems } from "./decide";
 import { changeFiles, moveKeysOf } from "./files";
-import { type Flags, flagFor, HELP, OPTIONS, readFlags } from "./flags";
+import { type Flags, flagFor, FORMER_OPTIONS, HELP, OPTIONS, readFlags } from "./flags";
 import { type Project, readProjectFiles } from "../common/project";
 import { askRepository } from "./questions";
 import { UserError } from "../common/userError";
@@ -28,6 +28,7 @@ const ABOUT = {
   call: "npm run setup --",
   help: HELP,
   options: OPTIONS,
+  formerly: FORMER_OPTIONS,
   refused: NOTHING_WRITTEN,
   undone: "Nothing was written.",
 };
@@ -98,14 +99,23 @@ async function chosenStack(context: Context): Promise<string> {
 }
 
 function planned(
-  { owner, repository: name, create, protection }: SetupChoices,
+  { owner, repository: name, create, branchProtection }: SetupChoices,
   github: GithubOwner,
   project: Project,
   stack: string,
   has: string[] | undefined,
 ): Planned {
   const { branch } = project.repository;
-  return { owner, name, branch, create, protection, exists: github.repository?.exists === true, stack, has };
+  return {
+    owner,
+    name,
+    branch,
+    create,
+    protection: branchProtection,
+    exists: github.repository?.exists === true,
+    stack,
+    has,
+  };
 }
 
 function read(folder: string, stack: string): Project {

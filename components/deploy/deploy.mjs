@@ -193,7 +193,7 @@ function reportUnits({ settings, log }, system, found) {
 /** @param {NodeJS.ProcessEnv} env */
 function prepare(env) {
   const settings = readSettings(env);
-  const log = new Log(env, settings.privateKey);
+  const log = new Log(env, settings.loginKey);
   const folder = new PrivateFolder(env);
   try {
     const sshConfig = writeSshFiles(settings, folder);

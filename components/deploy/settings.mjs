@@ -51,11 +51,11 @@ export function readSettings(env) {
     return value === "true";
   };
 
-  const privateKey = env.DEPLOY_PRIVATE_KEY ?? "";
-  const ownPublicKey = privateKey.includes("\r") ? undefined : publicKeyOf(privateKey);
+  const loginKey = env.DEPLOY_PRIVATE_KEY ?? "";
+  const ownPublicKey = loginKey.includes("\r") ? undefined : publicKeyOf(loginKey);
   // Never the value: it may be a key all the same.
   if (ownPublicKey === undefined || RULES.publicKey(ownPublicKey) !== undefined)
-    problem("DEPLOY_PRIVATE_KEY", privateKey === "" ? "nothing" : "a text of another form", {
+    problem("DEPLOY_PRIVATE_KEY", loginKey === "" ? "nothing" : "a text of another form", {
       allowed: "an unencrypted ed25519 private key in OpenSSH form, with Unix line ends",
     });
 
@@ -63,7 +63,7 @@ export function readSettings(env) {
     host: text("DEPLOY_HOST", RULES.host),
     port: number("DEPLOY_PORT", RULES.sshPort, DEFAULTS.sshPort),
     hostKey: text("DEPLOY_HOST_KEY", RULES.publicKey),
-    privateKey,
+    loginKey,
     machinePublicKey: text("DEPLOY_MACHINE_PUBLIC_KEY", RULES.publicKey, ownPublicKey ?? ""),
     flake: parseFlakeReference(text("DEPLOY_FLAKE", RULES.flake, DEFAULTS.flake)),
     derivation: text("DEPLOY_DERIVATION", derivation),

@@ -16,10 +16,7 @@ const HOST_KEY_ALIAS = "pulumi-nixos-machine";
 export function writeSshFiles(settings, folder) {
   const [type, key] = settings.hostKey.split(" ");
   const knownHosts = folder.write("known_hosts", `${HOST_KEY_ALIAS} ${type} ${key}\n`);
-  const identity = folder.write(
-    "id",
-    settings.privateKey.endsWith("\n") ? settings.privateKey : `${settings.privateKey}\n`,
-  );
+  const identity = folder.write("id", settings.loginKey.endsWith("\n") ? settings.loginKey : `${settings.loginKey}\n`);
   return folder.write("ssh_config", sshConfig(settings, { knownHosts, identity }));
 }
 

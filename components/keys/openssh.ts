@@ -5,6 +5,7 @@ const ALLOWED = "an ed25519 private key in OpenSSH format without a passphrase, 
 
 /** An ed25519 private key in OpenSSH format. The value never appears in the message. */
 export const ed25519PrivateKey: ValueRule<string> = (property, value) => {
+  if (value === undefined) return [problem(property, "nothing", ALLOWED)];
   if (typeof value !== "string" || value.trim() === "") return [problem(property, "an empty text", ALLOWED)];
   // bash on the machine would carry the carriage return into the key file, and sshd would refuse it.
   if (value.includes("\r")) return [problem(property, "a key with carriage returns (CRLF)", ALLOWED)];

@@ -1,14 +1,14 @@
 import { publicKeyOf } from "./openssh";
 
 /** Where the machine's own key is; sops-nix opens the secrets with it, and git reads the repository with it. */
-export const IDENTITY_PATH = "/var/lib/id_ed25519";
+export const MACHINE_KEY_PATH = "/var/lib/id_ed25519";
 
 /** EC2's limit, counted before the encoding in Base64. */
 export const USER_DATA_LIMIT = 16 * 1024;
 
 /** What a machine is given at its first boot. Both are ed25519 private keys in OpenSSH format. */
 export interface UserDataKeys {
-  identityKey: string;
+  machineKey: string;
   hostKey: string;
 }
 
@@ -20,23 +20,24 @@ export interface UserDataKeys {
  * - NixOS picks the host key out with sed: the two SSH_HOST_ED25519_KEY lines must start at column 0, and no line
  *   before them may hold the sign that stands for a newline in them (a vertical bar), or a broken host key is written.
  *   That also forbids pipelines and or-lists in the script.
+ * - Another text, be it one word, stops and starts every running machine: hence a name that the key no longer has.
  * - The file is written beside its place, flushed and renamed: a reader sees the old key or the new one, whole.
  */
 export function renderUserData(keys: UserDataKeys): string {
-  const identity = keys.identityKey.trimEnd();
+  const machineKey = keys.machineKey.trimEnd();
   const hostKey = keys.hostKey.trimEnd().replaceAll("\n", "|");
   const script = `#!/usr/bin/env bash
 # Runs at every boot; writes the same file again, so that a changed key arrives by a stop and a start.
 set -eu
 umask 077
-new=${IDENTITY_PATH}.new
+new=${MACHINE_KEY_PATH}.new
 rm -f "$new"
 cat > "$new" <<'IDENTITY'
-${identity}
+${machineKey}
 IDENTITY
 chmod 0400 "$new"
 sync "$new"
-mv -f "$new" ${IDENTITY_PATH}
+mv -f "$new" ${MACHINE_KEY_PATH}
 # Not run: NixOS reads the host key from the next lines before sshd starts, where the machine has none yet.
 : <<'HOST_KEY'
 SSH_HOST_ED25519_KEY:${hostKey}

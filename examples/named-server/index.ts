@@ -17,7 +17,7 @@ const repository = new ProtectedRepository("nixos-repository", { owner, name, de
 
 const machine = new NixosInstance("nixos", {
   keyName: key.keyName,
-  identityKey: key.privateKeyOpenssh,
+  machineKey: key.privateKeyOpenssh,
   hostKey: hostKey.privateKeyOpenssh,
   httpPorts: [80, 443],
 });
@@ -30,7 +30,7 @@ const deployment = new NixosDeployment(
   {
     host: machine.publicIp,
     hostPublicKey: machine.hostPublicKey,
-    privateKey: key.privateKeyOpenssh,
+    loginKey: key.privateKeyOpenssh,
     instanceId: machine.instanceId,
     repository: `${owner}/${name}`,
     flake: "./nix#default",

@@ -10,7 +10,7 @@ mkdir -p "$UPGRADE_PUBLIC"
 chmod 755 "$UPGRADE_PUBLIC"
 
 held=false
-! in_force "$(cat "$HOLD_FILE" 2>/dev/null || true)" || held=true
+! is_leased || held=true
 
 reboot=false
 ! reboot_needed "$(system_now)" || reboot=true
@@ -155,15 +155,18 @@ replace_file "$UPGRADE_PUBLIC/status.html" 644 < <(jq -r '
   ' <<<"$status")
 
 # The same for Prometheus. What is not known has no sample: a zero would be a time, or no trouble.
-replace_file "$UPGRADE_PUBLIC/metrics" 644 < <(jq -r --argjson failures "$(read_json "$STATE_FILE" | jq -c '.failures // {}')" '
+replace_file "$UPGRADE_PUBLIC/metrics" 644 < <(jq -r --argjson failures "$(read_json "$STATE_FILE" | jq -c '(.failures | objects) // {}')" '
+  # The three that a value may not have as they are; without the others that a terminal or a parser stumbles over.
+  def escaped: tostring | gsub("\\\\"; "\\\\") | gsub("\""; "\\\"") | gsub("\n"; "\\n") | gsub("[[:cntrl:]]"; "");
   def metric($name; $type; $help; $samples):
     [$samples[] | select(.[1] != null)]
     | if . == [] then empty
       else "# HELP nixos_upgrade_\($name) \($help)", "# TYPE nixos_upgrade_\($name) \($type)",
-        (.[] | "nixos_upgrade_\($name)\(.[0] | to_entries | if . == [] then "" else "{" + (map("\(.key)=\"\(.value)\"") | join(",")) + "}" end) \(.[1])")
+        (.[] | "nixos_upgrade_\($name)\(.[0] | to_entries | if . == [] then "" else "{" + (map("\(.key)=\"\(.value | escaped)\"") | join(",")) + "}" end) \(.[1])")
       end;
   def gauge($name; $help; $value): metric($name; "gauge"; $help; [[{}, ($value | if . == true then 1 elif . == false then 0 else . end)]]);
-  def seconds: if . then fromdate else null end;
+  # A clock that was wrong may have written a time that is none.
+  def seconds: try (if . then fromdate else null end) catch null;
   def flag($on): if $on then 1 else 0 end;
   .state as $state
   | gauge("healthy"; "Whether all is well, as status.json says."; .healthy),
@@ -177,9 +180,9 @@ replace_file "$UPGRADE_PUBLIC/metrics" 644 < <(jq -r --argjson failures "$(read_
     gauge("last_check_timestamp_seconds"; "When the repository last answered."; .lastCheck | seconds),
     gauge("last_success_timestamp_seconds"; "When the machine was last what its repository says."; .lastSuccess | seconds),
     gauge("token_expiry_timestamp_seconds"; "When the token for the repository ends."; .tokenExpires | seconds),
-    metric("error"; "gauge"; "The error that lasts, by its kind."; [[{kind: .lastError.kind}, if .lastError then 1 else null end]]),
+    metric("error"; "gauge"; "The error that lasts, by its kind."; [[{kind: (.lastError.kind // "unknown")}, if .lastError then 1 else null end]]),
     metric("failures_total"; "counter"; "Polls that failed, by the kind of error.";
-      $failures | to_entries | map(select((.key | test("^[a-z-]+$")) and (.value | type) == "number") | [{kind: .key}, .value])),
+      $failures | to_entries | map(select((.key | test("\\A[a-z-]+\\z")) and (.value | type) == "number" and .value >= 0) | [{kind: .key}, .value])),
     gauge("reboot_needed"; "Whether the kernel that was started is another than that of the system."; .rebootNeeded),
     gauge("free_disk_bytes"; "What is free where the store is."; .freeDiskBytes),
     gauge("written_timestamp_seconds"; "When these were written: once a poll."; .written | seconds)

@@ -72,10 +72,9 @@ succeed() { # SYSTEM
 }
 
 held() {
-  local until
   # The guard of a deployment is ended by timers, whatever becomes of the clock that the lease goes by.
   ! systemctl is-active --quiet "$GUARD_UNIT.timer" "$CONFIRM_UNIT.timer" "$ROLLBACK_UNIT.service" || return 0
-  until=$(cat "$HOLD_FILE" 2>/dev/null) && in_force "$until"
+  is_leased
 }
 
 stop_if_held() {

@@ -81,6 +81,71 @@ describe("every command", () => {
     });
   }
 
+  describe("with options of values", () => {
+    const about = {
+      call: "npm run it --",
+      help: "",
+      options: {
+        once: { type: "string" },
+        often: { type: "string", multiple: true },
+        blank: { type: "string" },
+        yes: { type: "boolean" },
+      },
+      positionals: true,
+      mayBeEmpty: ["blank"],
+      formerly: { twice: "once" },
+    } as const;
+    let seen: unknown;
+    const sample = command(about, ({ values, positionals }) => {
+      seen = { ...values, positionals };
+      return 0;
+    });
+    const cases: [line: string[], code: number, said: RegExp, seen?: object][] = [
+      [["--once", "a"], 0, /^$/, { once: "a", positionals: [] }],
+      [["--once="], 2, /^--once: got ""; allowed: a value that is not empty\./],
+      [["--once", ""], 2, /^--once: got ""; allowed/],
+      [["--once", " \t"], 2, /^--once: got " \\t"; allowed/],
+      [["--often", "a", "--often="], 2, /^--often: got ""; allowed/],
+      [["--blank="], 0, /^$/, { blank: "", positionals: [] }],
+      [["a", ""], 2, /^got ""; allowed: words that are not empty\./],
+      [["--once", "a", "--once=b"], 2, /^--once: given 2 times; allowed: once\./],
+      [["--once", "a", "--once", "a"], 2, /^--once: given 2 times/],
+      [["--often", "a", "--often", "b"], 0, /^$/, { often: ["a", "b"], positionals: [] }],
+      [["--yes", "--yes"], 0, /^$/, { yes: true, positionals: [] }],
+      [["--twice", "a"], 0, /^--twice is now --once\. The next version/, { once: "a", positionals: [] }],
+      [["--twice=a=b"], 0, /^--twice is now --once\./, { once: "a=b", positionals: [] }],
+      [["--twice", "a", "--once", "b"], 2, /--once: given 2 times/],
+      [["twice"], 0, /^$/, { positionals: ["twice"] }],
+    ];
+    for (const [line, code, text, values] of cases) {
+      it(`${code === 0 ? "takes" : "refuses"} ${JSON.stringify(line)}`, async () => {
+        const said: string[] = [];
+        seen = undefined;
+        assert.equal(await sample(line, realContext(), heard(said)), code);
+        assert.match(said.join("\n"), text);
+        assert.deepEqual(seen, values);
+      });
+    }
+  });
+
+  for (const [file, ...line] of [
+    ["cli/adopt.ts", "--stack="],
+    ["cli/doctor.ts", "--host="],
+    ["cli/new.ts", ""],
+    ["cli/rehearse.ts", "--json="],
+    ["cli/preview-comment.ts", "--preview="],
+    ["cli/secrets.ts", "set"],
+    ["cli/secrets.ts", "set", "a b"],
+    ["cli/setup.ts", "--owner", "a", "--owner", "b"],
+  ] as const) {
+    it(`${[file, ...line].join(" ")} ends with 2, and does nothing`, () => {
+      const { status, stdout, stderr } = run(file, ...line);
+      assert.deepEqual([status, stdout], [2, ""], stderr);
+      assert.match(stderr, /All options: npm run .* --help\n$/);
+      assert.deepEqual(readdirSync(empty), []);
+    });
+  }
+
   it("does its work to the end for a reader who leaves after the first lines", async () => {
     const file = path.join(root, "cli/doctor.ts");
     const child = spawn(process.execPath, ["--require", require.resolve("tsx/cjs"), file, "--help"], { cwd: empty });

@@ -23,6 +23,7 @@ describe("setup", () => {
   const run = (argv: string[], prompts?: Prompts, env: NodeJS.ProcessEnv = {}, overrides: Partial<Context> = {}) =>
     setup(argv, computer.surroundings(env, overrides), computer.ui(prompts));
   const YES = ["--yes", "--owner", "octo", "--repository", "server", "--visibility", "public", "--ssh", "everyone"];
+  const OF_ACME = YES.map((word) => (word === "octo" ? "acme" : word));
   const repository = () => JSON.parse(computer.read("nix/repository.json")) as Record<string, unknown>;
   const filesBefore = () => [computer.read("nix/repository.json"), computer.read("Pulumi.dev.yaml")];
 
@@ -262,6 +263,32 @@ config:
       assert.equal(computer.read("Pulumi.dev.yaml"), text);
     });
 
+    it("moves no key into what is no group in the file, which would be lost", async () => {
+      for (const group of ["'{\"rootVolumeGiB\":30}'", "{ secure: v1:abc }", "*other"]) {
+        const text = `config:\n  a:b: &other { x: 1 }\n  pulumi-nixos:machine: ${group}\n  pulumi-nixos:instanceType: t3.large\n`;
+        computer.write("Pulumi.dev.yaml", text);
+        computer.said = "";
+        for (const argv of [["--yes", "--move-keys"], YES]) assert.equal(await run(argv), 2, group);
+        assert.match(computer.said, /Pulumi\.dev\.yaml: pulumi-nixos:machine: is a text, an alias or encrypted/);
+        assert.equal(computer.read("Pulumi.dev.yaml"), text);
+      }
+    });
+
+    it("moves no key before the anchor of its value", async () => {
+      const text =
+        "config:\n  pulumi-nixos:machine: { release: '26.05' }\n  a:b: &p [203.0.113.0/24]\n  pulumi-nixos:sshCidrBlocks: *p\n";
+      computer.write("Pulumi.dev.yaml", text);
+      assert.equal(await run(["--yes", "--move-keys"]), 2);
+      assert.match(computer.said, /Pulumi\.dev\.yaml: .*anchor/);
+      assert.equal(computer.read("Pulumi.dev.yaml"), text);
+    });
+
+    it("drops a key of the last version that has no value", async () => {
+      computer.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:rootVolumeGiB:\n");
+      assert.equal(await run(["--yes", "--move-keys"]), 0, computer.said);
+      assert.equal(computer.read("Pulumi.dev.yaml"), "config:\n  aws:region: us-east-1\n");
+    });
+
     it("refuses files that it cannot understand, and leaves them", async () => {
       computer.write("Pulumi.dev.yaml", "config: [");
       assert.equal(await run(YES), 2);
@@ -300,12 +327,12 @@ config:
     it("refuses a protected private repository on a free plan, and names the ways out", async () => {
       const files = filesBefore();
       assert.equal(await run(privately), 2);
-      assert.match(computer.said, /--visibility public, or --protection off, or a paid plan/);
+      assert.match(computer.said, /--visibility public, or --branch-protection off, or a paid plan/);
       assert.deepEqual(filesBefore(), files);
     });
 
     it("takes it with protection off", async () => {
-      assert.equal(await run([...privately, "--protection", "off"]), 0, computer.said);
+      assert.equal(await run([...privately, "--branch-protection", "off"]), 0, computer.said);
       assert.match(computer.read("Pulumi.dev.yaml"), /branchProtection: "off"\n/);
     });
 
@@ -331,7 +358,7 @@ config:
 
     it("reads with a token where the organization forbids deploy keys", async () => {
       computer.organization("acme", { plan: { name: "team" }, deploy_keys_enabled_for_repositories: false });
-      assert.equal(await run([...YES, "--owner", "acme"]), 0, computer.said);
+      assert.equal(await run(OF_ACME), 0, computer.said);
       assert.equal(repository()["access"], "token");
       assert.match(
         computer.said,
@@ -339,9 +366,22 @@ config:
       );
     });
 
+    it("understands the names that flags had in the last version, and says so", async () => {
+      assert.equal(await run([...YES, "--protection=ruleset", "--ci", "garnix"]), 0, computer.said);
+      assert.match(computer.read("Pulumi.dev.yaml"), /branchProtection: ruleset/);
+      assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: garnix/);
+      assert.match(computer.said, /^--protection is now --branch-protection\. The next version does not know/m);
+      assert.match(computer.said, /^--ci is now --checks-from\./m);
+    });
+
+    it("refuses a flag under both names", async () => {
+      assert.equal(await run([...YES, "--protection", "off", "--branch-protection", "branch"]), 2);
+      assert.match(computer.said, /--branch-protection: given 2 times; allowed: once\./);
+    });
+
     it("refuses the deploy key that was asked for there", async () => {
       computer.organization("acme", { deploy_keys_enabled_for_repositories: false });
-      assert.equal(await run([...YES, "--owner", "acme", "--access", "deploy-key"]), 2);
+      assert.equal(await run([...OF_ACME, "--access", "deploy-key"]), 2);
       assert.match(computer.said, /forbids deploy keys/);
     });
 
@@ -443,7 +483,7 @@ config:
 
   describe("the system that checks pull requests", () => {
     const GARNIX = 'flakeDir: nix\nbuilds:\n  include: ["nixosConfigurations.default"]\n';
-    const ci = (word: string, ...more: string[]) => run([...YES, "--ci", word, ...more]);
+    const ci = (word: string, ...more: string[]) => run([...YES, "--checks-from", word, ...more]);
 
     it("is written only where it is not the default", async () => {
       assert.equal(await ci("github-actions"), 0, computer.said);
@@ -457,14 +497,17 @@ config:
       await ci("other");
       assert.equal(await run(["--yes"]), 0, computer.said);
       assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: other$/m);
-      assert.equal(await run(["--yes", "--ci", "github-actions"]), 0, computer.said);
+      assert.equal(await run(["--yes", "--checks-from", "github-actions"]), 0, computer.said);
       assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: github-actions$/m);
     });
 
     it("is one of those that there are", async () => {
       const files = filesBefore();
       assert.equal(await ci("jenkins"), 2);
-      assert.match(computer.said, /--ci: got "jenkins"; allowed: "github-actions", "garnix", "hydra", "other", "none"/);
+      assert.match(
+        computer.said,
+        /--checks-from: got "jenkins"; allowed: "github-actions", "garnix", "hydra", "other", "none"/,
+      );
       assert.deepEqual(filesBefore(), files);
     });
 
@@ -547,7 +590,7 @@ config:
         end,
         /In Pulumi\.dev\.yaml set pulumi-nixos:repository\.requiredChecks to .*\["ci\/hydra:<project>:<jobset>:<job>"\]/,
       );
-      assert.match(end, /--protection off/);
+      assert.match(end, /--branch-protection off/);
     });
 
     it("hydra: has nothing to say once requiredChecks names its jobs", async () => {
@@ -566,8 +609,8 @@ config:
     it("none: writes, and says at the end that protection must be off", async () => {
       assert.equal(await ci("none"), 1);
       assert.match(computer.read("Pulumi.dev.yaml"), /checksFrom: none$/m);
-      assert.match(computer.said, /Before `npx pulumi up`:\n(.*\n)+.*npm run setup -- --protection off\./);
-      assert.equal(await run(["--yes", "--protection", "off"]), 0, computer.said);
+      assert.match(computer.said, /Before `npx pulumi up`:\n(.*\n)+.*npm run setup -- --branch-protection off\./);
+      assert.equal(await run(["--yes", "--branch-protection", "off"]), 0, computer.said);
     });
 
     it("refuses all the same what else is wrong with the required checks", async () => {

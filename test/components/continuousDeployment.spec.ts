@@ -49,7 +49,7 @@ describe("ContinuousDeployment", () => {
       only(resources, INSTANCE).inputs["userData"],
       secret(
         renderUserData({
-          identityKey: key("nixos-key").privateKeyOpenssh,
+          machineKey: key("nixos-key").privateKeyOpenssh,
           hostKey: key("nixos-host-key").privateKeyOpenssh,
         }),
       ),

@@ -12,7 +12,7 @@ const INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
 const EXCLUSIVE = "aws:ec2/vpcSecurityGroupRulesExclusive:VpcSecurityGroupRulesExclusive";
 const RULES = "aws:vpc/getSecurityGroupRules:getSecurityGroupRules";
 const RULE = "aws:vpc/getSecurityGroupRule:getSecurityGroupRule";
-const keys = { keyName: "login", identityKey: newKey().privateKeyOpenssh, hostKey: newKey().privateKeyOpenssh };
+const keys = { keyName: "login", machineKey: newKey().privateKeyOpenssh, hostKey: newKey().privateKeyOpenssh };
 
 interface Found {
   cidrIpv4?: string;

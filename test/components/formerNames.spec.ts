@@ -3,15 +3,19 @@
  * Cannot prove: that the engine of a stack sees no change (test/engine/lastVersion.spec.ts does).
  */
 import assert from "node:assert/strict";
+import { newKey } from "../../cli/rehearse/keys";
 import {
   ContinuousDeployment,
   type ContinuousDeploymentArgs,
+  NixosDeployment,
+  NixosInstance,
   ProtectedRepository,
   type ProtectedRepositoryArgs,
   SshKeyPair,
 } from "../../components/index";
 import { cloudWithIntegration as cloud } from "../support/cloud";
-import { refusal, run, type Run } from "../support/mocks";
+import { only, refusal, run, type Run } from "../support/mocks";
+import { secret } from "../support/wire";
 
 const KEYS = /-----BEGIN.*?END OPENSSH PRIVATE KEY-----|ssh-ed25519 [A-Za-z0-9+/]+|age1\w+/g;
 
@@ -25,6 +29,17 @@ const server = (args: Partial<ContinuousDeploymentArgs>) => () =>
   new ContinuousDeployment("nixos", { owner: "octo", repositoryName: "server", ...args });
 const repository = (args: Partial<ProtectedRepositoryArgs>) => () =>
   new ProtectedRepository("repo", { owner: "octo", name: "server", ...args });
+
+const [key, host] = [newKey().privateKeyOpenssh, newKey()];
+const machine = (args: object) => () =>
+  new NixosInstance("machine", { keyName: "login", hostKey: host.privateKeyOpenssh, ...args });
+const deployment = (args: object) => () =>
+  new NixosDeployment("install", {
+    host: "192.0.2.7",
+    hostPublicKey: host.publicKeyOpenssh,
+    instanceId: "i-1",
+    ...args,
+  });
 
 type Program = () => unknown;
 const cases: [name: string, before: Program, now: Program, said: RegExp][] = [
@@ -54,6 +69,8 @@ const cases: [name: string, before: Program, now: Program, said: RegExp][] = [
     () => new SshKeyPair("key", { versions: [2, 3] }),
     /generations is now versions\./,
   ],
+  ["NixosInstance", machine({ identityKey: key }), machine({ machineKey: key }), /identityKey is now machineKey\./],
+  ["NixosDeployment", deployment({ privateKey: key }), deployment({ loginKey: key }), /privateKey is now loginKey\./],
 ];
 
 describe("arguments under their former names", () => {
@@ -84,11 +101,41 @@ describe("arguments under their former names", () => {
     ],
     ["plan", repository({ plan: "paid", githubPlan: "paid" }), "plan: githubPlan"],
     ["generations", () => new SshKeyPair("key", { generations: [1], versions: [1] }), "generations: versions"],
+    ["identityKey", machine({ identityKey: key, machineKey: key }), "identityKey: machineKey"],
+    ["privateKey", deployment({ privateKey: key, loginKey: key }), "privateKey: loginKey"],
   ];
   for (const [name, program, start] of both) {
     it(`are refused beside the new one: ${name}`, async () => {
       const { error, resources } = await refusal(cloud(), program);
       assert.ok(error.message.includes(`has 1 problem:\n  - ${start} is given too`), error.message);
+      assert.deepEqual(
+        resources.filter(({ custom }) => custom),
+        [],
+      );
+    });
+  }
+
+  it("keep a key secret in the component's own inputs, under either name", async () => {
+    const cases: [type: string, name: string, program: Program][] = [
+      ["NixosInstance", "identityKey", machine({ identityKey: key })],
+      ["NixosInstance", "machineKey", machine({ machineKey: key })],
+      ["NixosDeployment", "privateKey", deployment({ privateKey: key })],
+      ["NixosDeployment", "loginKey", deployment({ loginKey: key })],
+    ];
+    for (const [type, name, program] of cases) {
+      const { resources } = await run(cloud(), program);
+      assert.deepEqual(only(resources, `nixos:index:${type}`).inputs[name], secret(key));
+    }
+  });
+
+  const missing: [string, Program][] = [
+    ["machineKey", machine({})],
+    ["loginKey", deployment({})],
+  ];
+  for (const [name, program] of missing) {
+    it(`leave a key required: ${name}`, async () => {
+      const { error, resources } = await refusal(cloud(), program);
+      assert.ok(error.message.includes(`has 1 problem:\n  - ${name}: got nothing; allowed: an ed25519`), error.message);
       assert.deepEqual(
         resources.filter(({ custom }) => custom),
         [],

@@ -84,7 +84,7 @@ describe("versions of a key", () => {
     const { result, resources } = await run(answers, program);
     const inUse = answers.keys.get("nixos-key-2")!;
     assert.deepEqual(
-      only(resources, "nixos:index:NixosInstance").inputs["identityKey"],
+      only(resources, "nixos:index:NixosInstance").inputs["machineKey"],
       secret(inUse.privateKeyOpenssh),
     );
     const deployKey = only(resources, "github:index/repositoryDeployKey:RepositoryDeployKey");

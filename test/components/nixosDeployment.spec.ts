@@ -21,7 +21,7 @@ const hostPublicKey = newKey().publicKeyOpenssh.trim();
 const base: NixosDeploymentArgs = {
   host: "192.0.2.7",
   hostPublicKey,
-  privateKey: login.privateKeyOpenssh,
+  loginKey: login.privateKeyOpenssh,
   instanceId: "i-1",
 };
 
@@ -142,7 +142,7 @@ describe("NixosDeployment", () => {
   });
 
   it("is not triggered by address, login key, or time limits", async () => {
-    const other = { host: "192.0.2.8", privateKey: newKey().privateKeyOpenssh, confirmSeconds: 90, waitSeconds: 60 };
+    const other = { host: "192.0.2.8", loginKey: newKey().privateKeyOpenssh, confirmSeconds: 90, waitSeconds: 60 };
     assert.deepEqual((await inputsOf(other))["triggers"], (await inputsOf())["triggers"]);
   });
 
@@ -227,7 +227,7 @@ describe("NixosDeployment", () => {
 
   it("registers the same in a preview with an unknown machine", async () => {
     const unknown = () => pulumi.output(Promise.resolve(pulumi.unknown as string));
-    const unknowns = { host: unknown(), hostPublicKey: unknown(), privateKey: unknown(), instanceId: unknown() };
+    const unknowns = { host: unknown(), hostPublicKey: unknown(), loginKey: unknown(), instanceId: unknown() };
     const preview = await deployment(unknowns, true);
     assert.deepEqual(table(preview.resources), table((await deployment()).resources));
     const { triggers } = only(preview.resources, COMMAND).inputs;
@@ -279,8 +279,8 @@ describe("NixosDeployment", () => {
 
   it("keeps a plain private key secret in its own inputs", async () => {
     const { resources } = await deployment();
-    const { privateKey } = only(resources, "nixos:index:NixosDeployment").inputs;
-    assert.deepEqual(privateKey, secret(login.privateKeyOpenssh));
+    const { loginKey } = only(resources, "nixos:index:NixosDeployment").inputs;
+    assert.deepEqual(loginKey, secret(login.privateKeyOpenssh));
   });
 
   it("shows no private key in any plain text", async () => {
@@ -316,8 +316,8 @@ describe("NixosDeployment", () => {
     ],
     [
       "a login key with CRLF",
-      { privateKey: login.privateKeyOpenssh.replaceAll("\n", "\r\n") },
-      "privateKey: got a key with carriage returns (CRLF); allowed: an ed25519 private key",
+      { loginKey: login.privateKeyOpenssh.replaceAll("\n", "\r\n") },
+      "loginKey: got a key with carriage returns (CRLF); allowed: an ed25519 private key",
     ],
   ];
   for (const [what, args, message] of bad) {

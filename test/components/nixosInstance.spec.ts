@@ -16,7 +16,7 @@ import { secret, UNKNOWN } from "../support/wire";
 
 const identity = newKey();
 const host = newKey();
-const keys = { keyName: "login", identityKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh };
+const keys = { keyName: "login", machineKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh };
 
 const INSTANCE = "aws:ec2/instance:Instance";
 /** An imported machine keeps a disk that is not encrypted; encrypting it would replace the machine. */
@@ -64,7 +64,7 @@ describe("NixosInstance", () => {
       instanceType: "t3.small",
       keyName: "login",
       vpcSecurityGroupIds: ["web-security-group-id"],
-      userData: secret(renderUserData({ identityKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh })),
+      userData: secret(renderUserData({ machineKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh })),
       userDataReplaceOnChange: false,
       metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
       rootBlockDevice: { volumeType: "gp3", volumeSize: 20, encrypted: true },
@@ -304,8 +304,8 @@ describe("NixosInstance", () => {
 
   it("keeps plain keys secret in its own inputs", async () => {
     const { resources } = await machine();
-    const { identityKey, hostKey } = only(resources, "nixos:index:NixosInstance").inputs;
-    assert.deepEqual(identityKey, secret(identity.privateKeyOpenssh));
+    const { machineKey, hostKey } = only(resources, "nixos:index:NixosInstance").inputs;
+    assert.deepEqual(machineKey, secret(identity.privateKeyOpenssh));
     assert.deepEqual(hostKey, secret(host.privateKeyOpenssh));
   });
 
@@ -320,7 +320,7 @@ describe("NixosInstance", () => {
 
   it("registers the same in a preview, where keys and addresses are unknown", async () => {
     const unknownKey = () => pulumi.output(Promise.resolve(pulumi.unknown as string));
-    const args = { identityKey: unknownKey(), hostKey: unknownKey() };
+    const args = { machineKey: unknownKey(), hostKey: unknownKey() };
     const preview = await machine(args, true);
     const update = await machine();
     assert.deepEqual(table(preview.resources), table(update.resources));
@@ -382,9 +382,9 @@ describe("NixosInstance", () => {
     ["an IPv6 machine in a default subnet", { ipv6Only: true }, "ipv6Only: got true without subnetId; allowed: true"],
     ["a subnet id of another form", { subnetId: "vpc-1" }, 'subnetId: got "vpc-1"; allowed: a subnet id'],
     [
-      "an identity key with CRLF",
-      { identityKey: identity.privateKeyOpenssh.replaceAll("\n", "\r\n") },
-      "identityKey: got a key with carriage returns (CRLF); allowed: an ed25519 private key",
+      "a machine key with CRLF",
+      { machineKey: identity.privateKeyOpenssh.replaceAll("\n", "\r\n") },
+      "machineKey: got a key with carriage returns (CRLF); allowed: an ed25519 private key",
     ],
     [
       "a host key with CRLF",

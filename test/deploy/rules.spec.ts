@@ -20,7 +20,7 @@ const long = "a".repeat(60_000);
 const base: NixosDeploymentArgs = {
   host: "192.0.2.7",
   hostPublicKey: publicKey,
-  privateKey: login.privateKeyOpenssh,
+  loginKey: login.privateKeyOpenssh,
   instanceId: "i-1",
 };
 
@@ -79,7 +79,7 @@ const CASES: Case[] = [
     refused: ["ssh-rsa AAAA", "AAAA"],
   },
   {
-    property: "privateKey",
+    property: "loginKey",
     variable: "DEPLOY_PRIVATE_KEY",
     taken: [login.privateKeyOpenssh, login.privateKeyOpenssh.trim()],
     refused: [login.privateKeyOpenssh.replaceAll("\n", "\r\n"), login.publicKeyOpenssh, "no key"],

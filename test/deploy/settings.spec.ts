@@ -26,10 +26,10 @@ function refusal(env: NodeJS.ProcessEnv): string {
 
 describe("the settings of a deployment", () => {
   it("have a default for everything but the machine, the keys and the derivation", () => {
-    const { flake, machinePublicKey, privateKey, derivation, ...rest } = readSettings(complete);
+    const { flake, machinePublicKey, loginKey, derivation, ...rest } = readSettings(complete);
     assert.equal(flake.reference, "path:./nix#default");
     assert.equal(`${machinePublicKey}\n`, key.publicKeyOpenssh);
-    assert.equal(privateKey, key.privateKeyOpenssh);
+    assert.equal(loginKey, key.privateKeyOpenssh);
     assert.equal(derivation, complete["DEPLOY_DERIVATION"]);
     assert.deepEqual(rest, {
       host: "192.0.2.7",

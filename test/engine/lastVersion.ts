@@ -11,6 +11,9 @@ export type Recorded = Pick<StateResource, "urn" | "inputs" | "outputs">;
 /** In a recording, for what each stack has a value of its own of: ids, keys, names with a suffix. */
 const OWN = "<own>";
 
+/** What has another name in today's program, which has the value of each stack under that. */
+const NOW: Record<string, string> = { identityKey: "machineKey", privateKey: "loginKey" };
+
 /** The settings of the recorded stack: everything that makes resources. */
 export const SETTINGS = {
   cache: "true",
@@ -87,7 +90,10 @@ function fill(before: unknown, today: unknown, place: string): unknown {
   if (isObject(before)) {
     const now = isObject(today) ? today : {};
     return Object.fromEntries(
-      Object.entries(before).map(([key, value]) => [key, fill(value, now[key], `${key} in ${place}`)]),
+      Object.entries(before).map(([key, value]) => [
+        key,
+        fill(value, now[key] ?? now[NOW[key] ?? key], `${key} in ${place}`),
+      ]),
     );
   }
   return before;

@@ -17,6 +17,7 @@ new Instance("own", {
   ami: "ami-0123456789abcdef0",
   instanceType: "t3.nano",
   userData: "#!/bin/sh",
+  metadataOptions: { httpTokens: "required" },
   rootBlockDevice: { encrypted: false },
 });
 new PrivateKey("stray", { algorithm: "ED25519" }, { version: "4.5.0" });

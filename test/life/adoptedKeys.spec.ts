@@ -36,7 +36,7 @@ describe("adopted keys", () => {
   it("stand for generation 1 and the host key: none is made, and user data holds the adopted ones", async () => {
     const { resources, made } = await server({});
     assert.deepEqual(made, []);
-    const expected = renderUserData({ identityKey: key.privateKeyOpenssh, hostKey: hostKey.privateKeyOpenssh });
+    const expected = renderUserData({ machineKey: key.privateKeyOpenssh, hostKey: hostKey.privateKeyOpenssh });
     assert.deepEqual(only(resources, INSTANCE).inputs["userData"], secret(expected));
   });
 

@@ -72,6 +72,15 @@ describe("a server's own repository", function () {
     assert.match(bad.stdout, /FAIL +stack dev +.*rootVolumeGiB/s);
     writeFileSync(stack, text);
 
+    // The engine refuses these by the types in Pulumi.yaml, whatever stands in them.
+    for (const group of ["", "'{}'", "{ secure: v1:abc }"]) {
+      writeFileSync(stack, `${text}  my-server:machine: ${group}\n`);
+      const none = await workshop.script(server, "test");
+      assert.equal(none.code, 1, none.stdout);
+      assert.match(none.stdout, /FAIL +stack dev +.*my-server:machine: got .*; allowed: a group of keys/s);
+    }
+    writeFileSync(stack, text);
+
     const nix = path.join(server, "nix/machine.nix");
     const machine = readFileSync(nix, "utf8");
     writeFileSync(nix, machine.replace("{", ""));

@@ -189,6 +189,16 @@ describe("an update of a server's own repository", () => {
     assert.equal(code, 2);
     assert.match(stderr, /is not empty/);
   });
+
+  it("writes names that YAML has another meaning for as texts, and folders as words of the shell", async () => {
+    for (const name of ["2026", "1_000", "null"]) {
+      const { code, stdout, stderr } = await workshop.new(`../my servers/${name}`);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, new RegExp(`^ {2}cd '.*/my servers/${name}'$`, "m"));
+      const project = readFileSync(path.join(workshop.root, "my servers", name, "Pulumi.yaml"), "utf8");
+      assert.match(project, new RegExp(`^name: "${name}"$`, "m"));
+    }
+  });
 });
 
 describe("a copy of the whole repository", () => {

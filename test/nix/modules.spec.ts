@@ -286,6 +286,12 @@ describe("NixOS modules", () => {
         [["--option", "Cores!", "1"], /"--option" needs the name/],
         [["--option", "extra-trusted-public-keys", "x"], /refused: set pulumiNixos\.upgrade\.substituters/],
         [["--option", "require-sigs", "false"], /refused: set pulumiNixos/],
+        // Names that Nix still takes for the same.
+        [["--option", "binary-caches", "https://x"], /refused: set pulumiNixos/],
+        [["--option", "extra-binary-cache-public-keys", "x"], /refused: set pulumiNixos/],
+        [["--option", "build-use-sandbox", "false"], /belongs into nix\.settings/],
+        [["--option", "builders", "ssh://x"], /belongs into nix\.settings; allowed here are .*http-connections/],
+        [["--option", "plugin-files", "/x"], /belongs into nix\.settings/],
         [["--option", "access-tokens", "github.com=x"], /npm run secrets token/],
         [["--option", "post-build-hook", "/x"], /belongs into nix\.settings/],
       ];

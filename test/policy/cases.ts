@@ -10,6 +10,10 @@ export interface Cases {
 
 const INSTANCE = "aws:ec2/instance:Instance";
 const instance = (props: object): Analyzed => ({ type: INSTANCE, props: { ...props } });
+const deployKey = (props: object): Analyzed => ({
+  type: "github:index/repositoryDeployKey:RepositoryDeployKey",
+  props: { ...props },
+});
 const template = (props: object): Analyzed => ({ type: "aws:ec2/launchTemplate:LaunchTemplate", props: { ...props } });
 const below = (component: string): Analyzed => ({
   type: INSTANCE,
@@ -99,6 +103,18 @@ const provider = (name: string, version?: string): Analyzed => ({
 });
 
 export const CASES: Record<string, Cases> = {
+  "metadata-need-token": {
+    pass: [
+      [instance({ metadataOptions: { httpTokens: "required" } })],
+      [template({ metadataOptions: { httpEndpoint: "disabled" } })],
+    ],
+    fail: [
+      [[instance({})], /httpTokens is not set/],
+      [[instance({ metadataOptions: { httpTokens: "optional" } })], /httpTokens is "optional"/],
+      [[template({ metadataOptions: { httpTokens: "optional" } })], /httpTokens is "optional"/],
+    ],
+    unknown: [[instance({ metadataOptions: UNKNOWN })], [instance({ metadataOptions: { httpTokens: UNKNOWN } })]],
+  },
   "volumes-encrypted": {
     pass: [
       [instance({ rootBlockDevice: { encrypted: true }, ebsBlockDevices: [{ encrypted: true }] })],
@@ -202,6 +218,14 @@ export const CASES: Record<string, Cases> = {
       [[ruleset({}, { bypassActors: [{ actorId: 5 }] })], /go past the protection/],
     ],
     unknown: [[branchRule({ enforceAdmins: UNKNOWN })]],
+  },
+  "deploy-keys-read-only": {
+    pass: [[deployKey({ readOnly: true })]],
+    fail: [
+      [[deployKey({ readOnly: false })], /readOnly is false/],
+      [[deployKey({})], /readOnly is null/],
+    ],
+    unknown: [[deployKey({ readOnly: UNKNOWN })]],
   },
   "no-secret-in-plain-text": {
     pass: [

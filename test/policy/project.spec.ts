@@ -47,7 +47,7 @@ describe("the policy pack's project", () => {
   it("refuses a rule in config.json that does not exist, and lists those that do", async () => {
     await assert.rejects(
       started({ "ssh-not-open": "mandatory", all: "advisory" }),
-      /names rules that do not exist: ssh-not-open\. There are: all, volumes-encrypted, /,
+      /names rules that do not exist: ssh-not-open\. There are: all, metadata-need-token, /,
     );
   });
 

@@ -232,6 +232,16 @@ describe("a list of GitHub's", () => {
     assert.deepEqual(said, []);
   });
 
+  for (const body of ["null", "[]", '"no"', "1", "", "<p>no</p>", '{"message": null}']) {
+    it(`is no lost connection where it answers 502 with ${JSON.stringify(body)}`, async () => {
+      server = await serve((_, response) =>
+        response.writeHead(502, { "content-type": "application/json; charset=utf-8" }).end(body),
+      );
+      const { status, trouble } = await new Github(server.url, TOKEN, { ...QUICK, attempts: 1 }).get("/user");
+      assert.deepEqual([status, trouble], [502, ""]);
+    });
+  }
+
   for (const status of [301, 302, 303, 307, 308]) {
     it(`gives no other server the token (${status})`, async () => {
       const tokens: unknown[] = [];

@@ -77,7 +77,8 @@ describe("a text that is nested without end", () => {
       for (const text of yaml) {
         assert.deepEqual(reportedNames([text]), []);
         assert.equal(
-          unreportedChecks("p", ["A"], { ci: "github-actions", protection: "branch", workflows: [text] }).length,
+          unreportedChecks("p", ["A"], { checksFrom: "github-actions", branchProtection: "branch", workflows: [text] })
+            .length,
           1,
         );
         fs.writeFileSync(path.join(folder, ".github/workflows/x.yml"), text);
@@ -178,7 +179,7 @@ describe("a line without end", () => {
     reportedNames: (text) =>
       reportedNames([`on: pull_request\njobs:\n  a:\n    name: ${JSON.stringify(text)}`])[0]?.fits(text),
     "a check of Hydra": (text) =>
-      unreportedChecks("p", [`ci/hydra:${text}`], { ci: "hydra", protection: "branch", workflows: [] }),
+      unreportedChecks("p", [`ci/hydra:${text}`], { checksFrom: "hydra", branchProtection: "branch", workflows: [] }),
     isRecent: (text) => isRecent({ found: true, code: 0, stdout: text, stderr: "", timedOut: false }),
     githubRepository,
     pinnedKeys,

@@ -10,8 +10,8 @@ import { readWorkflows } from "../../program/workflows";
 const workflow = (on: string, jobs: string) => `name: CI\n${on}\njobs:\n${jobs}`;
 const PULL_REQUESTS = "on:\n  pull_request:\n  push:\n    branches: [main]\n";
 
-const problems = (required: string[], ci: string, workflows: string[] = [], protection = "branch") =>
-  unreportedChecks("requiredChecks", required, { ci, protection, workflows });
+const problems = (required: string[], checksFrom: string, workflows: string[] = [], branchProtection = "branch") =>
+  unreportedChecks("requiredChecks", required, { checksFrom, branchProtection, workflows });
 const reported = (name: string, text: string) => problems([name], "github-actions", [text]).length === 0;
 
 describe("unreportedChecks", () => {
@@ -256,7 +256,7 @@ describe("unreportedChecks", () => {
       problems(["build"], "github-actions", [develop])[0]!,
       /got "build"; .*"build": there is a job of that name, but it does not run on every pull request to main/,
     );
-    const options = { ci: "github-actions", protection: "branch", workflows: [develop] };
+    const options = { checksFrom: "github-actions", branchProtection: "branch", workflows: [develop] };
     assert.deepEqual(unreportedChecks("requiredChecks", ["build"], { ...options, branch: "develop" }), []);
     const usual = {
       ...options,
@@ -299,7 +299,10 @@ describe("unreportedChecks", () => {
 describe("ciSystem", () => {
   it("takes the systems that it knows and names them for any other", () => {
     for (const name of ["github-actions", "garnix", "hydra", "other", "none"])
-      assert.deepEqual(ciSystem("ci", name), []);
-    assert.match(ciSystem("ci", "jenkins")[0]!, /^ci: got "jenkins"; allowed: "github-actions", "garnix"/);
+      assert.deepEqual(ciSystem("checksFrom", name), []);
+    assert.match(
+      ciSystem("checksFrom", "jenkins")[0]!,
+      /^checksFrom: got "jenkins"; allowed: "github-actions", "garnix"/,
+    );
   });
 });

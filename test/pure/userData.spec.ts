@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { publicKeyOf } from "../../components/keys/openssh";
-import { IDENTITY_PATH, renderUserData, USER_DATA_LIMIT } from "../../components/keys/userData";
+import { MACHINE_KEY_PATH, renderUserData, USER_DATA_LIMIT } from "../../components/keys/userData";
 import { newKey } from "../../cli/rehearse/keys";
 
 const identity = newKey().privateKeyOpenssh;
 const host = newKey();
-const userData = renderUserData({ identityKey: identity, hostKey: host.privateKeyOpenssh });
+const userData = renderUserData({ machineKey: identity, hostKey: host.privateKeyOpenssh });
 const lines = userData.split("\n");
 
 describe("renderUserData", () => {
@@ -25,8 +25,8 @@ describe("renderUserData", () => {
   });
 
   it("names the place of the key that the modules of nix/ read", () => {
-    assert.equal(IDENTITY_PATH, "/var/lib/id_ed25519");
-    assert.ok(userData.includes(`mv -f "$new" ${IDENTITY_PATH}\n`));
+    assert.equal(MACHINE_KEY_PATH, "/var/lib/id_ed25519");
+    assert.ok(userData.includes(`mv -f "$new" ${MACHINE_KEY_PATH}\n`));
   });
 
   it("holds each of the host key's lines once, at the start of a line", () => {
@@ -45,17 +45,17 @@ describe("renderUserData", () => {
   });
 
   it("is the same for keys with and without a newline at their ends", () => {
-    const bare = { identityKey: identity.trimEnd(), hostKey: host.privateKeyOpenssh.trimEnd() };
+    const bare = { machineKey: identity.trimEnd(), hostKey: host.privateKeyOpenssh.trimEnd() };
     assert.equal(renderUserData(bare), userData);
   });
 
   it("keeps all of this for every pair of keys", () => {
     fc.assert(
       fc.property(fc.constant(null), () => {
-        const [identityKey, hostKey] = [newKey().privateKeyOpenssh, newKey().privateKeyOpenssh];
-        const text = renderUserData({ identityKey, hostKey });
+        const [machineKey, hostKey] = [newKey().privateKeyOpenssh, newKey().privateKeyOpenssh];
+        const text = renderUserData({ machineKey, hostKey });
         assert.ok(text.startsWith("#!"));
-        assert.ok(text.includes(`<<'IDENTITY'\n${identityKey}IDENTITY\n`));
+        assert.ok(text.includes(`<<'IDENTITY'\n${machineKey}IDENTITY\n`));
         assert.ok(text.includes(`\nSSH_HOST_ED25519_KEY_PUB:${publicKeyOf(hostKey)}\nHOST_KEY\n`));
         assert.equal(text.indexOf("|") > text.indexOf("\nSSH_HOST_ED25519_KEY:"), true);
         assert.ok(!text.includes("\r"));
@@ -67,26 +67,26 @@ describe("renderUserData", () => {
   // These values never pass the checks of NixosInstance; the text itself refuses them too.
   it("refuses a key with carriage returns", () => {
     const windows = identity.replaceAll("\n", "\r\n");
-    assert.throws(() => renderUserData({ identityKey: windows, hostKey: host.privateKeyOpenssh }), /carriage return/);
+    assert.throws(() => renderUserData({ machineKey: windows, hostKey: host.privateKeyOpenssh }), /carriage return/);
   });
 
   it("refuses a vertical bar before the host key", () => {
     const barred = identity.replace("PRIVATE", "PRI|VATE");
-    assert.throws(() => renderUserData({ identityKey: barred, hostKey: host.privateKeyOpenssh }), /vertical bar/);
+    assert.throws(() => renderUserData({ machineKey: barred, hostKey: host.privateKeyOpenssh }), /vertical bar/);
   });
 
   it("refuses what is too long for EC2, with both numbers", () => {
     const long = `${identity}${"x".repeat(USER_DATA_LIMIT)}`;
     assert.throws(
-      () => renderUserData({ identityKey: long, hostKey: host.privateKeyOpenssh }),
+      () => renderUserData({ machineKey: long, hostKey: host.privateKeyOpenssh }),
       /^Error: User data has \d+ bytes; EC2 takes 16384 at most\.$/,
     );
   });
 
   it("shows no key in its messages", () => {
-    for (const identityKey of [identity.replaceAll("\n", "\r\n"), identity.repeat(60)]) {
+    for (const machineKey of [identity.replaceAll("\n", "\r\n"), identity.repeat(60)]) {
       assert.throws(
-        () => renderUserData({ identityKey, hostKey: host.privateKeyOpenssh }),
+        () => renderUserData({ machineKey, hostKey: host.privateKeyOpenssh }),
         (error: Error) => !error.message.includes(identity.split("\n")[2]!),
       );
     }

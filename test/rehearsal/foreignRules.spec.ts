@@ -42,7 +42,7 @@ describe("a firewall with rules that somebody added by hand", function () {
   }
 
   function program(args?: object) {
-    const given = JSON.stringify({ keyName: undefined, identityKey: key, hostKey: key, ...args });
+    const given = JSON.stringify({ keyName: undefined, machineKey: key, hostKey: key, ...args });
     const components = JSON.stringify(path.join(ROOT, "components/index"));
     const text = `import { NixosInstance } from ${components};\nnew NixosInstance("web", ${given} as never);\n`;
     writeFileSync(path.join(folder, "index.ts"), args === undefined ? "export {};\n" : text);

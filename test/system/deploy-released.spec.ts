@@ -22,6 +22,7 @@ const program = (machine: Machine, text: string) =>
 describe("a deployment to a machine that takes only what was released", () => {
   const it = useBench();
 
+  // Fault 136
   it("is refused before the switch where no release names its system", async (bench) => {
     const setting = await bench.fresh();
     const { machine } = setting;

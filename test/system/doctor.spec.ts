@@ -28,7 +28,7 @@ describe("doctor on a machine", () => {
     const { host, port, login } = bench.machine;
     return checkMachine(
       realContext(),
-      { host, port, hostKey, privateKey: login.privateKey },
+      { host, port, hostKey, loginKey: login.privateKey },
       {
         ageRecipients: [ageRecipient(login.publicKey)],
         access: "deploy-key",

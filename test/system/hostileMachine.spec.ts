@@ -196,7 +196,7 @@ describe("a hostile machine", function () {
       host: "127.0.0.1",
       port: machine.port,
       hostKey: machine.host.publicKey,
-      privateKey: machine.login.privateKey,
+      loginKey: machine.login.privateKey,
     };
     const expected = { ageRecipients: [], access: "deploy-key", branch: "main", revision: "", secretsFile: false };
     const report = async () =>

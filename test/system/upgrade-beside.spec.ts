@@ -15,43 +15,49 @@ describe("upgrade: beside deployments and after interruptions", () => {
     system = await bench().current();
   });
 
-  const hold = (expression: string) =>
-    bench().machine.output(`mkdir -p /run/nixos-deploy; echo ${expression} >/run/nixos-deploy/hold`);
+  const FILES = { lease: "token TIME me@there process 1", hold: "TIME" };
+  /** Leaves a lease as deployments do, in the file of today or in the one that the last version has too. */
+  const lease = (until: string, file: keyof typeof FILES = "lease") =>
+    bench().machine.output(
+      `mkdir -p /run/nixos-deploy; echo "${FILES[file].replace("TIME", until)}" >/run/nixos-deploy/${file}`,
+    );
 
   const switching = async () =>
     (await bench().machine.run("systemctl is-active -q nixos-rebuild-switch-to-configuration")).code === 0;
 
-  it("does nothing while a deployment holds it, and goes on when the lease has ended", async () => {
-    const revision = await bench().push();
-    await hold("$(($(date +%s) + 300))");
-    await bench().calls();
-    assert.equal(await bench().poll(), true);
-    assert.deepEqual(await bench().calls(), []);
-    assert.equal((await bench().status()).state, "held");
-    assert.equal(await bench().current(), system);
+  for (const file of ["lease", "hold"] as const) {
+    it(`does nothing while a deployment has the lease (file ${file}), and goes on when that has ended`, async () => {
+      const revision = await bench().push();
+      await lease("$(($(date +%s) + 300))", file);
+      await bench().calls();
+      assert.equal(await bench().poll(), true);
+      assert.deepEqual(await bench().calls(), []);
+      assert.equal((await bench().status()).state, "held");
+      assert.equal(await bench().current(), system);
 
-    await hold("$(($(date +%s) - 1))");
-    assert.equal(await bench().poll(), true);
-    assert.equal((await bench().status()).revision, revision);
-  });
+      await lease("$(($(date +%s) - 1))", file);
+      assert.equal(await bench().poll(), true);
+      assert.equal((await bench().status()).revision, revision);
+    });
 
-  it("does not take garbage for a lease", async () => {
-    for (const garbage of ["tomorrow", "99999999999", "''"]) {
-      await hold(garbage);
-      const revision = await bench().push({ readmeOnly: true });
-      assert.equal(await bench().poll(), true, garbage);
-      assert.equal((await bench().status()).revision, revision, garbage);
-    }
-  });
+    it(`does not take garbage for a lease (file ${file})`, async () => {
+      for (const garbage of ["tomorrow", "99999999999", ""]) {
+        await lease(garbage, file);
+        const revision = await bench().push({ readmeOnly: true });
+        assert.equal(await bench().poll(), true, garbage);
+        assert.equal((await bench().status()).revision, revision, garbage);
+      }
+    });
+  }
 
   it("stops before the switch when a deployment began while it was building", async () => {
     const revision = await bench().push({ behaviour: "slowBuild" });
     const poll = bench().poll();
     await until("the build", async () => (await bench().status()).phase === "building");
-    await hold("$(($(date +%s) + 300))");
+    await lease("$(($(date +%s) + 300))");
     assert.equal(await poll, true);
     assert.equal(await bench().current(), system);
-    await bench().machine.output("rm /run/nixos-deploy/hold");
+    await bench().machine.output("rm /run/nixos-deploy/lease");
     assert.equal(await bench().poll(), true);
     assert.equal((await bench().status()).revision, revision);
   });

@@ -29,9 +29,44 @@ const cases: [string, Record<string, object>, RegExp?][] = [
   ["a command that leaves a child behind", { forks: { ...none, command: "/srv/checks/forks" } }],
   ["a command that says more than any pipe takes", { talks: { ...none, command: "/srv/checks/talks" } }],
   ["a command that succeeds when it is asked again", { second: { ...none, command: "/srv/checks/second" } }],
+  [
+    // The kernel does so where memory is short; the shell around it ends with 137 then.
+    "a command that is killed, and succeeds when it is asked again",
+    { killed: { ...none, command: "/srv/checks/killed" } },
+  ],
+  [
+    "a command that is always killed",
+    { killed: { ...none, command: "/srv/checks/dies" } },
+    /killed ended with exit code 137/,
+  ],
+  ["a command without open files", { closes: { ...none, command: "/srv/checks/closes" } }],
+  [
+    "a command whose verdict nobody is left to take",
+    { good: { ...none, command: "/srv/checks/good" }, "kills-0": { ...none, command: "/srv/checks/kills" } },
+    /kills-0 could not be run/,
+  ],
+  [
+    "a command whose verdict nobody is left to tell",
+    { good: { ...none, command: "/srv/checks/good" }, "kills-1": { ...none, command: "/srv/checks/kills-all" } },
+    /kills-1 could not be run/,
+  ],
   ["a page with its text", { page: { ...page, body: "Sign [in" } }],
   ["a page that answers with another status, which is wanted", { missing }],
   ["a page without its text", { page: { ...page, body: "sign" } }, /page answered without the text/],
+  [
+    "a page that leads elsewhere, which is not gone after",
+    { page: { ...page, url: "http://127.0.0.1:8099/moved", status: 302 } },
+  ],
+  [
+    "a page that leads elsewhere, where another answer is wanted",
+    { page: { ...page, url: "http://127.0.0.1:8099/moved" } },
+    /page answered with status 302, not 200/,
+  ],
+  [
+    "a page by HTTPS that is none",
+    { page: { ...page, url: "https://127.0.0.1:8099/page" } },
+    /page does not answer \(curl ended with exit code 35\)/,
+  ],
   ["a page of another status", { page: { ...page, status: 301 } }, /page answered with status 200, not 301/],
   ["a port that nobody listens at", { page: { ...page, url: "http://127.0.0.1:9/" } }, /page does not answer/],
   [
@@ -54,13 +89,21 @@ printf '#!/bin/bash\\ntrap "" TERM; (trap "" TERM; exec -a check-child sleep 100
 printf '#!/bin/bash\\n(trap "" TERM; exec -a check-child setsid sleep 1000) & exit 0\\n' >forks
 printf '#!/bin/bash\\nhead -c 3000000 /dev/zero | tr "\\\\0" x\\n' >talks
 printf '#!/bin/bash\\n[[ -e /run/asked ]] || { : >/run/asked; exit 1; }\\n' >second
+printf '#!/bin/bash\\n[[ -e /run/asked ]] || { : >/run/asked; bash -c "kill -KILL \\$\\$"; }\\n' >killed
+printf '#!/bin/bash\\nbash -c "kill -KILL \\$\\$"; exit $?\\n' >dies
+printf '#!/bin/bash\\nexec <&- >&- 2>&-; [[ ! -e /dev/fd/0 ]]\\n' >closes
+parent() { printf '$(ps -o ppid= %s | tr -d " ")' "$1"; }
+waits='$(pgrep -o -f "systemd-run .*unit=nixos-upgrade-check-kills")'
+printf '#!/bin/bash\\nkill -KILL %s; exit 1\\n' "$(parent "$waits")" >kills
+printf '#!/bin/bash\\nkill -KILL %s; exit 1\\n' "$(parent "$(parent "$waits")")" >kills-all
 chmod +x *
 cat >/srv/web.py <<'PYTHON'
 import http.server, time
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/hang": time.sleep(1000)
-        self.send_response(404 if self.path == "/missing" else 200)
+        self.send_response({"/missing": 404, "/moved": 302}.get(self.path, 200))
+        if self.path == "/moved": self.send_header("Location", "/page")
         self.end_headers()
         self.wfile.write(b"<p>Sign [in \\xff\\n")
         try:
@@ -106,7 +149,7 @@ describe("checks of one's own", () => {
   }
 
   /** Pushes a new system by the guard, as a deployment does; what the guard says at last. */
-  async function deploy(checks: Record<string, object>): Promise<string> {
+  async function deploy(checks: Record<string, object>, meanwhile?: () => Promise<void>): Promise<string> {
     await bench.push({ checks });
     const next = await bench.machine.output(
       "nix build --no-link --print-out-paths path:/srv/work/nix#nixosConfigurations.default.config.system.build.toplevel",
@@ -117,6 +160,10 @@ describe("checks of one's own", () => {
     );
     await guard.arm(next);
     await guard.switch(next);
+    if (meanwhile) {
+      await until("the checks", async () => (await guard.confirm(next, 0)).stdout.includes("watching"));
+      await meanwhile();
+    }
     let said = "";
     await until("the verdict", async () => {
       said = (await guard.confirm(next, 1)).stdout;
@@ -200,6 +247,16 @@ describe("checks of one's own", () => {
       await runs(fails);
       assert.match(await deploy(other), /^nixos-deploy failed-check broken$/m);
     });
+  });
+
+  it("push: a run of the checks that was killed is a verdict, and is not begun again", async () => {
+    await runs();
+    const said = await deploy({ hangs: { ...none, command: "/srv/checks/hangs", timeoutSeconds: 20 } }, async () => {
+      await bench.machine.output(`
+        until systemctl list-units --plain --no-legend "nixos-upgrade-check-hangs*" | grep -q running; do sleep 0.1; done
+        systemctl kill --signal=KILL nixos-deploy-checks.service`);
+    });
+    assert.match(said, /^nixos-deploy failed-check all$/m);
   });
 
   // Fault 132

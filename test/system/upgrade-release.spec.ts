@@ -150,6 +150,7 @@ END
     assert.deepEqual([found.state, found.revision], ["current", revision]);
   });
 
+  // Fault 134
   it("a path that the cache lacks is refused, and taken as soon as it is there", async () => {
     const revision = await bench().push();
     const { system, files } = await ci.build(revision);
@@ -185,6 +186,7 @@ END
     await assertSystem(bench().machine, mended.system);
   });
 
+  // Fault 133
   it("an older record is refused, of a machine that is current too", async () => {
     const { release, revision } = await status();
     const newest = new Map(ci.store.objects);
@@ -353,6 +355,7 @@ END
     await assertSystem(bench().machine, released.system);
   });
 
+  // Fault 135
   it("a newest record that has expired turns the probe red; one that is renewed ends that", async () => {
     await remember(".release.validUntil = (now | floor) - 10");
     assert.equal(await bench().poll("nixos-upgrade-freshness.service"), false);

@@ -45,7 +45,7 @@ describe("the user data, run", () => {
 
   /** Writes the user data of two keys into the folder, as a name. */
   function write(name: string, identity: TestKey, host: TestKey): void {
-    const keys = { identityKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh };
+    const keys = { machineKey: identity.privateKeyOpenssh, hostKey: host.privateKeyOpenssh };
     writeFileSync(path.join(folder, name), renderUserData(keys), { mode: 0o600 });
   }
 

@@ -28,12 +28,16 @@ describe("/metrics", () => {
   });
   afterEach(() => place?.remove());
 
-  /** What the file says, by the sample's name with its labels. */
-  async function metrics(state: object): Promise<{ text: string; samples: Record<string, number> }> {
+  async function written(state: object): Promise<string> {
     fs.writeFileSync(path.join(place.state, "state.json"), JSON.stringify(state));
     const { code, stderr } = await place.script("nixos-upgrade-status");
     assert.equal(code, 0, stderr);
-    const text = fs.readFileSync(path.join(place.root, "public/metrics"), "utf8");
+    return fs.readFileSync(path.join(place.root, "public/metrics"), "utf8");
+  }
+
+  /** What the file says, by the sample's name with its labels. */
+  async function metrics(state: object): Promise<{ text: string; samples: Record<string, number> }> {
+    const text = await written(state);
     const samples: Record<string, number> = {};
     for (const line of text
       .trimEnd()
@@ -68,6 +72,25 @@ describe("/metrics", () => {
     },
     "one whose record is damaged": { failures: { 'a"b\n': 1, health: "many", build: 2 }, check: "x".length },
   };
+
+  const damaged: Record<string, object> = {
+    "a kind that ends with a line": { failures: { "build\n": 3, build: 2 } },
+    "a kind of an error with all that a label must not have": {
+      error: { kind: 'a"b\n\\c\u001b', summary: "s", since: now, at: now },
+    },
+    "failures that are a list": { failures: [1, 2] },
+    "failures that are a text": { failures: "many" },
+    "a time before all times": { check: now, success: -5, wanted: { revision, since: -1 } },
+  };
+  for (const [what, state] of Object.entries(damaged)) {
+    it(`is whole, and what Prometheus reads, of ${what}`, async function () {
+      requireCommands(this, "promtool", "promtool");
+      const text = await written(state);
+      const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
+      assert.deepEqual([status, stdout, stderr], [0, "", ""]);
+      assert.match(text, /^nixos_upgrade_written_timestamp_seconds \d+\n$/m);
+    });
+  }
 
   for (const [what, state] of Object.entries(states)) {
     it(`is what Prometheus reads, of ${what}`, async function () {
@@ -106,6 +129,8 @@ describe("/metrics", () => {
     );
 
     assert.equal((await metrics({ check: now, waiting: true })).samples["nixos_upgrade_waiting"], 1);
+    const awaiting = (await metrics({ check: now, phase: "awaiting" })).samples;
+    assert.deepEqual([awaiting["nixos_upgrade_waiting"], awaiting['nixos_upgrade_state{state="awaiting"}']], [1, 1]);
   });
 
   it("says nothing that the page keeps to itself", async () => {

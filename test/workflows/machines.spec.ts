@@ -48,11 +48,11 @@ describe("the check of all machines", () => {
   afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
   /** Runs the step of a job that has a script of ours, as GitHub does. */
-  function run(job: string, env: Record<string, string> = {}) {
+  function run(job: string, env: Record<string, string> = {}, first = "") {
     const { run: text } = jobs[job]!.steps.find((step) => step.run?.includes("machines.sh"))!;
     const output = path.join(folder, "output");
     fs.writeFileSync(output, "");
-    const ended = spawnSync("bash", ["--noprofile", "--norc", "-eo", "pipefail", "-c", text!], {
+    const ended = spawnSync("bash", ["--noprofile", "--norc", "-eo", "pipefail", "-c", first + text!], {
       cwd: folder,
       encoding: "utf8",
       timeout: WAIT_MILLISECONDS,
@@ -103,6 +103,7 @@ describe("the check of all machines", () => {
       ["no default", `{ web = ${x86}; }`, /has no nixosConfigurations\.default.*it has: web/],
       ["a name with a quote", `{ default = ${x86}; "a\\"b" = ${x86}; }`, /names of machines .*got "a\\"b"/],
       ["a name for a shell", `{ default = ${x86}; "$(id)" = ${x86}; }`, /names of machines .*got "\$\(id\)"/],
+      ["a name that ends with a line", `{ default = ${x86}; "web\\n" = ${x86}; }`, /names of machines .*got "web\\n"/],
       ["a name with a line", `{ default = ${x86}; "a\\nb=c" = ${x86}; }`, /names of machines .*got "a\\nb=c"/],
       ["another system", `{ default = ${x86}; mac = machine "aarch64-darwin"; }`, /got mac \(aarch64-darwin\)/],
       ["a machine that cannot be evaluated", `{ default = ${x86}; a = throw "the option x"; }`, /the option x/],
@@ -115,6 +116,19 @@ describe("the check of all machines", () => {
         assert.equal(output, "");
       });
     }
+
+    it("needs memory for a few machines, not for all", () => {
+      // Each holds a list while Nix runs; all of them together would need more than is allowed.
+      const hungry = `{ default = ${x86}; } // builtins.listToAttrs (builtins.genList (n: {
+        name = "m\${toString n}";
+        value.config.system.build.toplevel = let big = builtins.genList (x: x + n) 1000000; in
+          builtins.seq (builtins.foldl' builtins.add 0 big)
+            (derivation { name = toString (builtins.length big); system = "x86_64-linux"; builder = "/bin/sh"; } // { inherit big; });
+      }) 47)`;
+      fs.writeFileSync(path.join(folder, "nix/flake.nix"), flake(hungry));
+      const { status, stderr } = run("list", {}, "ulimit -v 1500000\n");
+      assert.equal(status, 0, stderr);
+    });
 
     it("refuses a flake without machines", () => {
       fs.writeFileSync(path.join(folder, "nix/flake.nix"), "{ outputs = _: { }; }");
@@ -166,7 +180,12 @@ describe("the check of all machines", () => {
       assert.equal(verdict({ build: "skipped" }, "[]").status, 1);
     });
 
-    for (const needs of ["", "{}", "null", '{"build":{"result":"success"}}']) {
+    const failed = Object.fromEntries(Object.keys(good).map((id) => [id, { result: "failure" }]));
+    const strange = [
+      { ...failed, list: { result: "success", outputs: "text" } },
+      Object.fromEntries(Object.keys(good).map((id) => [id, 1])),
+    ].map((needs) => JSON.stringify(needs));
+    for (const needs of ["", "{}", "null", '{"build":{"result":"success"}}', ...strange, "{} {}"]) {
       it(`is bad of ${JSON.stringify(needs)}`, () => assert.equal(run("machines", { NEEDS: needs }).status, 1));
     }
   });
@@ -209,7 +228,7 @@ describe("the check of all machines", () => {
     });
 
     it("may be required as one check", () => {
-      const given = { ci: "github-actions", protection: "classic", workflows: readWorkflows(root) };
+      const given = { checksFrom: "github-actions", branchProtection: "classic", workflows: readWorkflows(root) };
       assert.deepEqual(unreportedChecks("requiredChecks", ["All machines"], given), []);
     });
   });

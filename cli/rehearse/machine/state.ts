@@ -47,7 +47,7 @@ export async function rejectedSystems(machine: Machine): Promise<string[]> {
 
 /** Whether the automatic upgrade may not start at the moment. */
 export async function isHeld(machine: Machine): Promise<boolean> {
-  const script = `until=$(cat /run/nixos-deploy/hold 2>/dev/null || echo 0); ((until > $(date +%s))) && echo held || echo free`;
+  const script = `until=$(cut -d' ' -f2 /run/nixos-deploy/lease 2>/dev/null || echo 0); ((until > $(date +%s))) && echo held || echo free`;
   return (await machine.output(script)) === "held";
 }
 

@@ -25,7 +25,7 @@ get() {
   printf '%s' "$line"
 }
 
-# Lease, hold and guard change together or not at all. The lock is only ever held for moments.
+# Lease and guard change together or not at all. The lock is only ever held for moments.
 lock() {
   mkdir -p "$RUN_FOLDER"
   exec 9>"$RUN_FOLDER/lock"
@@ -86,20 +86,20 @@ has_lease() {
   esac
 }
 
-# Lease and hold last until so many seconds from now, and end by themselves when nobody renews them.
+# The lease lasts until so many seconds from now, and ends by itself when nobody renews it.
 write_lease() {
   local token=$1 seconds=$2 holder=$3 until
   # A lease of a day or more would be taken for a mistake.
   ((seconds < 86000)) || seconds=86000
   until=$(($(date +%s) + seconds))
   put "$LEASE_FILE" "$token $until $holder"
-  put "$HOLD_FILE" "$until"
+  put "$FORMER_LEASE_FILE" "$until"
 }
 
 drop_lease() {
   local token
   read -r token _ <<<"$(get "$LEASE_FILE")"
   if [[ $token == "$1" ]]; then
-    rm -f "$LEASE_FILE" "$HOLD_FILE" "$BUILD_ROOT"
+    rm -f "$LEASE_FILE" "$FORMER_LEASE_FILE" "$BUILD_ROOT"
   fi
 }

@@ -307,6 +307,13 @@ checks_are_over() {
   esac
   # It may have ended while it was asked for.
   [[ ! -e $GUARD_FOLDER/checks ]] || return 0
+  # Once: what was ended by its time, or was killed, would be so again.
+  if [[ -e $GUARD_FOLDER/checks-began ]]; then
+    # Where there is no room for a verdict there is none.
+    put "$GUARD_FOLDER/checks" "check:all did not come to an end"
+    return
+  fi
+  put "$GUARD_FOLDER/checks-began" "$(uptime_seconds)"
   # The connection was new, which is what the time is for.
   in_unit "$CONFIRM_UNIT" not_confirmed --on-active="$(($(guarded confirm-seconds) + CHECKS_SECONDS))" \
     --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-900

@@ -17,7 +17,7 @@ take_lease() {
   say guard-system "$(get "$GUARD_FOLDER/system")"
   say guard-token "$(get "$GUARD_FOLDER/token")"
   say guard-protocol "$(get "$GUARD_FOLDER/protocol")"
-  # After the hold is written: an upgrade that began before is seen here, and none begins after.
+  # After the lease is written: an upgrade that began before is seen here, and none begins after.
   say upgrade "$(systemctl is-active "$UPGRADE_UNIT.service" || true)"
   say system "$(system_now)"
   say profile "$(profile_now)"

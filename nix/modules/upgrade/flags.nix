@@ -25,31 +25,64 @@ let
     "--max-silent-time"
     "--timeout"
   ];
-  # Of these a flag would say for one program what the machine's other Nix commands do not know, or make another system
-  # of the revision than its checks have built; and all flags can be read by everybody.
+  # Settings that say how much, how long or how loud. Any other would decide whom the machine trusts, or make another
+  # system of the revision than its checks have built; by a list of those one is missed easily, as Nix still takes the old
+  # names too (`binary-caches`).
+  settings = [
+    "auto-optimise-store"
+    "build-dir"
+    "build-poll-interval"
+    "connect-timeout"
+    "cores"
+    "download-attempts"
+    "download-buffer-size"
+    "download-speed"
+    "eval-cache"
+    "fallback"
+    "fsync-metadata"
+    "fsync-store-paths"
+    "http-connections"
+    "http2"
+    "keep-build-log"
+    "keep-failed"
+    "keep-going"
+    "log-lines"
+    "max-build-log-size"
+    "max-call-depth"
+    "max-free"
+    "max-jobs"
+    "max-silent-time"
+    "max-substitution-jobs"
+    "min-free"
+    "min-free-check-interval"
+    "nar-buffer-size"
+    "narinfo-cache-negative-ttl"
+    "narinfo-cache-positive-ttl"
+    "preallocate-contents"
+    "print-missing"
+    "show-trace"
+    "stalled-download-timeout"
+    "substitute"
+    "sync-before-registering"
+    "tarball-ttl"
+    "timeout"
+    "trace-function-calls"
+    "trace-verbose"
+    "use-cgroups"
+    "use-sqlite-wal"
+    "warn-dirty"
+  ];
   elsewhere =
     name:
-    if builtins.match ".*(substituters|trusted-public-keys|require-sigs)" name != null then
+    if lib.elem name settings then
+      null
+    else if builtins.match ".*(substituters|binary-caches|public-keys|require-sigs)" name != null then
       "set pulumiNixos.upgrade.substituters and trustedPublicKeys"
     else if builtins.match "(extra-)?access-tokens|netrc-file" name != null then
+      # All flags can be read by everybody.
       "a token belongs into the encrypted secrets (npm run secrets token)"
-    else if
-      lib.elem name [
-        "accept-flake-config"
-        "allow-import-from-derivation"
-        "experimental-features"
-        "extra-experimental-features"
-        "impure-env"
-        "post-build-hook"
-        "pure-eval"
-        "restrict-eval"
-        "sandbox"
-        "system"
-      ]
-    then
-      "it belongs into nix.settings"
     else
-      null;
+      "it belongs into nix.settings; allowed here are ${lib.concatStringsSep ", " settings}";
 
   problem = flag: what: "pulumiNixos.upgrade.flags: \"${flag}\" ${what}.";
   check =
@@ -98,8 +131,8 @@ in
     description = ''
       Flags of Nix for the evaluation and the build of a new revision, one word each: `--show-trace`, `--verbose`,
       `--quiet`, `--keep-going`, `--fallback`, `--no-fallback`; `--cores`, `--max-jobs`, `--timeout` and
-      `--max-silent-time` with a number; `--option` with a setting and its value. What decides whom the machine trusts,
-      or what the revision is, is refused.
+      `--max-silent-time` with a number; `--option` with a setting that says how much, how long or how loud, and its
+      value. What decides whom the machine trusts, or what the revision is, is refused.
     '';
   };
 

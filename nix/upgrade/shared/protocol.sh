@@ -15,8 +15,11 @@ PROTOCOL_FILE=/run/current-system/etc/nixos-upgrade/protocol
 
 # Gone after a restart of the machine.
 RUN_FOLDER=${NIXOS_DEPLOY_RUN_FOLDER:-/run/nixos-deploy}
+# "<token> <unix time> <holder>".
 LEASE_FILE=$RUN_FOLDER/lease
-HOLD_FILE=$RUN_FOLDER/hold
+# Its time alone, which is what machines of the last version read. For one version deployments write both, and machines
+# take either.
+FORMER_LEASE_FILE=$RUN_FOLDER/hold
 GUARD_FOLDER=$RUN_FOLDER/guard
 # Outlives one, as the list of what not to install again must.
 STATE_FOLDER=/var/lib/nixos-deploy
@@ -40,4 +43,12 @@ in_force() {
   local now
   now=$(date +%s)
   [[ $1 =~ ^[0-9]{1,12}$ ]] && ((10#$1 > now && 10#$1 < now + 86400))
+}
+
+# Whether a deployment has the machine.
+is_leased() {
+  local until=
+  # A last line without an end is read too.
+  { read -r _ until _ <"$LEASE_FILE" || true; } 2>/dev/null
+  in_force "$until" || in_force "$(cat "$FORMER_LEASE_FILE" 2>/dev/null || true)"
 }
