@@ -59,7 +59,8 @@ export class RecordRefused extends Error {
 
 /**
  * Where the records of a branch and an attribute are in the bucket. What is no plain letter is written by its bytes in
- * hex, as in addresses, so that no name reaches into another's folder.
+ * hex, so that no name reaches into another's folder: after a tilde and not a percent sign, which would have to be escaped
+ * once more in addresses, and in the signature of each request.
  * @param {string} branch
  * @param {string} attribute
  */
@@ -79,13 +80,13 @@ export const RELEASES = "releases/";
 function segment(name) {
   if (/^\.*$/.test(name)) throw new Error(`There is no place for the name ${shown(name)}: it needs more than dots.`);
   return name.replace(/[^A-Za-z0-9._-]/gu, (character) =>
-    [...Buffer.from(character, "utf8")].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
+    [...Buffer.from(character, "utf8")].map((byte) => `~${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
   );
 }
 
 /** The name of a segment. @param {string} text */
 export function nameOf(text) {
-  return decodeURIComponent(text);
+  return decodeURIComponent(text.replaceAll("~", "%"));
 }
 
 /** @param {string} folder @param {number} number */

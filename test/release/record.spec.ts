@@ -67,9 +67,9 @@ describe("a release record", () => {
 
   it("has a place of its own for every branch and attribute", () => {
     const folder = releaseFolder("feature/x", "web.example.com");
-    assert.equal(folder, "releases/feature%2Fx/web.example.com/");
-    assert.equal(releaseFolder("ü%2F!", "a b"), "releases/%C3%BC%252F%21/a%20b/");
-    assert.equal(nameOf("%C3%BC%252F%21"), "ü%2F!");
+    assert.equal(folder, "releases/feature~2Fx/web.example.com/");
+    assert.equal(releaseFolder("ü~2F!", "a b"), "releases/~C3~BC~7E2F~21/a~20b/");
+    assert.equal(nameOf("~C3~BC~7E2F~21"), "ü~2F!");
     assert.equal(latestKey(folder), `${folder}latest.json`);
     assert.equal(progressKey(folder, "a".repeat(40)), `${folder}progress/${"a".repeat(40)}.json`);
     assert.equal(numberIn(numberedKey(folder, 12)), 12);

@@ -118,7 +118,7 @@ async function main(argv, env, processes) {
   };
 
   /** @returns {Promise<Record<string, string | null>>} */
-  const systems = async (/** @type {string} */ revision, /** @type {string[] | undefined} */ only) => {
+  const systems = async (/** @type {string} */ revision) => {
     if (values.systems !== undefined && command !== "build") return JSON.parse(fs.readFileSync(values.systems, "utf8"));
     const there =
       revision === given.revision()
@@ -128,7 +128,7 @@ async function main(argv, env, processes) {
       const flake = there?.flake ?? `./${FLAKE}`;
       /** @type {Record<string, string | null>} */
       const built = {};
-      for (const attribute of only ?? (await attributesOf(flake, processes))) {
+      for (const attribute of await attributesOf(flake, processes)) {
         const result = await build(flake, attribute, processes);
         built[attribute] = "system" in result ? result.system : null;
         if ("failed" in result) process.stderr.write(`${result.failed}\n`);
