@@ -90,6 +90,8 @@ async function main(argv, env, processes) {
   const file = (/** @type {string} */ name) => fs.readFileSync(path.join(root, FLAKE, name), "utf8");
 
   const publisher = async () => {
+    // What is missing in the environment is said before anything is asked.
+    const place = { bucket: bucket(), branch: branch(), repository: given.repository() };
     const { privateKey, publicKey } = await releaseKey(given.keyParameter(), processes);
     const { keys } = readReleaseFile(file("release.json"));
     if (!keys.some((key) => samePublicKey(key, publicKey))) {
@@ -101,12 +103,10 @@ async function main(argv, env, processes) {
       );
     }
     const run = env.GITHUB_RUN_ID
-      ? `${env.GITHUB_SERVER_URL}/${given.repository()}/actions/runs/${env.GITHUB_RUN_ID}`
+      ? `${env.GITHUB_SERVER_URL}/${place.repository}/actions/runs/${env.GITHUB_RUN_ID}`
       : null;
     const made = new Publisher({
-      bucket: bucket(),
-      branch: branch(),
-      repository: given.repository(),
+      ...place,
       repositoryId: Number(env.GITHUB_REPOSITORY_ID) || null,
       run,
       privateKey,
@@ -187,7 +187,7 @@ async function main(argv, env, processes) {
         return 0;
       }
       case "build": {
-        const built = await systems(values.revision ?? given.revision());
+        const built = await systems(values.revision === undefined ? given.revision() : whole(values.revision));
         if (values.systems !== undefined) fs.writeFileSync(values.systems, JSON.stringify(built));
         // With all of them failed there is nothing to publish, and one that failed is said by "publish".
         return Object.values(built).some((system) => system !== null) ? 0 : 1;
@@ -195,12 +195,7 @@ async function main(argv, env, processes) {
       case "publish":
         return (await release("publish", given.revision())) ? 0 : 1;
       case "republish": {
-        const [revision = ""] = rest;
-        if (!isRevision(revision))
-          throw new DeploymentError(
-            `republish ${JSON.stringify(revision)}: allowed: a whole revision, such as git rev-parse prints.`,
-          );
-        return (await release("republish", revision)) ? 0 : 1;
+        return (await release("republish", whole(rest[0]))) ? 0 : 1;
       }
       case "renew": {
         const { made } = await publisher();
@@ -252,6 +247,14 @@ async function main(argv, env, processes) {
 }
 
 class UsageError extends Error {}
+
+/** @param {string | undefined} revision */
+function whole(revision = "") {
+  if (isRevision(revision)) return revision;
+  throw new DeploymentError(
+    `Got ${JSON.stringify(revision)}; allowed: a whole revision, such as git rev-parse prints.`,
+  );
+}
 
 /** @param {string[]} argv */
 function readLine(argv) {
