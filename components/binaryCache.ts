@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { bucketName, cacheDays } from "./values/rules";
 import { ArgumentRules } from "./values/errors";
+import { outputsOf } from "./values/outputs";
 import { warnOfForeignPolicies } from "./foreignPolicies";
 import { nixSigningKey, signingKeyName } from "./keys/nixSigningKey";
 
@@ -88,14 +89,7 @@ export class BinaryCache extends pulumi.ComponentResource {
     this.readerProfileName = reader.profile.name;
     this.readerRoleArn = reader.role.arn;
 
-    this.registerOutputs({
-      bucketArn: this.bucketArn,
-      substituter: this.substituter,
-      publicKey: this.publicKey,
-      secretKey: this.secretKey,
-      readerProfileName: this.readerProfileName,
-      readerRoleArn: this.readerRoleArn,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import { BinaryCache } from "./binaryCache";
+import { accessBy, DEFAULT_ACCESS } from "./deploy/access/index.cjs";
 import { accessKind } from "./values/rules";
 import {
   checkIntegrationSettings,
@@ -17,6 +18,7 @@ import { checkMachineSettings, type MachineSettings, NixosInstance } from "./nix
 import { ed25519PrivateKey } from "./keys/openssh";
 import { checkRepositorySettings, ProtectedRepository, type RepositorySettings } from "./protectedRepository";
 import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
+import { outputsOf } from "./values/outputs";
 import { SshKeyPair } from "./sshKeyPair";
 
 const FORMER_NAMES = { keyGenerations: "keyVersions" };
@@ -189,7 +191,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
         name: args.repositoryName,
         branch: args.branch,
         access: args.access,
-        deployPublicKey: args.access === "token" ? undefined : machineKey.publicKeyOpenssh,
+        deployPublicKey: accessBy(args.access).needsDeployKey ? machineKey.publicKeyOpenssh : undefined,
         deployKeyVersion: versions[0],
         deployKeyTitle: `${name} (read-only)`,
         protect,
@@ -258,29 +260,7 @@ export class ContinuousDeployment extends pulumi.ComponentResource {
     this.identityKey = this.machineKey;
     this.deployedGenerations = this.deployedKeyVersions;
 
-    this.registerOutputs({
-      instanceId: this.instanceId,
-      publicIp: this.publicIp,
-      publicDns: this.publicDns,
-      url: this.url,
-      sshCommand: this.sshCommand,
-      hostPublicKey: this.hostPublicKey,
-      loginKey: this.loginKey,
-      loginPublicKeys: this.loginPublicKeys,
-      machineKey: this.machineKey,
-      ageRecipient: this.ageRecipient,
-      ageRecipients: this.ageRecipients,
-      deployedKeyVersions: this.deployedKeyVersions,
-      repositoryUrl: this.repositoryUrl,
-      upgradeFlake: this.upgradeFlake,
-      derivation: this.derivation,
-      systemPath: this.systemPath,
-      cacheSubstituter: this.cacheSubstituter,
-      cachePublicKey: this.cachePublicKey,
-      privateKey: this.privateKey,
-      identityKey: this.identityKey,
-      deployedGenerations: this.deployedGenerations,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 
@@ -335,7 +315,7 @@ function checkedArgs(component: ContinuousDeployment, name: string, args: Contin
   checks.ifPlain("owner", args.owner, ownerName);
   checks.ifPlain("repositoryName", args.repositoryName, repositoryName);
   checks.ifPlain("branch", args.branch ?? "main", branchName);
-  checks.ifPlain("access", args.access ?? "deploy-key", accessKind);
+  checks.ifPlain("access", args.access ?? DEFAULT_ACCESS, accessKind);
   const checked = checkChoices(checks, args);
   checks.refuseProblems();
   warnOfFormerNames(component, [args, FORMER_NAMES], [args.integration, OF_INTEGRATION]);

@@ -15,12 +15,14 @@ import {
   type Statement,
   stateReadStatements,
   stateWriteStatements,
+  DEPENDABOT,
   type Trusted,
   trustPolicy,
 } from "./githubActionsPolicies";
 import { x86InstanceType } from "./values/instanceType";
 import { amiId } from "./values/nixosAmi";
 import { branchName, ownerName, repositoryName } from "./values/repositoryNames";
+import { outputsOf } from "./values/outputs";
 
 /** Arguments of GithubActionsAccess. */
 export interface GithubActionsAccessArgs {
@@ -135,7 +137,10 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
         ? pulumi.output("")
         : role(
             "preview",
-            trusted.pullRequest,
+            // What opens the state is for people alone.
+            trusted.pullRequest.apply((tokens) =>
+              checked.previews === "state" ? { ...tokens, exceptActor: DEPENDABOT } : tokens,
+            ),
             checked.previews === "state"
               ? withState(PREVIEW_STATEMENTS, checked, stateReadStatements)
               : PREVIEW_STATEMENTS,
@@ -151,13 +156,7 @@ export class GithubActionsAccess extends pulumi.ComponentResource {
         ? pulumi.output("")
         : role("cache", trusted.branch, pulumi.output(checked.cacheBucketArn).apply(cacheWriteStatements));
 
-    this.registerOutputs({
-      oidcProviderArn: this.oidcProviderArn,
-      previewRoleArn: this.previewRoleArn,
-      deployRoleArn: this.deployRoleArn,
-      driftRoleArn: this.driftRoleArn,
-      cacheRoleArn: this.cacheRoleArn,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 

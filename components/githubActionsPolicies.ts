@@ -26,7 +26,12 @@ export interface Trusted {
   subjects: string[];
   /** The branch that their job runs on, whatever their subject says; undefined: any. */
   branch?: string | undefined;
+  /** Who has not started the job; AWS reads the claim `actor` since it reads `ref`. */
+  exceptActor?: string | undefined;
 }
+
+/** Dependabot's name as an actor: its pull requests bring what somebody else has just published. */
+export const DEPENDABOT = "dependabot[bot]";
 
 /**
  * Who may take a role: jobs of one repository whose token has exactly one of these subjects
@@ -37,7 +42,7 @@ export interface Trusted {
  * nobody made when a job names it, without any rule. So the branch is a condition of its own: AWS reads the claim `ref`
  * since January 2026, and GitHub sends it on every plan.
  */
-export function trustPolicy(providerArn: string, { subjects, branch }: Trusted): object {
+export function trustPolicy(providerArn: string, { subjects, branch, exceptActor }: Trusted): object {
   return {
     Version: "2012-10-17",
     Statement: [
@@ -51,6 +56,7 @@ export function trustPolicy(providerArn: string, { subjects, branch }: Trusted):
             [`${GITHUB_ISSUER}:sub`]: subjects.length === 1 ? subjects[0] : subjects,
             ...(branch === undefined ? {} : { [`${GITHUB_ISSUER}:ref`]: `refs/heads/${branch}` }),
           },
+          ...(exceptActor === undefined ? {} : { StringNotEquals: { [`${GITHUB_ISSUER}:actor`]: exceptActor } }),
         },
       },
     ],

@@ -5,6 +5,8 @@ import { ageRecipient } from "./keys/age";
 import { byRule } from "./values/rules";
 import { DEFAULTS, RULES } from "./deploy/rules.cjs";
 import { ArgumentRules } from "./values/errors";
+import { withDefaults } from "./values/defaults";
+import { outputsOf } from "./values/outputs";
 import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
 
 /** What a stack may choose about its deployments. */
@@ -177,55 +179,28 @@ export class NixosDeployment extends pulumi.ComponentResource {
     this.systemPath = pulumi.unsecret(deployment.stdout.apply(systemPathOf));
     this.deployedHost = pulumi.all([args.host, this.systemPath]).apply(([host]) => host);
 
-    this.registerOutputs({
-      derivation: this.derivation,
-      systemPath: this.systemPath,
-      deployedHost: this.deployedHost,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 
 type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
-export function checkDeploymentSettings(checks: ArgumentRules, args: DeploymentSettings) {
+export function checkDeploymentSettings(checks: ArgumentRules, given: DeploymentSettings) {
+  const args = withDefaults(given, DEFAULTS);
   return {
-    flake: checks.input("flake", args.flake ?? DEFAULTS.flake, byRule(RULES.flake)),
-    buildOn: checks.input("buildOn", args.buildOn ?? DEFAULTS.buildOn, byRule(RULES.buildOn)),
-    confirmSeconds: checks.input(
-      "confirmSeconds",
-      args.confirmSeconds ?? DEFAULTS.confirmSeconds,
-      byRule(RULES.confirmSeconds),
-    ),
-    switchSeconds: checks.input(
-      "switchSeconds",
-      args.switchSeconds ?? DEFAULTS.switchSeconds,
-      byRule(RULES.switchSeconds),
-    ),
-    waitSeconds: checks.input("waitSeconds", args.waitSeconds ?? DEFAULTS.waitSeconds, byRule(RULES.waitSeconds)),
-    silentSeconds: checks.input(
-      "silentSeconds",
-      args.silentSeconds ?? DEFAULTS.silentSeconds,
-      byRule(RULES.silentSeconds),
-    ),
-    extraArguments: checks.inputs(
-      "extraArguments",
-      args.extraArguments ?? [...DEFAULTS.extraArguments],
-      byRule(RULES.extraArgument),
-    ),
-    substitute: checks.input("substitute", args.substitute ?? DEFAULTS.substitute, byRule(RULES.flag)),
-    evaluate: checks.input("evaluate", args.evaluate ?? DEFAULTS.evaluate, byRule(RULES.flag)),
-    evaluationCache: checks.input(
-      "evaluationCache",
-      args.evaluationCache ?? DEFAULTS.evaluationCache,
-      byRule(RULES.flag),
-    ),
-    allowDirty: checks.input("allowDirty", args.allowDirty ?? DEFAULTS.allowDirty, byRule(RULES.flag)),
-    allowFailedUnits: checks.input(
-      "allowFailedUnits",
-      args.allowFailedUnits ?? DEFAULTS.allowFailedUnits,
-      byRule(RULES.flag),
-    ),
+    flake: checks.input("flake", args.flake, byRule(RULES.flake)),
+    buildOn: checks.input("buildOn", args.buildOn, byRule(RULES.buildOn)),
+    confirmSeconds: checks.input("confirmSeconds", args.confirmSeconds, byRule(RULES.confirmSeconds)),
+    switchSeconds: checks.input("switchSeconds", args.switchSeconds, byRule(RULES.switchSeconds)),
+    waitSeconds: checks.input("waitSeconds", args.waitSeconds, byRule(RULES.waitSeconds)),
+    silentSeconds: checks.input("silentSeconds", args.silentSeconds, byRule(RULES.silentSeconds)),
+    extraArguments: checks.inputs("extraArguments", args.extraArguments, byRule(RULES.extraArgument)),
+    substitute: checks.input("substitute", args.substitute, byRule(RULES.flag)),
+    evaluate: checks.input("evaluate", args.evaluate, byRule(RULES.flag)),
+    evaluationCache: checks.input("evaluationCache", args.evaluationCache, byRule(RULES.flag)),
+    allowDirty: checks.input("allowDirty", args.allowDirty, byRule(RULES.flag)),
+    allowFailedUnits: checks.input("allowFailedUnits", args.allowFailedUnits, byRule(RULES.flag)),
   };
 }
 

@@ -3,7 +3,7 @@ import * as vpc from "@pulumi/aws/vpc";
 import * as pulumi from "@pulumi/pulumi";
 import { unique, httpPorts, rootVolumeGiB, subnetId } from "./values/rules";
 import { cidrOf } from "./values/cidr";
-import { DEFAULTS } from "./values/defaults";
+import { DEFAULTS, withDefaults } from "./values/defaults";
 import { ArgumentRules, type ValueRule, problem } from "./values/errors";
 import {
   extraOpenings,
@@ -22,6 +22,7 @@ import { look } from "./foreign";
 import { isShortOfMemory, x86InstanceType } from "./values/instanceType";
 import { answerOf } from "./lookUp";
 import { amiId, newestAmi, NIXOS_AMI_OWNER, nixosAmiFilters, nixosRelease } from "./values/nixosAmi";
+import { outputsOf } from "./values/outputs";
 import { ed25519PrivateKey, publicKeyOf } from "./keys/openssh";
 import { FOREIGN } from "./signals";
 import { renderUserData } from "./keys/userData";
@@ -242,14 +243,7 @@ export class NixosInstance extends pulumi.ComponentResource {
     this.securityGroupId = securityGroup.id;
     this.hostPublicKey = pulumi.unsecret(pulumi.output(checked.hostKey).apply(publicKeyOf));
 
-    this.registerOutputs({
-      instanceId: this.instanceId,
-      publicIp: this.publicIp,
-      publicDns: this.publicDns,
-      amiId: this.amiId,
-      securityGroupId: this.securityGroupId,
-      hostPublicKey: this.hostPublicKey,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 
@@ -260,34 +254,27 @@ type NetworkSetting = "sshIpv4" | "sshIpv6" | "httpIpv4" | "httpIpv6" | "httpPor
 type NetworkList = "sshCidrBlocks" | "sshIpv6CidrBlocks" | "httpCidrBlocks" | "httpIpv6CidrBlocks";
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
-export function checkMachineSettings(checks: ArgumentRules, args: MachineSettings) {
+export function checkMachineSettings(checks: ArgumentRules, given: MachineSettings) {
+  const args = withDefaults(given, DEFAULTS.machine);
   const networks = (property: NetworkList, family: "ipv4" | "ipv6") =>
-    checks.inputs(
-      property,
-      checks.plain(property, args[property] ?? DEFAULTS.machine[property], unique),
-      cidrOf(family),
-    );
+    checks.inputs(property, checks.plain(property, args[property], unique), cidrOf(family));
   const ipv6Only = args.ipv6Only ?? false;
   checks.plain("ipv6Only", ipv6Only, hasSubnet(args.subnetId));
   const settings = {
     ipv6Only,
-    release: checks.input("release", args.release ?? DEFAULTS.machine.release, nixosRelease),
+    release: checks.input("release", args.release, nixosRelease),
     amiId: args.amiId === undefined ? undefined : checks.input("amiId", args.amiId, amiId),
-    instanceType: checks.input("instanceType", args.instanceType ?? DEFAULTS.machine.instanceType, x86InstanceType),
-    rootVolumeGiB: checks.input("rootVolumeGiB", args.rootVolumeGiB ?? DEFAULTS.machine.rootVolumeGiB, rootVolumeGiB),
+    instanceType: checks.input("instanceType", args.instanceType, x86InstanceType),
+    rootVolumeGiB: checks.input("rootVolumeGiB", args.rootVolumeGiB, rootVolumeGiB),
     subnetId: args.subnetId === undefined ? undefined : checks.input("subnetId", args.subnetId, subnetId),
     sshIpv4: networks("sshCidrBlocks", "ipv4"),
     sshIpv6: networks("sshIpv6CidrBlocks", "ipv6"),
     httpIpv4: networks("httpCidrBlocks", "ipv4"),
     httpIpv6: networks("httpIpv6CidrBlocks", "ipv6"),
-    httpPorts: checks.plain("httpPorts", args.httpPorts ?? DEFAULTS.machine.httpPorts, httpPorts),
-    extraRules: checks.plain("extraRules", args.extraRules ?? DEFAULTS.machine.extraRules, extraRules),
-    allowedRuleIds: checks.inputs(
-      "allowedRuleIds",
-      args.allowedRuleIds ?? DEFAULTS.machine.allowedRuleIds,
-      securityGroupRuleId,
-    ),
-    exclusiveRules: args.exclusiveRules ?? DEFAULTS.machine.exclusiveRules,
+    httpPorts: checks.plain("httpPorts", args.httpPorts, httpPorts),
+    extraRules: checks.plain("extraRules", args.extraRules, extraRules),
+    allowedRuleIds: checks.inputs("allowedRuleIds", args.allowedRuleIds, securityGroupRuleId),
+    exclusiveRules: args.exclusiveRules,
   };
   checks.plain("extraRules", settings.extraRules, onlyOnce(webAndSsh(settings)));
   return settings;

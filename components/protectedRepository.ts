@@ -9,14 +9,16 @@ import {
   requiredReviews,
   visibility,
 } from "./values/rules";
-import { DEFAULTS } from "./values/defaults";
+import { DEFAULTS, withDefaults } from "./values/defaults";
 import { ArgumentRules } from "./values/errors";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
 import { RULES } from "./deploy/rules.cjs";
 import { refuseExisting } from "./existing";
+import { DEFAULT_ACCESS } from "./deploy/access/index.cjs";
 import { upgradeFlake } from "./values/flakeRef";
 import { answerOf, onceMade } from "./lookUp";
 import { branchName, ownerName, repositoryName, requiredCheckNames } from "./values/repositoryNames";
+import { outputsOf } from "./values/outputs";
 
 const FORMER_NAMES = { protection: "branchProtection", plan: "githubPlan", deployKeyGeneration: "deployKeyVersion" };
 
@@ -185,14 +187,7 @@ export class ProtectedRepository extends pulumi.ComponentResource {
     this.repositoryName = repository.name;
     this.repositoryId = repository.id;
 
-    this.registerOutputs({
-      fullName: this.fullName,
-      sshUrl: this.sshUrl,
-      httpUrl: this.httpUrl,
-      upgradeFlake: this.upgradeFlake,
-      repositoryName: this.repositoryName,
-      repositoryId: this.repositoryId,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 
@@ -210,28 +205,16 @@ type CheckedArgs = ReturnType<typeof checkedArgs>;
 
 /** Checks what a stack may choose; ContinuousDeployment does so before it makes its first part. */
 export function checkRepositorySettings(checks: ArgumentRules, given: RepositorySettings) {
-  const args = underNewNames(checks, given, FORMER_NAMES);
+  const args = withDefaults(underNewNames(checks, given, FORMER_NAMES), DEFAULTS.repository);
   const checked = {
-    create: args.create ?? DEFAULTS.repository.create,
-    visibility: checks.input("visibility", args.visibility ?? DEFAULTS.repository.visibility, visibility),
-    branchProtection: checks.plain(
-      "branchProtection",
-      args.branchProtection ?? DEFAULTS.repository.branchProtection,
-      branchProtection,
-    ),
-    requiredChecks: checks.plain(
-      "requiredChecks",
-      args.requiredChecks ?? DEFAULTS.repository.requiredChecks,
-      requiredCheckNames,
-    ),
-    requiredReviews: checks.plain(
-      "requiredReviews",
-      args.requiredReviews ?? DEFAULTS.repository.requiredReviews,
-      requiredReviews,
-    ),
-    enforceAdmins: args.enforceAdmins ?? DEFAULTS.repository.enforceAdmins,
-    onDestroy: checks.plain("onDestroy", args.onDestroy ?? DEFAULTS.repository.onDestroy, onDestroy),
-    githubPlan: checks.plain("githubPlan", args.githubPlan ?? DEFAULTS.repository.githubPlan, githubPlan),
+    create: args.create,
+    visibility: checks.input("visibility", args.visibility, visibility),
+    branchProtection: checks.plain("branchProtection", args.branchProtection, branchProtection),
+    requiredChecks: checks.plain("requiredChecks", args.requiredChecks, requiredCheckNames),
+    requiredReviews: checks.plain("requiredReviews", args.requiredReviews, requiredReviews),
+    enforceAdmins: args.enforceAdmins,
+    onDestroy: checks.plain("onDestroy", args.onDestroy, onDestroy),
+    githubPlan: checks.plain("githubPlan", args.githubPlan, githubPlan),
   };
   if (needsPaidPlan(checked)) checks.plain("githubPlan", checked.githubPlan, protectionIsAllowed);
   return checked;
@@ -244,7 +227,7 @@ function checkedArgs(component: ProtectedRepository, name: string, given: Protec
     owner: checks.input("owner", args.owner, ownerName),
     name: checks.input("name", args.name, repositoryName),
     branch: checks.input("branch", args.branch ?? "main", branchName),
-    access: checks.input("access", args.access ?? "deploy-key", accessKind),
+    access: checks.input("access", args.access ?? DEFAULT_ACCESS, accessKind),
     ...checkRepositorySettings(checks, args),
     deployPublicKey:
       args.deployPublicKey === undefined

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws/ec2";
 import * as pulumi from "@pulumi/pulumi";
 import { ArgumentRules } from "./values/errors";
 import { underNewNames, warnOfFormerNames } from "./values/formerNames";
+import { outputsOf } from "./values/outputs";
 import { createKeyVersions, keyVersionNumbers } from "./keys/keyVersions";
 import { ed25519PrivateKey } from "./keys/openssh";
 
@@ -93,14 +94,7 @@ export class SshKeyPair extends pulumi.ComponentResource {
     );
     this.keyName = keyPair.keyName;
 
-    this.registerOutputs({
-      publicKeyOpenssh: this.publicKeyOpenssh,
-      privateKeyOpenssh: this.privateKeyOpenssh,
-      keyName: this.keyName,
-      ageRecipient: this.ageRecipient,
-      publicKeysOpenssh: this.publicKeysOpenssh,
-      ageRecipients: this.ageRecipients,
-    });
+    this.registerOutputs(outputsOf(this));
   }
 }
 

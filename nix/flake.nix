@@ -72,6 +72,12 @@
         nixos-rebuild = pkgs.nixos-rebuild-ng;
       });
 
+      # For a jobset of Hydra: each machine, and what the checks are here.
+      hydraJobs = {
+        machines = lib.mapAttrs (_: machine: machine.config.system.build.toplevel) self.nixosConfigurations;
+        inherit (self.checks.x86_64-linux) formatting secrets;
+      };
+
       formatter = forEachSystem (pkgs: pkgs.nixfmt-tree);
 
       checks = forEachSystem (

@@ -13,6 +13,8 @@
   # from there: the stack's outputs cacheSubstituter and cachePublicKey. None until they are here.
   pulumiNixos.upgrade = {
     inherit (lib.importJSON ./cache.json) substituters trustedPublicKeys;
+    # Who signs what CI has built for it: `npm run setup` writes the file. Without it the machine builds itself.
+    release = lib.optionalAttrs (builtins.pathExists ./release.json) (lib.importJSON ./release.json);
   };
 
   # Elastic Compute Cloud's x86_64 image boots with legacy BIOS; an image of another architecture

@@ -53,37 +53,6 @@ export const checksRequired = stackRule({
     }),
 });
 
-export const noForcePush = stackRule({
-  name: "no-force-push",
-  description: "The history of a protected branch should not be rewritten",
-  enforcementLevel: "mandatory",
-  severity: "high",
-  framework: supplyChain("1.1.16", "Ensure force pushes code to branches is denied"),
-  remediationSteps:
-    "Set allowsForcePushes of the BranchProtection to false, or rules.nonFastForward of a ruleset to true.",
-  url: ABOUT_PROTECTION,
-  check: (resources, report) =>
-    eachGuard(resources, ({ about, layers }) => {
-      if (!layers.some((layer) => forbids(layer, "allowsForcePushes", "nonFastForward")))
-        report(about, "Force pushes are allowed.");
-    }),
-});
-
-export const noBranchDeletion = stackRule({
-  name: "no-branch-deletion",
-  description: "A protected branch should not be deleted",
-  enforcementLevel: "mandatory",
-  severity: "high",
-  framework: supplyChain("1.1.17", "Ensure branch deletions are denied"),
-  remediationSteps: "Set allowsDeletions of the BranchProtection to false, or rules.deletion of a ruleset to true.",
-  url: ABOUT_PROTECTION,
-  check: (resources, report) =>
-    eachGuard(resources, ({ about, layers }) => {
-      if (!layers.some((layer) => forbids(layer, "allowsDeletions", "deletion")))
-        report(about, "The branch may be deleted.");
-    }),
-});
-
 export const administratorsBound = stackRule({
   name: "administrators-bound",
   description: "The protection of a branch should bind administrators too",
@@ -136,9 +105,4 @@ function requiresChecks({ type, props }: PolicyResource): boolean {
   return [(rules["requiredStatusChecks"] ?? []) as Properties | Properties[]]
     .flat()
     .some(({ contexts, checks, requiredChecks }) => [contexts, checks, requiredChecks].flat().some(Boolean));
-}
-
-/** A rule for branches forbids unless it allows; a ruleset forbids what it says. */
-function forbids({ type, props }: PolicyResource, allowance: string, prohibition: string): boolean {
-  return type === RULESET ? (props["rules"] as Properties)[prohibition] === true : props[allowance] !== true;
 }

@@ -37,30 +37,6 @@ export const noSecretInPlainText = resourceRule({
   },
 });
 
-export const commandOutputSecret = resourceRule({
-  name: "command-output-secret",
-  description: "What a command prints should stay out of logs, plain state and the environment of its next run",
-  enforcementLevel: "advisory",
-  severity: "medium",
-  remediationSteps:
-    'Set logging to "none" (or "stderr"), addPreviousOutputInEnv to false and the option additionalSecretOutputs to ' +
-    '["stdout", "stderr"].',
-  url: COMMAND_PACKAGE,
-  types: COMMANDS,
-  check: ({ props, opts }, report) => {
-    const { logging, addPreviousOutputInEnv } = props as { logging?: string; addPreviousOutputInEnv?: boolean };
-    const plain = ["stdout", "stderr"].filter((output) => !opts.additionalSecretOutputs.includes(output));
-    const problems = [
-      ...(["none", "stderr"].includes(logging ?? "")
-        ? []
-        : [`logging is ${JSON.stringify(logging ?? "stdoutAndStderr")}`]),
-      ...(addPreviousOutputInEnv === false ? [] : ["addPreviousOutputInEnv is not false"]),
-      ...(plain.length === 0 ? [] : [`${plain.join(" and ")} is not secret`]),
-    ];
-    if (problems.length > 0) report(`${problems.join("; ")}.`);
-  },
-});
-
 export const hostKeyPinned = resourceRule({
   name: "host-key-pinned",
   description: "A connection by SSH should trust one host key, and not whatever answers first",

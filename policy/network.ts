@@ -1,6 +1,4 @@
-import type { PolicyResource } from "@pulumi/policy";
-import { eachKnown, type Properties, type Report, resourceRule, securityHub, stackRule } from "./rule";
-import { refersTo } from "./references";
+import { eachKnown, type Properties, type Report, resourceRule, securityHub } from "./rule";
 
 const EC2_CONTROLS = "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html";
 const INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
@@ -56,28 +54,3 @@ function openPorts(rule: Properties, ports: number[], report: Report): void {
   const open = blocks.filter((block) => WORLD.includes(block));
   if (open.length > 0) report(`TCP port ${reached.join(", ")} is open to ${open.join(" and ")}.`);
 }
-
-export const addressInUse = stackRule({
-  name: "address-in-use",
-  description: "Elastic IP addresses should be in use: an idle one costs as much, and may stay in somebody's DNS",
-  enforcementLevel: "advisory",
-  severity: "low",
-  framework: securityHub("EC2.12", "Unused Amazon EC2 EIPs should be removed"),
-  remediationSteps: "Give the address to an instance, a network interface or a gateway, or remove it.",
-  url: `${EC2_CONTROLS}#ec2-12`,
-  check: (resources, report) =>
-    eachKnown(
-      resources.filter(({ type }) => type === "aws:ec2/eip:Eip"),
-      (address) => {
-        // A machine that is still to be made has no id yet, but it is there.
-        const owned = ["instance", "networkInterface"].some(
-          (property) => (address.propertyDependencies[property] ?? []).length > 0 || Boolean(address.props[property]),
-        );
-        // Associations and NAT gateways take it by its id, load balancers for each subnet.
-        const taken = (by: PolicyResource) =>
-          refersTo(by, "allocationId", address, "allocationId", "id") ||
-          (by.propertyDependencies["subnetMappings"] ?? []).includes(address);
-        if (!owned && !resources.some(taken)) report(address, "The address belongs to nothing.");
-      },
-    ),
-});

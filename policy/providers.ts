@@ -1,4 +1,4 @@
-import { resourceRule, stackRule } from "./rule";
+import { resourceRule } from "./rule";
 
 const PROVIDER = /^pulumi:providers:(?<name>.+)$/;
 /** The generations that the components are written for. */
@@ -36,22 +36,5 @@ export const providerVersions = resourceRule({
         ? `No version of ${name} is pinned: the newest one that is installed is taken.`
         : `${name} ${version} is used, expected is ${wanted}.x.`,
     );
-  },
-});
-
-export const oneVersionOfEachProvider = stackRule({
-  name: "one-version-of-each-provider",
-  description: "Each provider should be used in one version: two have two sets of credentials and settings",
-  enforcementLevel: "advisory",
-  severity: "low",
-  remediationSteps: "Run `npm dedupe`, or pin the package in package.json so that all its users get the same.",
-  url: ABOUT_VERSIONS,
-  check: (resources, report) => {
-    const providers = resources.filter(({ type }) => PROVIDER.test(type));
-    for (const type of new Set(providers.map((provider) => provider.type))) {
-      const same = providers.filter((provider) => provider.type === type);
-      const versions = [...new Set(same.map(({ props }) => props["version"] as string | undefined))];
-      if (versions.length > 1) report(same[0]!, `There are ${versions.join(", ")}.`);
-    }
   },
 });

@@ -1,3 +1,4 @@
+import { accessBy } from "../components/deploy/access/index.cjs";
 import { quote } from "../components/values/errors";
 
 /** What is known, without asking anybody, of how far a checkout has come. */
@@ -16,10 +17,9 @@ export interface CheckoutFacts {
 
 /** What a person is to do after an update, in words; undefined when the machine goes on by itself. */
 export function nextStep({ access, secretsFile, pushed, follows, others = [] }: CheckoutFacts): string | undefined {
-  if (access === "token" && !secretsFile) {
-    // By an update and not by a push: without its token the machine cannot see the push.
-    return "Give the machine its token: npm run secrets -- init, npm run secrets -- token, commit, npx pulumi up.";
-  }
+  // By an update and not by a push: without its secret the machine cannot see the push.
+  const { secret } = accessBy(access);
+  if (secret !== undefined && !secretsFile) return secret.nextStep;
   if (pushed) return undefined;
   if (follows === undefined) return `${pushCommand()}: the machine takes it within a minute, and follows from then on.`;
   const known = others.length === 0 ? "" : `, and git knows none of that name at origin (only ${some(others)})`;

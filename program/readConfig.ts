@@ -208,6 +208,6 @@ function setCommand(path: string, value: unknown, encrypted: boolean): string {
 }
 
 /** One word of a shell's command. */
-function shellWord(text: string): string {
+export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,6 +1,7 @@
 /**
  * Conditions of jobs, by the rules of GitHub's "Evaluate expressions in workflows and actions": only so far that one which
- * cannot hold is known. What is not known here (a variable, an output, most functions) may be anything.
+ * cannot hold is known. What is not known here (a variable, an output, most functions) may be anything. GitHub's own
+ * @actions/expressions knows no such values, and cannot be required by a program, which Pulumi starts as CommonJS.
  */
 
 export type Known = string | number | boolean | null;

@@ -6,7 +6,6 @@ import { CONFIG_KEYS } from "../program/configKeys";
 import { configurationPage } from "../tools/docs/configuration";
 import { componentPages } from "../tools/docs/pages";
 import { readPackage } from "../tools/docs/read";
-import { goldenSchema } from "./support/schema";
 
 const ROOT = path.resolve(__dirname, "..");
 const DOCS = path.join(ROOT, "docs");
@@ -26,7 +25,6 @@ function linksOf(page: string): string[] {
 
 describe("docs/components", () => {
   const { components, settings } = readPackage(ROOT);
-  const names = (properties: { name: string }[]) => properties.map(({ name }) => name).sort();
 
   it("is what `npm run docs` makes", async () => {
     const expected = await componentPages(ROOT);
@@ -34,26 +32,6 @@ describe("docs/components", () => {
       pagesBelow(path.join(DOCS, "components")).map((file) => [path.basename(file), readFileSync(file, "utf8")]),
     );
     assert.deepEqual(Object.fromEntries(actual), Object.fromEntries(expected));
-  });
-
-  it("describes the arguments and outputs of the schema, each in the schema's words", () => {
-    const schema = goldenSchema();
-    assert.equal(components.length, Object.keys(schema.resources).length);
-    for (const { name, args, outputs } of components) {
-      const { inputProperties, requiredInputs, properties } = schema.resources[`nixos:index:${name}`]!;
-      const all = args.flatMap((part) => part.properties);
-      assert.deepEqual(names(all), Object.keys(inputProperties).sort());
-      assert.deepEqual(names(all.filter(({ optional }) => !optional)), requiredInputs);
-      assert.deepEqual(names(outputs), Object.keys(properties).sort());
-      for (const { name: key, description } of all) assert.equal(description, inputProperties[key]!.description);
-      for (const { name: key, description } of outputs) assert.equal(description, properties[key]!.description);
-    }
-    assert.deepEqual(
-      names(settings),
-      Object.keys(schema.types)
-        .map((type) => type.split(":").pop())
-        .sort(),
-    );
   });
 
   it("gives every optional argument its default, or says what happens without it", () => {

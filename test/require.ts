@@ -24,6 +24,7 @@ export type Requirement =
   | "curl"
   | "filters"
   | "gpg"
+  | "promtool"
   | "root"
   | "history"
   | "moto";

@@ -8,7 +8,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { type Result, run } from "../cli/rehearse/machine/run";
+import { type Result, run } from "../cli/rehearse/processes";
 import { ROOT } from "../cli/rehearse/project";
 
 let folder: string;

@@ -73,7 +73,12 @@ function inShell(call: string, inputs: string[][]): string[] {
     const env = {
       PATH: process.env["PATH"],
       ...Object.fromEntries(Object.entries(sourced).map(([name, file]) => [name, path.join(upgrade, file)])),
-      ...{ UPGRADE_STATE: folder, UPGRADE_MACHINE_KEY: "none", UPGRADE_KNOWN_HOSTS: "none" },
+      ...{
+        UPGRADE_STATE: folder,
+        UPGRADE_MACHINE_KEY: "none",
+        UPGRADE_KNOWN_HOSTS: "none",
+        UPGRADE_ACCESS: "deploy-key",
+      },
     };
     const text = execFileSync("bash", ["-uo", "pipefail", "-c", script], {
       ...{ env, encoding: "utf8" as const, stdio: ["ignore", "pipe", "inherit"] as const },
@@ -231,7 +236,8 @@ describe("a branch's revision", () => {
   }
 
   it("is found in the list of branches, here and on the machine", () => {
-    const call = 'status=0; text=$(revision_in "$(<$f.0)" $f.1) || status=$?; printf "%s" "$status $text"';
+    const call =
+      'source "$UPGRADE_WAYS/deploy-key.sh"; status=0; text=$(revision_in "$(<$f.0)" $f.1) || status=$?; printf "%s" "$status $text"';
     const there = inShell(
       call,
       revisions.git.map(({ branch, list }) => [branch, list!]),
@@ -240,7 +246,8 @@ describe("a branch's revision", () => {
   });
 
   it("is found in GitHub's answer, here and on the machine", () => {
-    const call = 'status=0; text=$(revision_from "$(<$f.0)" $f.1) || status=$?; printf "%s" "$status $text"';
+    const call =
+      'source "$UPGRADE_WAYS/token.sh"; status=0; text=$(revision_from "$(<$f.0)" $f.1) || status=$?; printf "%s" "$status $text"';
     const there = inShell(
       call,
       revisions.rest.map(({ branch, body }) => [branch, JSON.stringify(body)]),

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-packages=(openssh-server age jq patchelf systemd dbus nginx-light nftables iproute2 util-linux e2fsprogs openssl)
+packages=(openssh-server age jq patchelf systemd dbus nginx-light nftables iproute2 util-linux e2fsprogs openssl prometheus)
 sudo apt-get update -qq
 # The tests run services of their own; none is to start on the computer.
 sudo RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null

@@ -29,9 +29,6 @@ export interface Violation {
   urn: string;
 }
 
-/** Stands for a value that a preview cannot know, as the engine writes it. */
-export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-
 /** The URN of a resource, below components of these types. */
 export function urnOf(type: string, name: string, ...parents: string[]): string {
   return `urn:pulumi:dev::stack::${[...parents, type].join("$")}::${name}`;
@@ -75,7 +72,7 @@ export class Pack {
         .getPolicyconfigMap()
         .set(rule, new messages.PolicyConfig().setEnforcementlevel(known[level]).setProperties(struct(values)));
     }
-    await this.ask(request);
+    await this.ask<Empty>((done) => this.client.configure(request, done));
   }
 
   /** What the pack's config.json decides: the pack only tells it, and the engine gives it back like this. */
@@ -88,13 +85,7 @@ export class Pack {
       if (!config.hasProperties()) config.setProperties(struct({}));
       request.getPolicyconfigMap().set(rule, config);
     }
-    await this.ask(request);
-  }
-
-  private ask(request: messages.ConfigureAnalyzerRequest): Promise<void> {
-    return new Promise((resolve, reject) =>
-      this.client.configure(request, (error) => (error === null ? resolve() : reject(error))),
-    );
+    await this.ask<Empty>((done) => this.client.configure(request, done));
   }
 
   /** What the pack says of itself. */
@@ -103,9 +94,11 @@ export class Pack {
   }
 
   private told(): Promise<messages.AnalyzerInfo> {
-    return new Promise((resolve, reject) =>
-      this.client.getAnalyzerInfo(new Empty(), (error, info) => (error === null ? resolve(info) : reject(error))),
-    );
+    return this.ask((done) => this.client.getAnalyzerInfo(new Empty(), done));
+  }
+
+  private ask<Answer>(call: (done: grpc.requestCallback<Answer>) => unknown): Promise<Answer> {
+    return new Promise((resolve, reject) => call((error, value) => (error === null ? resolve(value!) : reject(error))));
   }
 
   /** The rules about one resource, by its inputs. */
@@ -117,18 +110,14 @@ export class Pack {
       .setName(name)
       .setProperties(struct(props))
       .setOptions(optionsOf(analyzed));
-    const answer = await new Promise<messages.AnalyzeResponse>((resolve, reject) =>
-      this.client.analyze(request, (error, response) => (error === null ? resolve(response) : reject(error))),
-    );
+    const answer = await this.ask<messages.AnalyzeResponse>((done) => this.client.analyze(request, done));
     return answer.getDiagnosticsList().map((one) => ({ ...violationOf(one), urn }));
   }
 
   /** The rules about a whole stack, by its resources' outputs. */
   async stack(resources: Analyzed[]): Promise<Violation[]> {
     const request = new messages.AnalyzeStackRequest().setResourcesList(resources.map(stackResource));
-    const answer = await new Promise<messages.AnalyzeResponse>((resolve, reject) =>
-      this.client.analyzeStack(request, (error, response) => (error === null ? resolve(response) : reject(error))),
-    );
+    const answer = await this.ask<messages.AnalyzeResponse>((done) => this.client.analyzeStack(request, done));
     return answer.getDiagnosticsList().map(violationOf);
   }
 

@@ -8,7 +8,7 @@ import { CHECKS_FROM } from "../../program/requiredChecks";
 import { stackConfig } from "../../program/stackConfig";
 import { readWorkflows } from "../../program/workflows";
 import { UserError } from "./userError";
-import { asEngineConfig, readProject, readStackFile, type StackSettings } from "./stackFile";
+import { asEngineConfig, groupProblems, readProject, readStackFile, type StackSettings } from "./stackFile";
 
 export const REPOSITORY_FILE = "nix/repository.json";
 
@@ -83,6 +83,8 @@ export function configurationProblems(
   warn: (text: string) => void = () => undefined,
 ): string {
   const settings = { ...project.defaults, ...readStackFile(stackText, project.stackFile) };
+  const groups = groupProblems(settings, project.name);
+  if (groups.length > 0) return problemList(project.stackFile, groups);
   try {
     // What is encrypted is not among the settings.
     stackConfig(

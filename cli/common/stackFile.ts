@@ -1,5 +1,7 @@
 import { type Document, isMap, isScalar, parseDocument, type YAMLMap } from "yaml";
-import { CONFIG_KEYS, MOVED } from "../../program/configKeys";
+import { problem } from "../../components/values/errors";
+import { CONFIG_KEYS, GROUPS, MOVED } from "../../program/configKeys";
+import { ENCRYPTED } from "../../program/readConfig";
 import { UserError } from "./userError";
 import { readYaml } from "./yaml";
 
@@ -14,6 +16,19 @@ export function readStackFile(text: string, file: string): StackSettings {
   const config = (document.toJS() as { config?: unknown }).config ?? {};
   if (typeof config !== "object" || Array.isArray(config)) throw new UserError(`${file}: config is not a map of keys.`);
   return config as StackSettings;
+}
+
+/** Groups that the engine takes for none, by the types in Pulumi.yaml: it stops before the program could say why. */
+export function groupProblems(settings: StackSettings, project: string): string[] {
+  return Object.keys(GROUPS).flatMap((group) => {
+    const key = `${project}:${group}`;
+    const value = settings[key];
+    if (value === undefined || (isGroup(value) && !isWholeSecret(value))) return [];
+    const got = isGroup(value) ? ENCRYPTED : value === null ? "nothing" : Array.isArray(value) ? "a list" : "a text";
+    const example = `pulumi config set --path ${group}.${Object.keys(GROUPS[group as keyof typeof GROUPS])[0]} …`;
+    const remedy = `Take it away (pulumi config rm ${group}) and set its keys one by one, with --secret what is secret: ${example}`;
+    return [problem(key, got, "a group of keys", remedy)];
+  });
 }
 
 /** Where a key is in the file: `project:machine.release` is the key `release` of the group `project:machine`. */
@@ -44,7 +59,12 @@ export function changeStackFile(text: string, changes: StackSettings): string {
 function makeMaps(document: Document, place: string[]): void {
   for (let depth = 1; depth <= place.length; depth++) {
     const at = place.slice(0, depth);
-    if (!isMap(document.getIn(at))) document.setIn(at, document.createNode({}));
+    const there = document.getIn(at);
+    if (there === undefined || there === null) document.setIn(at, document.createNode({}));
+    else if (!isMap(there) || (depth > 1 && isWholeSecret(there.toJSON() as StackSettings)))
+      throw new UserError(
+        `${at.at(-1)}: is a text, an alias or encrypted as a whole, so ${place.slice(1).join(".")} cannot be written below it. Write its keys there one by one first.`,
+      );
   }
 }
 
@@ -87,7 +107,8 @@ export function moveKeys(text: string, project: string): string {
 /** The value of an old key in a group, where it must have a type; undefined for what said "none". */
 function moved(node: unknown, path: string): unknown {
   if (!isScalar(node)) return node;
-  if (node.value === "" || (path === "integration.ownerId" && node.value === 0)) return undefined;
+  if ([null, ""].some((none) => node.value === none) || (path === "integration.ownerId" && node.value === 0))
+    return undefined;
   if (CONFIG_KEYS[path] === "text") {
     if (typeof node.value !== "string") node.value = node.source ?? String(node.value);
   } else if (typeof node.value === "string") {
@@ -125,6 +146,11 @@ function asText(value: unknown): string {
 export function withoutEncrypted(settings: StackSettings): StackSettings {
   const plain = Object.entries(settings).filter(([, value]) => !isEncrypted(value));
   return Object.fromEntries(plain.map(([key, value]) => [key, isGroup(value) ? withoutEncrypted(value) : value]));
+}
+
+/** As `pulumi config set --secret` without --path leaves it. */
+function isWholeSecret(value: StackSettings): boolean {
+  return typeof value["secure"] === "string" && Object.keys(value).length === 1;
 }
 
 function isEncrypted(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { ageRecipient } from "../../components/keys/age";
+import { accessBy } from "../../components/deploy/access/index.cjs";
 import { shortened, escapeInvisible } from "../../components/deploy/text.mjs";
 import { readJson } from "../../components/values/nesting";
 import { field, textField } from "../common/http";
@@ -131,6 +132,8 @@ function lastUpgrade(facts: MachineFacts): Result {
   if (field(state, "waiting") === true)
     return note("last upgrade", "waiting for the first push", "git push -u origin HEAD");
   const phase = words(state, "phase");
+  if (phase === "awaiting")
+    return note("last upgrade", "waiting for CI to release the new revision", "Look at its run: docs/releases.md");
   if (phase !== "") return note("last upgrade", `one is at work (${phase})`);
   const success = field(state, "success");
   return typeof success === "number"
@@ -159,10 +162,11 @@ function revision(facts: MachineFacts, { branch, revision: wanted }: Expected): 
 
 function secrets(facts: MachineFacts, { access, secretsFile }: Expected): Result {
   const open = (facts["secrets"] ?? "").split(" ").filter((name) => name !== "");
-  if (access === "token" && !open.includes("github-access-token")) {
+  const { secret } = accessBy(access);
+  if (secret !== undefined && !open.includes(secret.name)) {
     return failed(
       "open secrets",
-      "the machine has not opened github-access-token, which it reads its repository with",
+      `the machine has not opened ${secret.name}, which it reads its repository with`,
       "npm run secrets -- check, then journalctl --unit sops-install-secrets on the machine",
     );
   }

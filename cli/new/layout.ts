@@ -14,7 +14,7 @@ const WORKSHOP = /^(\.github\/scripts\/install-test-tools\.sh|docs\/(faults|spee
 
 /** What belongs to the server's owner, who may change all of it; an update merges. */
 const OWN =
-  /^(index\.ts|Pulumi\.yaml|Pulumi\.dev\.yaml|tsconfig\.json|\.gitignore|\.npmrc|nix\/.*|\.github\/workflows\/(?!test\.yml).*)$/;
+  /^(index\.ts|Pulumi\.yaml|Pulumi\.dev\.yaml|tsconfig\.json|\.gitignore|\.npmrc|nix\/.*|\.github\/dependabot\.yml|\.github\/workflows\/(?!test\.yml).*)$/;
 
 /** One file of the program that its owner changes all the same: which rules are off. */
 const POLICY_CONFIG = "policy/config.json";

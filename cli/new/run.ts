@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { type Command, command, refuse, type Ui, UsageError } from "../common/command";
+import { shellWord } from "../../program/readConfig";
 import { readProject } from "../common/stackFile";
 import { UserError } from "../common/userError";
 import { readGiven } from "./given";
@@ -105,10 +106,10 @@ function update(
     for (const [place, entry] of newer) if (!entry.owned) write(folder, place, entry.text, entry.executable);
   } catch (error) {
     complain(`${(error as Error).message}\nOnly a part was written. All was committed, so this takes it back:`);
-    complain(`  git -C ${folder} reset --hard && git -C ${folder} clean --force -d`);
+    complain(`  git -C ${shellWord(folder)} reset --hard && git -C ${shellWord(folder)} clean --force -d`);
     return 1;
   }
-  say(`\n${["Next:", `cd ${folder}`, "npm install && npm test", "git diff, and commit it"].join("\n  ")}`);
+  say(`\n${["Next:", `cd ${shellWord(folder)}`, "npm install && npm test", "git diff, and commit it"].join("\n  ")}`);
   return conflicts.length > 0 ? 1 : 0;
 }
 
@@ -178,7 +179,7 @@ function made(folder: string, tree: Tree): string {
   return [
     `Made ${folder}: ${seen} files of yours, and the program in ${FOLDER}/.`,
     "Next:",
-    `  cd ${folder}`,
+    `  cd ${shellWord(folder)}`,
     "  git init --initial-branch=main && git add --all && git commit --message Begin",
     "  npm ci && npm test",
     "  npm run setup",

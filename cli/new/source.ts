@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { stringify } from "yaml";
 import { UserError } from "../common/userError";
 import { type Given, hashOf } from "./given";
 import { FOLDER, GIVEN, placeOf, textAt } from "./layout";
@@ -66,7 +67,9 @@ export function serverOf(source: string, name: string): Tree {
 
 /** The project's name is in front of its configuration keys and in its resources' URNs. */
 function named(place: string, text: string, name: string): string {
-  if (place === "Pulumi.yaml") return text.replace(/^name: .*$/m, `name: ${name}`);
+  // Without quotes some names, such as 2026, are no text for Pulumi.
+  if (place === "Pulumi.yaml")
+    return text.replace(/^name: .*$/m, `name: ${stringify(name, { compat: "yaml-1.1" }).trimEnd()}`);
   return place === "README.md" ? text.replaceAll("my-server", name) : text;
 }
 

@@ -1,4 +1,5 @@
-import { finished, type ProcessOptions } from "./processes";
+import { answers } from "./reachable";
+import { run, type RunOptions } from "./processes";
 
 /** How the system of the flake is told apart from its earlier selves. */
 export interface Evaluation {
@@ -13,7 +14,6 @@ export interface Evaluation {
 
 const SYSTEM = "path:./nix#nixosConfigurations.default.config.system.build.toplevel.drvPath";
 const FEATURES = ["--extra-experimental-features", "nix-command flakes"];
-const SECONDS_TO_ANSWER = 10;
 const SECONDS_TO_FETCH = 60;
 
 /**
@@ -21,13 +21,13 @@ const SECONDS_TO_FETCH = 60;
  * a minute. A computer that cannot gets a hash of the flake's folder instead.
  */
 export async function findEvaluation(project: string, environment: NodeJS.ProcessEnv): Promise<Evaluation> {
-  const options: ProcessOptions = { directory: project, environment };
+  const options: RunOptions = { cwd: project, env: environment };
   const hash = (why: string, nix: boolean): Evaluation => ({
     mode: "hash",
     description: `A content hash stands in for the derivation: ${why}`,
     nix,
   });
-  const version = await finished("nix", ["--version"], options).catch(() => undefined);
+  const version = await run("nix", ["--version"], options).catch(() => undefined);
   if (version?.code !== 0) return hash("there is no nix on PATH", false);
   const found: Evaluation = {
     mode: "nix",
@@ -36,20 +36,12 @@ export async function findEvaluation(project: string, environment: NodeJS.Proces
   };
   const command = ["eval", "--raw", ...FEATURES, SYSTEM];
   // Without a network it takes as long as the computer needs, and no longer.
-  if ((await finished("nix", [...command, "--offline"], options)).code === 0) return found;
+  if ((await run("nix", [...command, "--offline"], options)).code === 0) return found;
   if (!(await answers("https://github.com")))
     return hash("the flake's inputs are not here, and github.com cannot be reached", true);
-  const { code, stderr } = await finished("nix", command, { ...options, seconds: SECONDS_TO_FETCH });
+  const { code, stderr } = await run("nix", command, { ...options, seconds: SECONDS_TO_FETCH });
   if (code === 0) return found;
   const error = stderr.split("\n").find((line) => line.includes("error"));
   const unevaluated = hash(`nix could not evaluate the flake: ${error ?? "out of time"}`, true);
   return error === undefined ? unevaluated : { ...unevaluated, broken: error.trim() };
-}
-
-async function answers(address: string): Promise<boolean> {
-  try {
-    return (await fetch(address, { method: "HEAD", signal: AbortSignal.timeout(SECONDS_TO_ANSWER * 1000) })).ok;
-  } catch {
-    return false;
-  }
 }

@@ -9,48 +9,72 @@ export function endAll(): void {
   running.forEach((child) => child.kill("SIGKILL"));
 }
 
-/** The end of a process and what it wrote. */
-export interface Finished {
-  code: number;
+/** How a program ended and what it said. */
+export interface Ended {
+  code: number | null;
   stdout: string;
   stderr: string;
 }
 
-export interface ProcessOptions {
-  directory: string;
-  environment: NodeJS.ProcessEnv;
-  /** When the program is ended (default: the limit of the tests, which only something that hangs reaches). */
+/** The same, with what else is known. */
+export interface Result extends Ended {
+  signal: NodeJS.Signals | null;
+  /** From start to end. */
+  milliseconds: number;
+}
+
+export interface RunOptions {
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  input?: string;
+  /** After so long it is ended, which its result then says. Without it, only what hangs is, and that is an error. */
   seconds?: number;
 }
 
-/** Runs a program to its end, or ends it when its time is up. Does not throw for a failing program. */
-export function finished(program: string, args: string[], options: ProcessOptions): Promise<Finished> {
-  const { directory, environment, seconds = WAIT_SECONDS } = options;
+/** Runs a program to its end, whatever its exit code. */
+export function run(program: string, args: string[], options: RunOptions = {}): Promise<Result> {
+  const { env, cwd, input, seconds } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: directory,
-      env: environment,
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: seconds * 1000,
-    });
+    const started = Date.now();
+    // Node's pipes are sockets, and a bash whose input is one takes itself for a login from afar: it reads /etc/bash.bashrc.
+    const stdio = [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] as const;
+    const child: ChildProcess = spawn(program, args, { env, cwd, stdio: [...stdio] });
     running.add(child);
-    child.on("close", () => running.delete(child));
-    const written = { stdout: "", stderr: "" };
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (written.stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (written.stderr += text));
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (signal !== null) written.stderr += `\n${program} was ended by ${signal} after ${seconds} s at most`;
-      resolve({ code: code ?? 1, ...written });
+    const said = { stdout: "", stderr: "" };
+    child.stdout!.setEncoding("utf8").on("data", (chunk: string) => (said.stdout += chunk));
+    child.stderr!.setEncoding("utf8").on("data", (chunk: string) => (said.stderr += chunk));
+    const timer = setTimeout(
+      () => {
+        child.kill("SIGKILL");
+        if (seconds !== undefined) return;
+        const words = [program, ...args].join(" ");
+        reject(new Error(`${words}: not done after ${WAIT_SECONDS} s\n${said.stdout}${said.stderr}`));
+      },
+      (seconds ?? WAIT_SECONDS) * 1000,
+    );
+    const forget = () => {
+      clearTimeout(timer);
+      running.delete(child);
+    };
+    child.on("error", (error) => {
+      forget();
+      reject(error);
     });
+    child.on("close", (code, signal) => {
+      forget();
+      resolve({ code, signal, ...said, milliseconds: Date.now() - started });
+    });
+    // A program that ends without reading its input closes the pipe; its exit code says what went wrong.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
   });
 }
 
-/** Like `finished`, but a failing program is an error that shows what it wrote. */
-export async function succeeded(program: string, args: string[], options: ProcessOptions): Promise<Finished> {
-  const end = await finished(program, args, options);
-  if (end.code === 0) return end;
-  throw new Error(`${program} ${args.join(" ")} ended with code ${end.code}:\n${end.stdout}${end.stderr}`.trimEnd());
+/** Runs a program that must succeed; its standard output, without the last newline. */
+export async function output(program: string, args: string[], options: RunOptions = {}): Promise<string> {
+  const { code, signal, stdout, stderr } = await run(program, args, options);
+  if (code === 0) return stdout.replace(/\n$/, "");
+  throw new Error(`${program} ${args.join(" ")}: ${signal ?? `exit code ${code}`}\n${stdout}${stderr}`);
 }
 
 /** Calls a function when the process ends, also by a signal. Returns what takes that back. */

@@ -5,7 +5,7 @@ import { refuseMerge, requirements } from "./emulators/github/pullRequests";
 import type { Github } from "./emulators/github";
 import type { Repository } from "./emulators/github/service";
 import type { Evaluation } from "./evaluation";
-import { type Finished, finished, succeeded } from "./processes";
+import { output, type Result, run } from "./processes";
 import type { Rehearsed } from "./steps";
 import type { Taken } from "./loopback";
 
@@ -90,23 +90,23 @@ async function take({ verdicts }: Rehearsed, { noMachine, taken }: PullRequestOp
 }
 
 async function whatIsMissing({ folder, environment, evaluation }: PullRequestOptions): Promise<string | undefined> {
-  const options = { directory: folder, environment };
-  const git = await finished("git", ["--version"], options).catch(() => undefined);
+  const options = { cwd: folder, env: environment };
+  const git = await run("git", ["--version"], options).catch(() => undefined);
   if (git?.code !== 0) return "there is no git on PATH";
   return evaluation.nix ? undefined : "there is no nix on PATH to check the flake with";
 }
 
 /** What the workflow's first job does: evaluates the flake, or at least parses it where its inputs cannot be had. */
-async function check(folder: string, { environment, evaluation }: PullRequestOptions): Promise<Finished> {
-  const options = { directory: folder, environment };
+async function check(folder: string, { environment, evaluation }: PullRequestOptions): Promise<Result> {
+  const options = { cwd: folder, env: environment };
   if (evaluation.mode === "nix") {
     const features = ["--extra-experimental-features", "nix-command flakes"];
-    return finished("nix", [...features, "flake", "check", "path:./nix", "--no-build"], options);
+    return run("nix", [...features, "flake", "check", "path:./nix", "--no-build"], options);
   }
   const files = readdirSync(path.join(folder, "nix"), { recursive: true, encoding: "utf8" }).filter((file) =>
     file.endsWith(".nix"),
   );
-  return finished(
+  return run(
     "nix-instantiate",
     ["--option", "store", "dummy://", "--parse", ...files.map((file) => path.join("nix", file))],
     options,
@@ -114,7 +114,7 @@ async function check(folder: string, { environment, evaluation }: PullRequestOpt
 }
 
 /** The verdicts that reach GitHub: what follows the evaluation passes exactly when it does. */
-function reported(repository: Repository, { code }: Finished): Map<string, "success" | "failure"> {
+function reported(repository: Repository, { code }: Result): Map<string, "success" | "failure"> {
   const names = requirements(repository, BRANCH).flatMap(({ contexts }) => contexts);
   assert.ok(names.includes(EVALUATE), `${EVALUATE} is not required`);
   return new Map(names.map((name) => [name, code === 0 ? "success" : "failure"]));
@@ -172,7 +172,7 @@ class Repositories {
     await this.atDesk("switch", "--quiet", BRANCH);
     await this.atDesk("merge", "--quiet", "--no-ff", "--message", `Merge ${branch}`, branch);
     await this.atDesk("push", "--quiet", "origin", BRANCH, `:${branch}`);
-    return (await this.atDesk("rev-parse", BRANCH)).stdout.trim();
+    return this.atDesk("rev-parse", BRANCH);
   }
 
   private async commit(message: string): Promise<void> {
@@ -180,19 +180,19 @@ class Repositories {
     await this.atDesk("commit", "--quiet", "--message", message);
   }
 
-  private atDesk(...args: string[]): Promise<Finished> {
+  private atDesk(...args: string[]): Promise<string> {
     return this.git("-C", this.secretsCommands, ...args);
   }
 
-  private tryAtDesk(...args: string[]): Promise<Finished> {
-    return finished("git", ["-C", this.secretsCommands, ...args], this.options);
+  private tryAtDesk(...args: string[]): Promise<Result> {
+    return run("git", ["-C", this.secretsCommands, ...args], this.options);
   }
 
-  private git(...args: string[]): Promise<Finished> {
-    return succeeded("git", args, this.options);
+  private git(...args: string[]): Promise<string> {
+    return output("git", args, this.options);
   }
 
   private get options() {
-    return { directory: path.dirname(this.hub), environment: this.environment };
+    return { cwd: path.dirname(this.hub), env: this.environment };
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { ageIdentity, ageRecipient } from "../../components/keys/age";
 import { newKey } from "./keys";
-import { finished } from "./processes";
+import { run } from "./processes";
 import { machineKey, type Rehearsed } from "./steps";
 import { inProject } from "./project";
 
@@ -39,9 +39,9 @@ export async function storeSecrets(rehearsed: Rehearsed, environment: NodeJS.Pro
   verdicts.real("secrets", STORED.check, () => assert.deepEqual(problems, []));
 
   const refusal = await secretsCommands.withForeignFile(ageRecipient(stranger.publicKeyOpenssh), () =>
-    finished(process.execPath, [inProject("components/deploy/deploy.mjs")], {
-      directory: rehearsed.project,
-      environment: { ...environment, ...rehearsed.deployments.at(-1)!.environment },
+    run(process.execPath, [inProject("components/deploy/deploy.mjs")], {
+      cwd: rehearsed.project,
+      env: { ...environment, ...rehearsed.deployments.at(-1)!.environment },
     }),
   );
   verdicts.real("secrets", STORED.refused, () => {

@@ -18,7 +18,6 @@ export type Block =
   | { kind: "paragraph"; inlines: Inline[] }
   /** What a person will notice of a change. */
   | { kind: "notice"; inlines: Inline[] }
-  | { kind: "list"; items: Inline[][] }
   /** Literal lines; in a `diff`, those that start with + and - are coloured. */
   | { kind: "lines"; language: "diff" | "text"; lines: string[] }
   /** Shown on demand where that is possible. */
@@ -55,7 +54,6 @@ export const link = (words: string, url: string): Inline => ({ kind: "link", tex
 export const heading = (...inlines: Inline[]): Block => ({ kind: "heading", inlines });
 export const paragraph = (...inlines: Inline[]): Block => ({ kind: "paragraph", inlines });
 export const notice = (...inlines: Inline[]): Block => ({ kind: "notice", inlines });
-export const list = (items: Inline[][]): Block => ({ kind: "list", items });
 export const lines = (language: "diff" | "text", all: string[]): Block => ({ kind: "lines", language, lines: all });
 export const fold = (summary: Inline[], ...blocks: Block[]): Block => ({ kind: "fold", summary, blocks });
 

@@ -84,8 +84,6 @@ function block(value: Block): string {
       return inlines(value.inlines);
     case "notice":
       return `> ${inlines(value.inlines)}`;
-    case "list":
-      return value.items.map((item) => `- ${inlines(item)}`).join("\n");
     case "lines":
       return fenced(value.language, value.lines);
     case "fold":

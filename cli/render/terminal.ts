@@ -43,8 +43,6 @@ export function toTerminal(report: Report, { colours }: TerminalOptions): string
         return [inlines(value.inlines)];
       case "notice":
         return [`  ${inlines(value.inlines)}`];
-      case "list":
-        return value.items.map((item) => `  - ${inlines(item)}`);
       case "lines":
         return value.lines.map((line) => `    ${value.language === "diff" ? diffLine(line) : escapeInvisible(line)}`);
       case "fold":

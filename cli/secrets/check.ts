@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { x25519Recipient } from "../../components/keys/age";
+import { accessBy } from "../../components/deploy/access/index.cjs";
 import { hasToken, readableNames, secretsProblems } from "../../components/deploy/flakeSecrets.mjs";
 import { type Access, accessOf, opens, sameAccess } from "../../components/deploy/sopsFile.mjs";
 import { parseRepositoryFile } from "../../program/repositoryFile";
@@ -173,12 +174,13 @@ function tokenResults(place: Place, machine: string[]): Result[] {
   const file = path.join(place.context.folder, "nix", "repository.json");
   if (!fs.existsSync(file) || machine.length === 0) return [];
   const { value } = parseRepositoryFile(fs.readFileSync(file, "utf8"));
-  if (value?.access !== "token" || hasToken(path.dirname(file))) return [];
+  const { secret } = accessBy(value?.access);
+  if (secret === undefined || hasToken(path.dirname(file))) return [];
   return [
     failed(
-      TOKEN_NAME,
+      secret.name,
       "is missing, so the machine cannot read its repository",
-      "npm run secrets -- init, npm run secrets -- token, commit, npx pulumi up",
+      `${secret.store.join(", ")}, commit, npx pulumi up`,
     ),
   ];
 }

@@ -5,6 +5,7 @@ import type { Project } from "../common/project";
 import type { Prompts } from "../common/prompts";
 import { askRest } from "./questions";
 import { askWayOut, chooseAccess, protectionRefused, REFUSED_PROTECTION } from "./rules";
+import { DEFAULT_ACCESS } from "../../components/deploy/access/index.cjs";
 import type { Ui } from "../common/command";
 import { UserError } from "../common/userError";
 
@@ -17,7 +18,7 @@ export async function decide(
   ui: Ui,
 ): Promise<SetupChoices> {
   const protection = given.protection ?? known.protection ?? "branch";
-  const { access, reason, problem } = chooseAccess(github, known.access ?? "deploy-key", given.access);
+  const { access, reason, problem } = chooseAccess(github, known.access ?? DEFAULT_ACCESS, given.access);
   if (problem !== "") throw new UserError(problem);
   if (reason !== "") ui.say(reason);
   const { owner, repository } = known;

@@ -1,3 +1,4 @@
+import { ACCESSES } from "../../components/deploy/access/index.cjs";
 import { problem, quote } from "../../components/values/errors";
 import type { Line } from "../common/command";
 import { CHOICE_RULES, type SetupChoices, parseNetworks } from "./choices";
@@ -13,7 +14,7 @@ Pulumi.<stack>.yaml, and garnix.yaml for garnix. Can be run again at any time.
   --create | --adopt        whether \`pulumi up\` creates it, or uses one that exists
   --visibility <word>       private, public or internal
   --protection <word>       of the main branch: branch, ruleset or off
-  --access <word>           how the machine reads the repository: deploy-key or token
+  --access <word>           how the machine reads the repository: ${Object.keys(ACCESSES).join(" or ")}
   --region <name>           AWS region
   --instance-type <name>    EC2 instance type, x86_64
   --ssh <networks>          who may log in: everyone, or networks such as 203.0.113.0/24, separated by commas

@@ -1,3 +1,4 @@
+import { ACCESSES, accessBy } from "../../components/deploy/access/index.cjs";
 import type { GithubOwner } from "../diagnostics/githubOwner";
 import type { Plan } from "../diagnostics/githubUser";
 import type { SetupChoices } from "./choices";
@@ -37,17 +38,14 @@ export function chooseAccess(
   flag: string | undefined,
 ): { access: string; reason: string; problem: string } {
   if (github.deployKeys !== "forbidden") return { access: flag ?? known, reason: "", problem: "" };
-  if (flag === "deploy-key") {
-    return {
-      access: flag,
-      reason: "",
-      problem:
-        "--access deploy-key: the organization forbids deploy keys. Allow them in its settings, or use --access token.",
-    };
+  const works = (name: string) => !accessBy(name).needsDeployKey;
+  const other = Object.keys(ACCESSES).find(works)!;
+  if (flag !== undefined && !works(flag)) {
+    const problem = `--access ${flag}: the organization forbids deploy keys. Allow them in its settings, or use --access ${other}.`;
+    return { access: flag, reason: "", problem };
   }
-  const reason =
-    known === "token" || flag === "token"
-      ? ""
-      : "The organization forbids deploy keys, so the machine will read the repository with a token: `npm run secrets -- token`, after the first `pulumi up`.";
-  return { access: "token", reason, problem: "" };
+  const chosen = flag ?? (works(known) ? known : undefined);
+  return chosen === undefined
+    ? { access: other, reason: accessBy(other).secret?.inPlaceOfDeployKeys ?? "", problem: "" }
+    : { access: chosen, reason: "", problem: "" };
 }

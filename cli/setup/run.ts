@@ -1,3 +1,4 @@
+import { accessBy } from "../../components/deploy/access/index.cjs";
 import { checkWorkflowBranches, pushTo } from "../diagnostics/branch";
 import { checkExisting, type Planned } from "../diagnostics/existing";
 import { checkGithubOwner, type GithubOwner } from "../diagnostics/githubOwner";
@@ -148,12 +149,6 @@ async function offer(flag: string, action: Offer, isGiven: boolean, { say, promp
   return [];
 }
 
-const TOKEN_STEPS = [
-  "npm run secrets -- init && npm run secrets -- token",
-  "git add .sops.yaml nix/secrets.yaml && git commit -m 'Add the token'",
-  "npx pulumi up",
-];
-
 function farewell(results: Result[], answers: SetupChoices, push: string, ui: Ui): number {
   const bad = results.filter(({ outcome }) => outcome === "failed");
   ui.say(`\n${counted(results)}`);
@@ -161,8 +156,6 @@ function farewell(results: Result[], answers: SetupChoices, push: string, ui: Ui
     ui.say(`Before \`npx pulumi up\`:\n${printed(bad)}\nThen \`npm run doctor\` checks again.`);
     return CHECK_FAILED;
   }
-  // The token reaches the machine by a second update: without it the machine cannot see a push.
-  const token = answers.access === "token" ? TOKEN_STEPS : [];
-  ui.say(["Next:", "npx pulumi up", ...token, push].join("\n  "));
+  ui.say(["Next:", "npx pulumi up", ...(accessBy(answers.access).secret?.afterUpdate ?? []), push].join("\n  "));
   return WRITTEN;
 }

@@ -21,6 +21,8 @@ const SYSTEM = new RegExp(
   String.raw`^(?:${STORE_PATH}|\/run\/current-system|\/nix\/var\/nix\/profiles\/[a-z0-9-]{1,40})?$`,
 );
 const UNIT = /^[0-9A-Za-z:_.\\@-]{1,255}$/;
+/** As nix/modules/upgrade/checks.nix has it. */
+const CHECK = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const VERSION = /^\d{0,4}$/;
 const UNIT_STATE = /^[a-z-]{0,20}$/;
 const NOTHING = /^$/;
@@ -41,6 +43,8 @@ const FORMS = {
   previous: SYSTEM,
   armed: new RegExp(`^${STORE_PATH}$`),
   unkept: NOTHING,
+  takes: NOTHING,
+  unreleased: WORDS,
   "guard-system": SYSTEM,
   "no-way-back": SYSTEM,
   built: new RegExp(`^${STORE_PATH}$`),
@@ -59,6 +63,8 @@ const FORMS = {
   probed: NOTHING,
   "failed-unit": UNIT,
   "known-failed-unit": UNIT,
+  "failed-check": CHECK,
+  "known-failed-check": CHECK,
   watching: /^\d{1,5}$/,
   "reboot-needed": NOTHING,
   change: WORDS,
@@ -66,7 +72,7 @@ const FORMS = {
 };
 
 /** Answers that may come more than once. */
-const LISTS = ["failed-unit", "known-failed-unit", "change"];
+const LISTS = ["failed-unit", "known-failed-unit", "failed-check", "known-failed-check", "change"];
 
 /**
  * What a call answers at least, one of these: without it the script did not run to its end.

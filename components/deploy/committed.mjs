@@ -4,6 +4,7 @@
 // filters, attributes, flags of the index and a dozen settings keep it from seeing a difference.
 import fs from "node:fs";
 import path from "node:path";
+import accesses from "./access/index.cjs";
 import { DeploymentError, ProgramMissing } from "./errors.mjs";
 import { asksForSubmodules, chosenRevision, optionsOf, rootOf } from "./flake.mjs";
 import { git, gitList, revisionOf } from "./git.mjs";
@@ -30,11 +31,12 @@ export async function refuseUncommitted(flake, { access, derivation }, processes
   const place = await placeOf(flake, processes);
   await refuseInnerRepository(place, processes);
   const committed = await committedTree(place.folder, place.treeId, processes);
-  const fetched = access === "token" ? await tarballTree(place.folder, place, processes) : committed;
+  const { fetches } = accesses.accessBy(access);
+  const fetched = fetches === "tarball" ? await tarballTree(place.folder, place, processes) : committed;
   const evaluated = chosenRevision(flake) === undefined ? await evaluatedTree(flake, place, processes) : committed;
   const names = differingNames(evaluated, fetched);
   if (names.length > 0) throw await refusal(names, { evaluated, committed, fetched, place }, processes);
-  if (access === "token") {
+  if (fetches === "tarball") {
     await refusePointers(place, fetched, processes);
     await refuseSubmodules(flake, place, processes);
   }

@@ -16,7 +16,7 @@ import { findNixosRebuild } from "./rebuild.mjs";
 import { readSettings } from "./settings.mjs";
 import { checkSources, closedInputWarnings, followedRevision, openNames, refuseWithoutToken } from "./sources.mjs";
 import { writeSshFiles } from "./ssh.mjs";
-import { armGuard, confirmSwitch, refuseRefusedToken, switchSystem } from "./switch.mjs";
+import { armGuard, confirmSwitch, refuseRefusedToken, refuseUnreleased, switchSystem } from "./switch.mjs";
 import { sanitizeLines } from "./text.mjs";
 import { waitForMachine } from "./wait.mjs";
 
@@ -69,6 +69,7 @@ async function deploy(deployment) {
   }
 
   const previous = await log.phase("arm", async (say) => {
+    await refuseUnreleased(deployment, system);
     const back = await armGuard(deployment, system, revision);
     say(`the way back is ${back}`);
     return back;
@@ -154,27 +155,35 @@ async function changedPackages({ machine }, before, after) {
 function unchanged(deployment, systemPath, seen) {
   deployment.log.progress(`done: the machine already runs ${systemPath}`);
   const [failedUnits, knownFailedUnits] = [seen.all("failed-unit"), seen.all("known-failed-unit")];
-  reportUnits(deployment, systemPath, { failedUnits, knownFailedUnits, complaints: [] });
+  const nothing = { failedChecks: [], knownFailedChecks: [], complaints: [] };
+  reportUnits(deployment, systemPath, { failedUnits, knownFailedUnits, ...nothing });
   return { systemPath, changed: false, rebooted: false };
 }
 
 /**
  * @param {Deployment} deployment
  * @param {string} system
- * @param {Pick<import("./switch.mjs").Confirmed, "failedUnits" | "knownFailedUnits" | "complaints">} found
+ * @param {Omit<import("./switch.mjs").Confirmed, "rebootNeeded">} found
  */
-function reportUnits({ settings, log }, system, { failedUnits, knownFailedUnits, complaints }) {
+function reportUnits({ settings, log }, system, found) {
+  const { failedUnits, knownFailedUnits, failedChecks, knownFailedChecks, complaints } = found;
   if (knownFailedUnits.length > 0)
     log.progress(`warning: units that failed before the switch still fail: ${knownFailedUnits.join(", ")}`);
+  if (knownFailedChecks.length > 0)
+    log.progress(`warning: checks that failed before the switch still fail: ${knownFailedChecks.join(", ")}`);
   for (const complaint of failedUnits.length > 0 ? [] : complaints)
     log.progress(`warning: in the activation: ${complaint}; no unit fails now that did not before`);
-  if (failedUnits.length === 0) return;
-  const message = `The machine runs ${system}, but some units failed: ${failedUnits.join(", ")}.`;
+  const failed = [...failedUnits, ...failedChecks.map((name) => `the check ${name}`)];
+  if (failed.length === 0) return;
+  const what = failedUnits.length > 0 ? "some units" : "some of its checks";
+  const message = `The machine runs ${system}, but ${what} failed: ${failed.join(", ")}.`;
   if (settings.allowFailedUnits) return log.progress(`warning: ${message}`);
   throw new DeploymentError(message, {
     advice: [
       // Some names begin with a hyphen (`-.mount`), some hold a backslash.
-      `Look: ${commandOnMachine(settings.host, ["systemctl", "status", "--", ...failedUnits])}`,
+      failedUnits.length > 0
+        ? `Look: ${commandOnMachine(settings.host, ["systemctl", "status", "--", ...failedUnits])}`
+        : `Look: ${commandOnMachine(settings.host, ["journalctl", "--identifier", `nixos-upgrade-check-${failedChecks[0]}`])}`,
       "The system stays. Set allowFailedUnits to accept it as it is.",
     ],
     exitCode: 4,

@@ -1,6 +1,7 @@
 // @ts-check
 // Inputs of a flake that this computer can read and the machine perhaps not: it has one key, which opens one
 // repository, or one token, and none of this computer's folders, agents, helpers and password files.
+import accesses from "./access/index.cjs";
 import { gitEnvironment } from "./git.mjs";
 import { readLock } from "./lock.mjs";
 import { githubRepository } from "./revision.mjs";
@@ -66,10 +67,7 @@ function reason(source, machine) {
   if (type === "path") return place.startsWith("/") ? "it is a folder of this computer" : undefined;
   if (/^((git|hg|tarball|file)\+)?file:|^[/~]/.test(url)) return "it is a folder of this computer";
   if (/^((git|hg)\+)?ssh:|^[^/:@]+@[^/:]+:/.test(url)) {
-    if (machine.access !== "token" && isOwn(url, machine)) return undefined;
-    return machine.access === "token"
-      ? "it is read by SSH, and the machine has a token and no key for it"
-      : "it is read by SSH, and the machine's deploy key opens its own repository alone";
+    return accesses.accessBy(machine.access).sshInputRefused(isOwn(url, machine));
   }
   if (/^[a-z+]+:\/\/[^/@]*@/.test(url))
     return "its address holds a name or a password, which the lock file shows to everybody";

@@ -22,7 +22,7 @@ const MOST_TALK = 16 * 2 ** 20;
 /** At most; the automatic upgrade, for which nobody waits, takes longer. */
 const HEALTH_SECONDS = 15;
 /** What the scripts of remote/ have before them, and what single ones use beside it. */
-const SHARED = ["shared/protocol.sh", "common.sh", "shared/system.sh", "shared/units.sh"];
+const SHARED = ["shared/protocol.sh", "common.sh", "shared/checks.sh", "shared/system.sh", "shared/units.sh"];
 /** @type {Record<string, string[]>} */
 const PARTS = { "guard.sh": ["rollback.sh"] };
 
@@ -140,6 +140,14 @@ export class Machine {
    */
   repository(seconds) {
     return this.#once("repository.sh", ["repository", String(seconds)]);
+  }
+
+  /**
+   * Whether it takes a system, where it takes only what was released.
+   * @param {string} system
+   */
+  released(system) {
+    return this.#ask("released.sh", ["released", system], { timeoutSeconds: 120 });
   }
 
   /**

@@ -1,6 +1,7 @@
 // @ts-check
 import fs from "node:fs";
 import path from "node:path";
+import accesses from "./access/index.cjs";
 import { refuseUncommitted } from "./committed.mjs";
 import { DeploymentError } from "./errors.mjs";
 import { chosenRevision } from "./flake.mjs";
@@ -86,20 +87,21 @@ function checkRepository(folder, wanted) {
 export function refuseWithoutToken({ settings }, seen) {
   const { folder } = settings.flake;
   if (seen.get("deployed") === "" || folder === undefined) return;
-  if (accessOf(settings) !== "token" || hasToken(folder)) return;
+  const { secret } = accesses.accessBy(accessOf(settings));
+  if (secret === undefined || hasToken(folder)) return;
   throw new DeploymentError(
-    `${path.join(folder, "repository.json")} has the machine read its repository with a token, but ${path.join(folder, "secrets.yaml")} holds none: the machine could not upgrade itself any more.`,
+    `${path.join(folder, "repository.json")} has the machine read its repository with ${secret.what}, but ${path.join(folder, "secrets.yaml")} holds none: the machine could not upgrade itself any more.`,
     {
       advice: [
-        "Store one: npm run secrets -- init, npm run secrets -- token, commit, and deploy again.",
-        'Or set "access" back to "deploy-key". Nothing was changed on the machine.',
+        `Store one: ${secret.store.join(", ")}, commit, and deploy again.`,
+        `Or set "access" back to "${accesses.DEFAULT_ACCESS}". Nothing was changed on the machine.`,
       ],
     },
   );
 }
 
 /**
- * How the machine is to read its repository: "deploy-key", "token", or nothing where the flake does not say.
+ * How the machine is to read its repository (see access/), or nothing where the flake does not say.
  * @param {import("./settings.mjs").Settings} settings
  */
 export function accessOf({ flake }) {

@@ -1,7 +1,8 @@
 // @ts-check
+import accesses from "./access/index.cjs";
 import { StrangeAnswer } from "./answers.mjs";
 import { DeploymentError } from "./errors.mjs";
-import { asWord, ConnectionFailed, leaseLost, quoted } from "./machine.mjs";
+import { asWord, commandOnMachine, ConnectionFailed, leaseLost, quoted } from "./machine.mjs";
 import { switchArguments } from "./rebuild.mjs";
 import { accessOf } from "./sources.mjs";
 import { lastWords, sshTrouble } from "./ssh.mjs";
@@ -38,6 +39,24 @@ export async function armGuard({ machine, settings, log }, system, revision) {
 }
 
 /**
+ * A machine with pulumiNixos.upgrade.release.required takes what continuous integration has released, from a deployment
+ * too.
+ * @param {Pick<Deployment, "machine">} deployment
+ * @param {string} system
+ */
+export async function refuseUnreleased({ machine }, system) {
+  const answers = await machine.released(system);
+  if (answers.has("takes")) return;
+  throw new DeploymentError(`The machine takes only what CI has released, and no release names ${system}.`, {
+    details: answers.get("unreleased"),
+    advice: [
+      "Merge the change: the machine installs it when CI has released it.",
+      "To install it by hand all the same, merge and release pulumiNixos.upgrade.release.required = false first. Nothing was changed on the machine.",
+    ],
+  });
+}
+
+/**
  * Runs nixos-rebuild. How it ends says little, as its connection may break while the machine goes on: what happened
  * is then asked of the machine.
  * @param {Deployment} deployment
@@ -57,6 +76,8 @@ export async function switchSystem({ settings, processes, nixEnvironment }, nixo
  * @typedef {object} Confirmed
  * @property {string[]} failedUnits that this system is to blame for
  * @property {string[]} knownFailedUnits that failed before, too
+ * @property {string[]} failedChecks of the machine's own
+ * @property {string[]} knownFailedChecks that failed before, too
  * @property {string[]} complaints of an activation that nevertheless left no unit failing
  * @property {boolean} rebootNeeded
  */
@@ -102,7 +123,7 @@ export async function confirmSwitch(deployment, { system, previous, rebuild, aga
       if (Date.now() >= deadline)
         throw lostSight(new DeploymentError(`It is ${state} since long.`), previous, settings);
       waitingFor = answers.has("watching")
-        ? "reached over a new connection; watching its units"
+        ? "reached over a new connection; watching its units and checks"
         : state === "rolling-back"
           ? "the machine is going back"
           : "the machine is still switching";
@@ -122,6 +143,8 @@ function confirmed(answers, exitCode, rebuild) {
   return {
     failedUnits: answers.all("failed-unit"),
     knownFailedUnits: answers.all("known-failed-unit"),
+    failedChecks: answers.all("failed-check"),
+    knownFailedChecks: answers.all("known-failed-check"),
     complaints: exitCode === 0 ? [] : complaints(rebuild),
     rebootNeeded: answers.has("reboot-needed"),
   };
@@ -156,31 +179,30 @@ async function refuseOther({ machine }, answers, system) {
  * @param {Pick<Deployment, "settings" | "machine">} deployment
  */
 export async function refuseRefusedToken({ settings, machine }) {
-  if (accessOf(settings) !== "token") return;
+  const { secret } = accesses.accessBy(accessOf(settings));
+  if (secret === undefined) return;
   const seconds = Math.ceil(settings.confirmSeconds / 2);
   const answers = await machine.repository(seconds).catch((error) => {
     // Whether the machine can still be reached is confirmed afterwards.
     if (error instanceof DeploymentError) return undefined;
     throw error;
   });
-  const refusal = refusalOf(answers?.get("repository") ?? "");
+  const refusal = refusalOf(answers?.get("repository") ?? "", secret.troubles);
   if (refusal === undefined) return;
   await machine.abandon();
   throw new DeploymentError(`The new system cannot read its repository, so the machine is going back: ${refusal}`, {
-    advice: [
-      "Store another token: npm run secrets -- token, commit, and deploy again. See docs/trouble/expired-token.md.",
-    ],
+    advice: [`Store another token: ${secret.store.at(-1)}, commit, and deploy again. See ${secret.trouble}.`],
   });
 }
 
-/** Trouble that another token would end; what the network or GitHub is to blame for counts against no system. */
-const TOKEN_TROUBLES = ["token", "sso", "ip-list", "policy", "not-found"];
-
-/** @param {string} answer of the machine's nixos-upgrade-remote */
-function refusalOf(answer) {
+/**
+ * @param {string} answer of the machine's nixos-upgrade-remote
+ * @param {string[]} troubles that another secret would end
+ */
+function refusalOf(answer, troubles) {
   try {
     const { state, kind, message } = JSON.parse(answer);
-    return state === "failing" && TOKEN_TROUBLES.includes(kind) ? String(message) : undefined;
+    return state === "failing" && troubles.includes(kind) ? String(message) : undefined;
   } catch {
     return undefined;
   }
@@ -231,17 +253,19 @@ export function rolledBack(answers, { previous, system, rebuild, settings }) {
     return new DeploymentError(`${why(reason, settings)} ${now}, as before.`, { advice: restart });
   }
   if (state === "rolled-back") {
-    const failed = answers.all("failed-unit");
-    const units = failed.length > 0 ? `: ${failed.join(", ")}` : "";
+    const failed = [...answers.all("failed-unit"), ...answers.all("failed-check").map((name) => `the check ${name}`)];
+    const isUnwell = reason === "units-failed" || reason === "checks-failed";
+    const named = failed.length > 0 ? `: ${failed.join(", ")}` : "";
     return new DeploymentError(
-      `${why(reason, settings)}${reason === "units-failed" ? `${units}.` : ""} The machine rolled back to ${previous}.`,
+      `${why(reason, settings)}${isUnwell ? `${named}.` : ""} The machine rolled back to ${previous}.`,
       {
-        details: reason.startsWith("switch-failed") || reason === "units-failed" ? tail(rebuild) : "",
+        details: reason.startsWith("switch-failed") || isUnwell ? tail(rebuild) : "",
         advice: [
           ...(/^(interrupted|restarted|switch-did-not-begin)$/.test(reason)
             ? []
             : [`It will not upgrade to ${system} by itself until the branch moves.`]),
-          ...(reason === "units-failed" ? ["Set allowFailedUnits to keep a system with such units."] : []),
+          ...(isUnwell ? ["Set allowFailedUnits to keep a system with such units and checks."] : []),
+          ...(reason === "checks-failed" ? [`What a check said: ${checksJournal(answers, settings)}`] : []),
           ...restart,
           look,
         ],
@@ -251,6 +275,12 @@ export function rolledBack(answers, { previous, system, rebuild, settings }) {
   return new DeploymentError("The machine no longer knows of this switch: it may have restarted.", {
     advice: [`${now}, and it starts with ${answers.get("profile")}.`, "Run this again: it goes on from there.", look],
   });
+}
+
+/** @param {MachineReport} answers @param {Deployment["settings"]} settings */
+function checksJournal(answers, { host }) {
+  const identifiers = answers.all("failed-check").flatMap((name) => ["--identifier", `nixos-upgrade-check-${name}`]);
+  return commandOnMachine(host, ["journalctl", ...identifiers]);
 }
 
 /**
@@ -270,6 +300,8 @@ function why(reason, { confirmSeconds, switchSeconds }) {
       return "The switch ended without a result.";
     case "units-failed":
       return "Units failed, or died again and again, after the switch";
+    case "checks-failed":
+      return "Checks of the system's own (pulumiNixos.upgrade.health.checks) failed after the switch";
     case "needs-restart":
       return "Only a restart can bring the machine to this system, as its init differs; nothing was activated.";
     case "restarted":

@@ -44,3 +44,13 @@ export const DEFAULTS = {
   separateMachineKey: false,
   protect: false,
 };
+
+type Complete<Args, Usual> = Omit<Args, keyof Usual> & {
+  [Name in keyof Args & keyof Usual]-?: Exclude<Args[Name], undefined>;
+};
+
+/** Arguments with what holds where they say nothing. */
+export function withDefaults<Args extends object, Usual extends object>(args: Args, usual: Usual) {
+  const given = Object.entries(args).filter(([, value]) => value !== undefined);
+  return { ...usual, ...Object.fromEntries(given) } as unknown as Complete<Args, Usual>;
+}

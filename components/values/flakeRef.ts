@@ -1,3 +1,5 @@
+import { accessBy } from "../deploy/access/index.cjs";
+
 /** Where the machine reads its configuration from: its repository, a branch, and the way in. */
 export interface UpgradeSource {
   owner: string;
@@ -10,8 +12,5 @@ export interface UpgradeSource {
 /** The flake reference of `system.autoUpgrade` for a repository whose flake is in `nix/`. */
 export function upgradeFlake(source: UpgradeSource): string {
   const { owner, name, branch, access } = source;
-  return access === "token"
-    ? // With heads/: GitHub would take a tag that is called like the branch.
-      `github:${owner}/${name}/heads/${branch}?dir=nix#default`
-    : `git+ssh://git@github.com/${owner}/${name}?ref=${branch}&dir=nix#default`;
+  return accessBy(access).flake({ owner, name, branch });
 }

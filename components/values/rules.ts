@@ -1,4 +1,5 @@
 import type { Rule } from "../deploy/rules.cjs";
+import { ACCESSES } from "../deploy/access/index.cjs";
 import { RULES } from "../deploy/rules.cjs";
 import { type ValueRule, problem, quote } from "./errors";
 
@@ -58,7 +59,7 @@ export const onDestroy = oneOf(["archive", "retain", "delete"]);
 export const githubPlan = oneOf(["free", "paid", "unknown"]);
 
 /** How a machine reads its repository. */
-export const accessKind = oneOf(["deploy-key", "token"]);
+export const accessKind = oneOf(Object.keys(ACCESSES));
 
 /** Name of an S3 bucket (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html), without dots. */
 export const bucketName = matching(

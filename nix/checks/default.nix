@@ -53,6 +53,34 @@ in
     modules.default
     configured
   ];
+  with-health-checks = evaluates "with-health-checks" [
+    modules.default
+    configured
+    {
+      pulumiNixos.web.metrics = true;
+      pulumiNixos.upgrade = {
+        flags = [ "--show-trace" ];
+        health.checks = {
+          command.command = "true";
+          page.url = "http://127.0.0.1/";
+        };
+      };
+    }
+  ];
+  # NixOS's own upgrade in its place, as docs/upgrade.md has it.
+  with-auto-upgrade = evaluates "with-auto-upgrade" [
+    modules.default
+    configured
+    {
+      pulumiNixos.upgrade.enable = false;
+      system.autoUpgrade = {
+        enable = true;
+        flake = "github:octocat/site?dir=nix";
+        dates = "minutely";
+        upgrade = false;
+      };
+    }
+  ];
   with-token = evaluates "with-token" [
     modules.default
     configured

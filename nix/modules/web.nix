@@ -41,11 +41,20 @@ in
       '';
     };
 
+    metrics = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      description = ''
+        Whether the machine also serves `/metrics`, its state in Prometheus's text format: what `/status.json` says, and
+        how many polls have failed for which kind of reason. Everybody can read it, as the page.
+      '';
+    };
+
     statusDirectory = lib.mkOption {
       type = lib.types.str;
       default = "/run/nixos-upgrade/public";
       internal = true;
-      description = "Where the upgrade leaves status.json and status.html.";
+      description = "Where the upgrade leaves status.json, status.html and metrics.";
     };
   };
 
@@ -81,6 +90,17 @@ in
             extraConfig = ''
               internal;
               try_files /status.html =204;
+            '';
+          };
+        }
+        // lib.optionalAttrs cfg.metrics {
+          "= /metrics" = {
+            root = cfg.statusDirectory;
+            extraConfig = ''
+              ${headers}
+              add_header Cache-Control no-store always;
+              types { }
+              default_type "text/plain; version=0.0.4; charset=utf-8";
             '';
           };
         };

@@ -77,6 +77,12 @@ public_summary() { # KIND
   activation) echo "the new revision could not be activated and was taken back" ;;
   health) echo "the new revision was not healthy and was taken back" ;;
   lockout) echo "the new revision would lock deployments out and was taken back" ;;
+  release-store) echo "the cache cannot be asked for releases" ;;
+  release-expired) echo "the newest release has expired" ;;
+  release-missing) echo "the cache does not have the whole release" ;;
+  release-*) echo "the newest release is not accepted" ;;
+  ci-failed) echo "the new revision could not be built by CI" ;;
+  unreleased) echo "the new revision was not released in time" ;;
   interrupted) echo "the installation was interrupted" ;;
   *) echo "an unexpected error" ;;
   esac

@@ -12,6 +12,7 @@ let
   # What deployments have too.
   shared = [
     ./shared/protocol.sh
+    ./shared/checks.sh
     ./shared/system.sh
     ./shared/units.sh
   ];
@@ -31,6 +32,7 @@ let
       runtimeEnv = settings // {
         UPGRADE_COMMON = "${./common.sh}";
         UPGRADE_REPOSITORY = "${./repository.sh}";
+        UPGRADE_WAYS = "${./access}";
         UPGRADE_TROUBLE = "${./trouble.sh}";
       };
       # The `$names` in single quotes are jq's. Of the names and functions in the shared files no program needs all (2329
@@ -60,13 +62,22 @@ rec {
     pkgs.curl
     remote
   ];
+  checks =
+    program "nixos-upgrade-checks"
+      [ ./checks.sh ]
+      [
+        pkgs.bash
+        pkgs.curl
+      ];
   upgrade =
     program "nixos-upgrade"
       (
         shared
         ++ [
-          ./access.sh
+          ./lockout.sh
           ./network.sh
+          ./record.sh
+          ./release.sh
           ./switch.sh
           ./upgrade.sh
         ]
@@ -81,6 +92,17 @@ rec {
         health
         remote
         status
+      ];
+  released =
+    program "nixos-upgrade-released"
+      [
+        ./record.sh
+        ./released.sh
+      ]
+      [
+        pkgs.curl
+        pkgs.gitMinimal
+        pkgs.openssh
       ];
   probe = program "nixos-upgrade-probe" (shared ++ [ ./probe.sh ]) [
     remote

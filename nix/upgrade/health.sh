@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Does the system that was just activated do its work? Waits for UPGRADE_HEALTH_SECONDS, as much may fail and recover
 # while it starts; then prints what does not work, one line each, and exits with 1.
-# Usage: nixos-upgrade-health [PREVIOUS], the system before; names of the units that were in trouble then on standard input
+# Usage: nixos-upgrade-health [PREVIOUS], the system before; names of the units and checks that were in trouble then on
+# standard input
 
 # shellcheck source=/dev/null
 source "$UPGRADE_COMMON"
@@ -9,16 +10,23 @@ source "$UPGRADE_COMMON"
 previous=${1:-}
 before=$(cat)
 
-find_problems() {
-  local verdict unit what banner answer
-
-  while read -r verdict unit what; do
+# What is new of what is in trouble, from "fault NAME WHAT" and "known NAME WHAT".
+new_trouble() {
+  local verdict name what
+  while read -r verdict name what; do
+    name=${name/#check:/the check }
     if [[ $verdict == known ]]; then
-      log "$unit $what, as before the switch."
+      log "$name $what, as before the switch."
     else
-      echo "$unit $what"
+      echo "$name $what"
     fi
-  done < <(judge_units "$(just_now "$UPGRADE_HEALTH_SECONDS")" "${previous:-$(system_now)}" "$(system_now)" <<<"$before")
+  done
+}
+
+find_problems() {
+  local unit banner answer
+
+  new_trouble < <(judge_units "$(just_now "$UPGRADE_HEALTH_SECONDS")" "${previous:-$(system_now)}" "$(system_now)" <<<"$before")
 
   for unit in $UPGRADE_HEALTH_UNITS; do
     systemctl is-active --quiet "$unit" || echo "$unit is not active"
@@ -60,6 +68,11 @@ if [[ -n $problems ]]; then
   sleep 2
   problems=$(find_problems)
 fi
+# These ask twice by themselves.
+problems+=$(
+  [[ -z $problems ]] || echo
+  new_trouble < <(judge "${previous:-$(system_now)}" "$(system_now)" "$before" < <(checks_in_trouble "$(system_now)"))
+)
 [[ -n $problems ]] || exit 0
 printf '%s\n' "$problems"
 exit 1

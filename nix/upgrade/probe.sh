@@ -17,7 +17,7 @@ NOW=$(date +%s)
 boot=$((NOW - $(cut -d . -f 1 /proc/uptime)))
 
 probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPGRADE_FRESH_SECONDS" \
-  --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg system "$(system_now)" --arg branch "$UPGRADE_BRANCH" \
+  --argjson warn "$UPGRADE_TOKEN_WARNING_SECONDS" --arg signers "$UPGRADE_RELEASE_SIGNERS" --arg system "$(system_now)" --arg branch "$UPGRADE_BRANCH" \
   --argjson probe "$probe" --argjson state "$state" --argjson answer "$answer" '
   def minutes: ($now - .) / 60 | floor | "\(.) minutes";
   # A time ahead was written while the clock was wrong.
@@ -62,6 +62,12 @@ probe=$(jq -nc --argjson now "$NOW" --argjson boot "$boot" --argjson fresh "$UPG
           kind: "looking",
           summary: "This machine has stopped looking for new revisions.",
           message: "nixos-upgrade.service has not asked the repository for \($check | minutes): see systemctl status nixos-upgrade.timer nixos-upgrade.service"
+        } else empty end,
+        # Renewed every day; one that ends was not, and somebody may be keeping newer ones from this machine.
+        if $signers != "" and $state.release and $state.release.validUntil <= $now then {
+          kind: "release",
+          summary: "The newest release has expired.",
+          message: "The newest release that this machine knows, number \($state.release.number) of revision \($state.release.revision), was valid until \($state.release.validUntil | todate). CI renews it every day: has its scheduled job stopped, or can the cache not be read?"
         } else empty end,
         if $expires and $expires - $now < $warn then {
           kind: "token",

@@ -53,6 +53,7 @@ status=$(jq -nc \
           .kind == "contact" or .kind == "looking"
           or (.kind == "branch" and ($state.waiting | not))
           or (.kind == "token" and $state.tokenExpires != $probe.tokenExpires)
+          or (.kind == "release" and $state.release.validUntil > $now)
           or (.kind == "behind" and ($state.phase or ($revision and $revision == $state.wanted.revision)))
         ) | not)]) as $problems
   | $state.error as $error
@@ -61,19 +62,21 @@ status=$(jq -nc \
      elif $error then "failing"
      elif $held then "held"
      elif $state.waiting then "waiting"
+     elif $state.phase == "awaiting" then "awaiting"
      elif $state.phase then "upgrading"
      elif $revision and $revision == $state.wanted.revision then "current"
      elif $check == null then "starting"
      else "upgrading" end) as $name
   | {
       state: $name,
-      healthy: ([$name] | inside(["current", "upgrading", "held", "waiting", "starting"])),
+      healthy: ([$name] | inside(["current", "upgrading", "held", "waiting", "awaiting", "starting"])),
       summary: {
         off: "This machine does not upgrade itself.",
         stale: ([$problems[].summary] | join(" ")),
         failing: ("The last upgrade did not work: " + ($error.summary // "unknown error") + "."),
         held: "A deployment is at work; the upgrade waits for it.",
         waiting: "Waiting for the first push to the repository.",
+        awaiting: "Waiting for CI to release the new revision.",
         upgrading: "A new revision is being installed.",
         current: "This machine runs what its repository says.",
         starting: "The machine has just started; its first check is still to come."
@@ -84,6 +87,13 @@ status=$(jq -nc \
       wanted: ($state.wanted.revision // null),
       wantedSince: ($state.wanted.since | time),
       phase: ($state.phase // null),
+      # The newest release that this machine knows, and what it waits for.
+      release: ($state.release // null | if . then {
+          number, revision, republished, made: (.time | time), validUntil: (.validUntil | time), runs: (.system == $system)
+        } else null end),
+      releaseWait: ($state.releaseWait | if .since then {
+          since: (.since | time), until: (.until | time), progress: (if .progress == "" then null else .progress end)
+        } else null end),
       lastCheck: ($check | time),
       lastSuccess: ($state.success | past | time),
       lastError: (if $error then
@@ -113,7 +123,7 @@ replace_file "$UPGRADE_PUBLIC/status.html" 644 < <(jq -r '
   def time: if . then "<time datetime=\"\(. | @html)\">\(. | sub("T"; " ") | sub("Z$"; " UTC") | @html)</time>" else null end;
   {
     current: ["good", "Up to date"], upgrading: ["good", "Upgrading"], held: ["good", "Deploying"],
-    waiting: ["neutral", "Waiting"], starting: ["neutral", "Starting"], off: ["neutral", "Upgrades are off"],
+    waiting: ["neutral", "Waiting"], awaiting: ["good", "Waiting for CI"], starting: ["neutral", "Starting"], off: ["neutral", "Upgrades are off"],
     failing: ["bad", "Needs attention"], stale: ["bad", "Needs attention"]
   }[.state] as [$colour, $headline]
   | "<section class=\"status \($colour)\" id=\"status\" data-state=\"\(.state)\" data-stale-after=\"\(.staleAfter)\">",
@@ -125,6 +135,12 @@ replace_file "$UPGRADE_PUBLIC/status.html" 644 < <(jq -r '
       else "<code>\(.revision[:10] | @html)</code>" end),
     row("Running since"; .since | time),
     row("Newest revision"; if .wanted and .wanted != .revision then "<code>\(.wanted[:10] | @html)</code>" else null end),
+    row("Release"; .release | if . and .runs then
+        "\(.number)" + (if .republished then ", which is <code>\(.revision[:10] | @html)</code> again" else "" end)
+      else null end),
+    row("Waits for CI"; .releaseWait | if . then
+        "until \(.until | time)" + (if .progress == "started" then ", which is at work" else ", which has not begun" end)
+      else null end),
     row("Last check"; .lastCheck | time),
     row("Last success"; .lastSuccess | time),
     row("Failing since"; .lastError.since | time),
@@ -136,4 +152,38 @@ replace_file "$UPGRADE_PUBLIC/status.html" 644 < <(jq -r '
     row("Restart"; if .rebootNeeded then "needed for the new kernel" else null end),
     "</dl>",
     "</section>"
+  ' <<<"$status")
+
+# The same for Prometheus. What is not known has no sample: a zero would be a time, or no trouble.
+replace_file "$UPGRADE_PUBLIC/metrics" 644 < <(jq -r --argjson failures "$(read_json "$STATE_FILE" | jq -c '(.failures | objects) // {}')" '
+  # The three that a value may not have as they are; without the others that a terminal or a parser stumbles over.
+  def escaped: tostring | gsub("\\\\"; "\\\\") | gsub("\""; "\\\"") | gsub("\n"; "\\n") | gsub("[[:cntrl:]]"; "");
+  def metric($name; $type; $help; $samples):
+    [$samples[] | select(.[1] != null)]
+    | if . == [] then empty
+      else "# HELP nixos_upgrade_\($name) \($help)", "# TYPE nixos_upgrade_\($name) \($type)",
+        (.[] | "nixos_upgrade_\($name)\(.[0] | to_entries | if . == [] then "" else "{" + (map("\(.key)=\"\(.value | escaped)\"") | join(",")) + "}" end) \(.[1])")
+      end;
+  def gauge($name; $help; $value): metric($name; "gauge"; $help; [[{}, ($value | if . == true then 1 elif . == false then 0 else . end)]]);
+  # A clock that was wrong may have written a time that is none.
+  def seconds: try (if . then fromdate else null end) catch null;
+  def flag($on): if $on then 1 else 0 end;
+  .state as $state
+  | gauge("healthy"; "Whether all is well, as status.json says."; .healthy),
+    metric("state"; "gauge"; "What the upgrade is at: 1 for the state that it is in.";
+      ["off", "stale", "failing", "held", "waiting", "awaiting", "upgrading", "current", "starting", $state] | unique | map([{state: .}, flag(. == $state)])),
+    gauge("waiting"; "Whether it waits for somebody: the first push, CI, or a deployment.";
+      (["waiting", "awaiting", "held"] | index($state) != null)),
+    gauge("running_since_timestamp_seconds"; "Since when the revision that runs does so."; .since | seconds),
+    gauge("behind_since_timestamp_seconds"; "Since when the branch has had a newer revision.";
+      if .wanted and .wanted != .revision then .wantedSince | seconds else null end),
+    gauge("last_check_timestamp_seconds"; "When the repository last answered."; .lastCheck | seconds),
+    gauge("last_success_timestamp_seconds"; "When the machine was last what its repository says."; .lastSuccess | seconds),
+    gauge("token_expiry_timestamp_seconds"; "When the token for the repository ends."; .tokenExpires | seconds),
+    metric("error"; "gauge"; "The error that lasts, by its kind."; [[{kind: (.lastError.kind // "unknown")}, if .lastError then 1 else null end]]),
+    metric("failures_total"; "counter"; "Polls that failed, by the kind of error.";
+      $failures | to_entries | map(select((.key | test("\\A[a-z-]+\\z")) and (.value | type) == "number" and .value >= 0) | [{kind: .key}, .value])),
+    gauge("reboot_needed"; "Whether the kernel that was started is another than that of the system."; .rebootNeeded),
+    gauge("free_disk_bytes"; "What is free where the store is."; .freeDiskBytes),
+    gauge("written_timestamp_seconds"; "When these were written: once a poll."; .written | seconds)
   ' <<<"$status")

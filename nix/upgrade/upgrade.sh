@@ -16,6 +16,8 @@ source "$UPGRADE_REPOSITORY"
 
 state=
 wanted=
+flags=()
+[[ -z $UPGRADE_NIX_FLAGS ]] || mapfile -t flags <<<"$UPGRADE_NIX_FLAGS"
 
 set_state() { # JQ PROGRAM [JQ ARGUMENTS…]
   local program=$1
@@ -41,7 +43,7 @@ fail() { # KIND MESSAGE
   set_state '.error = {
       kind: $kind, summary: $summary, message: $message, at: $now,
       since: (if .error.kind == $kind then .error.since else $now end)
-    } | .phase = null' --arg kind "$1" --arg summary "$(public_summary "$1")" --arg message "$2"
+    } | .phase = null | .failures[$kind] += 1' --arg kind "$1" --arg summary "$(public_summary "$1")" --arg message "$2"
   exit 1
 }
 
@@ -54,8 +56,9 @@ fail_revision() { # KIND MESSAGE SYSTEM
 note_failed() { # KIND SYSTEM
   local retry=$(($(date +%s) + UPGRADE_RETRY_SECONDS))
   # A deployment's verdict stands until the branch moves.
-  [[ $1 != rejected ]] || retry=null
-  set_state '.failed = {revision: $revision, system: $system, kind: $kind, at: $now, retryAt: $retry, running: $running}' \
+  # So does CI's, until it has released the revision after all.
+  [[ $1 != rejected && $1 != ci-failed ]] || retry=null
+  set_state '.releaseWait = null | .failed = {revision: $revision, system: $system, kind: $kind, at: $now, retryAt: $retry, running: $running}' \
     --arg revision "$wanted" --arg system "$2" --arg kind "$1" --argjson retry "$retry" --arg running "$(system_now)"
 }
 
@@ -64,7 +67,7 @@ succeed() { # SYSTEM
   set_state '.running = (if .running.system == $system and .running.revision == $revision then .running
         else {system: $system, revision: $revision, since: $now} end)
     | .evaluated = {system: $system, revision: $revision}
-    | .installed = $revision | .success = $now | .error = null | .failed = null | .phase = null | .waiting = false' \
+    | .installed = $revision | .success = $now | .error = null | .failed = null | .phase = null | .waiting = false | .releaseWait = null' \
     --arg system "$1" --arg revision "$wanted"
 }
 
@@ -193,7 +196,7 @@ goes_on() { # SYSTEM
 # Prints the derivation of the revision's system.
 evaluate() {
   logged "$UPGRADE_STATE/output" timeout 1800 \
-    nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file \
+    nix --extra-experimental-features 'nix-command flakes' eval --raw --no-write-lock-file "${flags[@]}" \
     "${UPGRADE_FLAKE//REVISION/$wanted}#nixosConfigurations.\"$UPGRADE_ATTRIBUTE\".config.system.build.toplevel.drvPath"
 }
 
@@ -218,14 +221,22 @@ upgrade() {
 
   enter_phase building
   # The root keeps the new system from being collected before it runs.
-  logged "$output" nix-store --realise "$derivation" --add-root "$UPGRADE_STATE/system" --indirect >/dev/null ||
+  # What a cache did not have a moment ago it may have now.
+  logged "$output" nix-store --realise "$derivation" "${flags[@]}" --add-root "$UPGRADE_STATE/system" --indirect \
+    --option narinfo-cache-negative-ttl 0 >/dev/null ||
     fail_revision "$(kind_of "$output" build)" "$(first_error "$output")" "$system"
+  install_system "$system"
+}
+
+# From a system that is in the store to one that runs.
+install_system() { # SYSTEM
+  local system=$1
   goes_on "$system" ||
     fail_revision switches-off "the new system would not upgrade itself any more. If that is meant, say so: pulumiNixos.upgrade.enable = false." "$system"
 
   refuse_unswitchable "$system"
 
-  # A deployment may have begun while this was building.
+  # A deployment may have begun meanwhile.
   stop_if_held
   enter_phase switching
   switch "$system"
@@ -239,7 +250,7 @@ main() {
     exit 0
   }
   state=$(read_json "$STATE_FILE")
-  trap 'forget_requests; nixos-upgrade-status || true' EXIT
+  trap 'forget_requests; forget_releases; nixos-upgrade-status || true' EXIT
 
   stop_if_held
   resume
@@ -251,11 +262,25 @@ main() {
   fi
   ask
 
-  if [[ $(get_state .installed) == "$wanted" && $(get_state .evaluated.revision) == "$wanted" &&
-  $(get_state .evaluated.system) == "$(system_now)" ]]; then
+  # One that has release keys asks what CI has released.
+  [[ -z $UPGRADE_RELEASE_SIGNERS ]] || upgrade_by_release
+  if is_current; then
     succeed "$(system_now)"
     exit 0
   fi
+  stop_if_failed
+  refuse_untrusted
+  upgrade
+}
+
+# Whether the branch's revision is installed, and its system the one that runs.
+is_current() {
+  [[ $(get_state .installed) == "$wanted" && $(get_state .evaluated.revision) == "$wanted" &&
+  $(get_state .evaluated.system) == "$(system_now)" ]]
+}
+
+# The poll ends with a revision that has failed, until its time comes.
+stop_if_failed() {
   # A system that failed and runs all the same was installed by a person, or by a restart.
   if [[ $(get_state .failed.revision) == "$wanted" && $(get_state .failed.system) != "$(system_now)" &&
   ($(get_state .failed.kind) != rewritten || $(get_state .failed.running) == "$(system_now)") ]]; then
@@ -267,8 +292,6 @@ main() {
       exit 1
     fi
   fi
-  refuse_untrusted
-  upgrade
 }
 
 main

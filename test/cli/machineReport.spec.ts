@@ -104,6 +104,12 @@ describe("machineReport", () => {
       {},
       /^note last upgrade: one is at work \(building\)$/,
     ],
+    [
+      "a wait for a release",
+      { state: state({ phase: "awaiting" }) },
+      {},
+      /^note last upgrade: waiting for CI to release the new revision/,
+    ],
   ];
   for (const [name, facts, expected, objection] of cases) {
     it(`objects to ${name}, and to nothing else`, () => {

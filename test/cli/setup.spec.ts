@@ -262,6 +262,32 @@ config:
       assert.equal(computer.read("Pulumi.dev.yaml"), text);
     });
 
+    it("moves no key into what is no group in the file, which would be lost", async () => {
+      for (const group of ["'{\"rootVolumeGiB\":30}'", "{ secure: v1:abc }", "*other"]) {
+        const text = `config:\n  a:b: &other { x: 1 }\n  pulumi-nixos:machine: ${group}\n  pulumi-nixos:instanceType: t3.large\n`;
+        computer.write("Pulumi.dev.yaml", text);
+        computer.said = "";
+        for (const argv of [["--yes", "--move-keys"], YES]) assert.equal(await run(argv), 2, group);
+        assert.match(computer.said, /Pulumi\.dev\.yaml: pulumi-nixos:machine: is a text, an alias or encrypted/);
+        assert.equal(computer.read("Pulumi.dev.yaml"), text);
+      }
+    });
+
+    it("moves no key before the anchor of its value", async () => {
+      const text =
+        "config:\n  pulumi-nixos:machine: { release: '26.05' }\n  a:b: &p [203.0.113.0/24]\n  pulumi-nixos:sshCidrBlocks: *p\n";
+      computer.write("Pulumi.dev.yaml", text);
+      assert.equal(await run(["--yes", "--move-keys"]), 2);
+      assert.match(computer.said, /Pulumi\.dev\.yaml: .*anchor/);
+      assert.equal(computer.read("Pulumi.dev.yaml"), text);
+    });
+
+    it("drops a key of the last version that has no value", async () => {
+      computer.write("Pulumi.dev.yaml", "config:\n  aws:region: us-east-1\n  pulumi-nixos:rootVolumeGiB:\n");
+      assert.equal(await run(["--yes", "--move-keys"]), 0, computer.said);
+      assert.equal(computer.read("Pulumi.dev.yaml"), "config:\n  aws:region: us-east-1\n");
+    });
+
     it("refuses files that it cannot understand, and leaves them", async () => {
       computer.write("Pulumi.dev.yaml", "config: [");
       assert.equal(await run(YES), 2);

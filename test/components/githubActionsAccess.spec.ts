@@ -122,6 +122,19 @@ describe("GithubActionsAccess", () => {
         assert.equal(trusts(trust, onBranch(place, "main")), false);
       });
 
+      it("trusts no pull request of Dependabot with what opens the state", async () => {
+        const byDependabot = { ...ofPullRequest(place), actor: "dependabot[bot]" };
+        const byPerson = { ...ofPullRequest(place), actor: "octocat" };
+        for (const [previews, trusted] of [
+          ["state", false],
+          ["cloud", true],
+        ] as const) {
+          const trust = trustOf((await build({ ...given, previews })).resources, "ci-preview");
+          assert.equal(trusts(trust, byDependabot), trusted, previews);
+          assert.equal(trusts(trust, byPerson), true, previews);
+        }
+      });
+
       it("trusts the other form of the subject, another repository and another audience never", async () => {
         const { resources } = await build(given);
         const other = place === CLASSIC ? IMMUTABLE : CLASSIC;

@@ -45,9 +45,13 @@ const ANSWERS: Record<string, string[]> = {
   probed: [""],
   "failed-unit": ["nginx.service", "-.mount", String.raw`dev-disk-by\x2dlabel-x.swap`, "user@1000.service"],
   "known-failed-unit": ["postgresql.service", String.raw`systemd-fsck@dev-disk-by\x2duuid-x.service`],
+  "failed-check": ["site", "my.Odd_name-1"],
+  "known-failed-check": ["site"],
   watching: ["1", "15"],
   "reboot-needed": [""],
   unkept: [""],
+  takes: [""],
+  unreleased: ["", "CI has released nothing yet."],
   change: ["nginx: 1.26.2 → 1.28.0, \u001b[31;1m+12.3 KiB\u001b[0m", "linux: ε → ∅"],
   repository: ['{"revision":"0123","expires":null,"error":null}', ""],
 };

@@ -7,7 +7,8 @@ import path from "node:path";
 import { requireOrSkip } from "../require";
 import { hasCommand } from "../../cli/rehearse/commands";
 import { newKey } from "../../cli/rehearse/keys";
-import { type Ended, runProgram, temporaryFolder, writeProgram } from "./support";
+import type { Ended } from "../../cli/rehearse/processes";
+import { runProgram, temporaryFolder, writeProgram } from "./support";
 
 const DERIVATION = "/nix/store/7v1c3q6r5zp3cyw8l8bdgxl1kxvhqb8w-nixos-system.drv";
 

@@ -90,6 +90,10 @@ describe("a switch that came to nothing", () => {
     ["rolled-back switch-took-too-long", /longer than 600 s\. The machine rolled back/],
     ["rolled-back restarted", /restarted before the switch was confirmed\. The machine rolled back to/],
     ["rolled-back units-failed", /after the switch\. The machine rolled back to/],
+    [
+      "rolled-back checks-failed\nnixos-deploy failed-check site",
+      /Checks of the system's own .* failed after the switch: the check site\. The machine rolled back to[^]*journalctl --identifier nixos-upgrade-check-site/,
+    ],
     ["rolled-back needs-restart", /^Only a restart can bring the machine to this system[^]*ssh root@\S+ 'nix-env /],
     ["rollback-failed not-confirmed", /tried to go back to \/nix\/store\/a-nixos-system, and failed/],
     ["none", /may have restarted/],

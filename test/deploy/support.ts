@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { type Ended, run } from "../../cli/rehearse/processes";
 
 /** The folder of the deployment program. */
 export const programFolder = path.resolve(__dirname, "../../components/deploy");
@@ -19,22 +19,10 @@ export function writeProgram(folder: string, name: string, script: string): stri
   return file;
 }
 
-export interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
 /** Runs one of the programs, in a folder, with this environment and nothing else. */
-export function runProgram(program: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path.join(programFolder, program)], { cwd, env, stdio: "pipe" });
-    const ended: Ended = { code: null, stdout: "", stderr: "" };
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (ended.stdout += chunk));
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (ended.stderr += chunk));
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ ...ended, code }));
-  });
+export async function runProgram(program: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Ended> {
+  const { code, stdout, stderr } = await run(process.execPath, [path.join(programFolder, program)], { cwd, env });
+  return { code, stdout, stderr };
 }
 
 /** What an error says, of an action that must fail. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Ec2Error } from "../../cli/rehearse/emulators/aws/ec2";
+import { AwsError } from "../../cli/rehearse/emulators/aws/ec2";
 import { EngineStack } from "./stack";
 
 // The looks for what somebody added by hand, through an engine: it passes on what the program warns of, and waits for it.
@@ -36,7 +36,7 @@ describe("the engine: a rule that somebody added to the firewall", function () {
     const name = "aws:vpc/getSecurityGroupRules:getSecurityGroupRules";
     const look = functions[name]!;
     functions[name] = () => {
-      throw new Ec2Error("UnauthorizedOperation", "You are not authorized to perform this operation.", "reading rules");
+      throw new AwsError("UnauthorizedOperation", "You are not authorized to perform this operation.", "reading rules");
     };
     try {
       const { printed } = await stack.succeed("preview", "--expect-no-changes");

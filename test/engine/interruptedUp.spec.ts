@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { partsOfUrn } from "../../cli/rehearse/drivers/driver";
+import { partsOfUrn } from "../../cli/render/change";
 import { type CliRun, EngineStack } from "./stack";
 import { interrupt, kill, standingStill } from "./standstill";
 import { ADDRESS, assertWhole, DEPLOY_KEY, INSTANCE, inTheCloud, KEY, PROTECTION, REPOSITORY, SERVED } from "./whole";

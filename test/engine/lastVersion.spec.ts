@@ -18,7 +18,7 @@ const BECOMES: Changes = {
     [
       ...["out-ipv4", "out-ipv6"],
       ...["ssh", "http", "http-443"].flatMap((label) => [`${label}-0.0.0.0_0`, `${label}---_0`]),
-      ...["cache", "deploy", "drift"].map((role) => `github-actions-${role}`),
+      ...["cache", "deploy", "drift", "preview"].map((role) => `github-actions-${role}`),
       // That of deployments names a role of each stack's own, and so is not in the recording.
       "github-actions-preview-policy",
     ].map((name) => [`nixos-${name}`, "update"]),

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as path from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { partsOfUrn } from "../../cli/render/change";
 import { isObject } from "../../cli/rehearse/emulators/values";
 import type { StateResource } from "./stack";
 
@@ -24,7 +26,14 @@ export const SETTINGS = {
 export const RECORDING = path.join(__dirname, "lastVersion.json");
 
 export function lastVersion(): Recorded[] {
-  return JSON.parse(readFileSync(RECORDING, "utf8")) as Recorded[];
+  const recorded = JSON.parse(readFileSync(RECORDING, "utf8")) as Recorded[];
+  return recorded.map((one) => ({ ...one, outputs: { ...repeated(one), ...one.outputs } }));
+}
+
+/** What the outputs of a provider's resource repeat of its inputs, and the recording leaves out. */
+function repeated({ urn, inputs = {} }: Recorded): Record<string, unknown> {
+  if (partsOfUrn(urn).type.startsWith("nixos:")) return {};
+  return Object.fromEntries(Object.entries(inputs).filter(([key]) => key !== "__defaults"));
 }
 
 /** What is equal in the states of two stacks of one program; no key, id or path of either. */
@@ -34,7 +43,10 @@ export function recording(first: StateResource[], second: StateResource[]): Reco
     .map(({ urn, inputs, outputs }) => {
       const other = second.find((one) => one.urn === urn);
       if (other === undefined) throw new Error(`only one of the stacks has ${urn}`);
-      return { urn, inputs: common(inputs, other.inputs), outputs: common(outputs, other.outputs) } as Recorded;
+      const both = { urn, inputs: common(inputs, other.inputs), outputs: common(outputs, other.outputs) } as Recorded;
+      const same = repeated(both);
+      const own = Object.entries(both.outputs ?? {}).filter(([key, value]) => !isDeepStrictEqual(value, same[key]));
+      return { ...both, outputs: Object.fromEntries(own) };
     });
 }
 

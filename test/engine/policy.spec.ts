@@ -17,8 +17,8 @@ new Instance("own", {
   ami: "ami-0123456789abcdef0",
   instanceType: "t3.nano",
   userData: "#!/bin/sh",
-  metadataOptions: { httpTokens: "optional", httpPutResponseHopLimit: 1 },
-  rootBlockDevice: { encrypted: true },
+  metadataOptions: { httpTokens: "required" },
+  rootBlockDevice: { encrypted: false },
 });
 new PrivateKey("stray", { algorithm: "ED25519" }, { version: "4.5.0" });
 `;
@@ -86,16 +86,16 @@ describe("the engine: the policy pack", function () {
     assert.notEqual(code, 0);
     assert.equal(preview.failed, true);
     assert.deepEqual(rules(preview.policies, true), [
-      "metadata-need-token",
       "provider-versions",
       "user-data-from-component",
+      "volumes-encrypted",
     ]);
-    assert.deepEqual(rules(preview.policies, false), ["one-version-of-each-provider"]);
+    assert.deepEqual(rules(preview.policies, false), []);
     assert.match(preview.policies.map(({ message }) => message).join("\n"), /tls 4\.5\.0 is used, expected is 5\.x/);
   });
 
   it("lets a stack decide otherwise about each rule", async () => {
-    const off = { "metadata-need-token": "disabled", "provider-versions": "advisory" };
+    const off = { "volumes-encrypted": "disabled", "provider-versions": "advisory" };
     const values = { enforcementLevel: "advisory", components: ["none:of:These"] };
     const { code, preview } = await previewed(...decided({ ...off, "user-data-from-component": values }));
     assert.equal(code, 0);

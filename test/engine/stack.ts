@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Context } from "mocha";
-import { type Operation, partsOfUrn } from "../../cli/rehearse/drivers/driver";
+import type { Operation } from "../../cli/rehearse/drivers/driver";
+import { partsOfUrn } from "../../cli/render/change";
 import {
   type EngineEvent,
   engineEnvironment,

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { parse } from "yaml";
 import { engineEnvironment } from "../../cli/rehearse/drivers/engineRun";
-import { finished } from "../../cli/rehearse/processes";
+import { run } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
 import { closedEnvironment } from "../../cli/rehearse/environment";
 import { requireCommands } from "../require";
@@ -28,9 +28,9 @@ describe("the engine: a project made by pulumi new", () => {
     mkdirSync(project);
     exportRepository(path.join(folder, "repository"));
     const args = ["new", path.join(folder, "repository"), "--yes", "--non-interactive", "--generate-only"];
-    const { code, stdout, stderr } = await finished(cli, [...args, "--name", "my-server"], {
-      directory: project,
-      environment: engineEnvironment(cli, folder, closedEnvironment(folder), []),
+    const { code, stdout, stderr } = await run(cli, [...args, "--name", "my-server"], {
+      cwd: project,
+      env: engineEnvironment(cli, folder, closedEnvironment(folder), []),
     });
     printed = stdout + stderr;
     assert.equal(code, 0, printed);

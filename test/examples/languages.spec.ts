@@ -11,7 +11,7 @@ import * as path from "node:path";
 import { parse } from "yaml";
 import { hasCommand } from "../../cli/rehearse/commands";
 import { requireOrSkip } from "../require";
-import { goldenSchema, type Property } from "../support/schema";
+import { componentSchema, type Property } from "../support/schema";
 
 const EXAMPLES = path.resolve(__dirname, "../../examples");
 const text = (file: string) => readFileSync(path.join(EXAMPLES, file), "utf8");
@@ -25,7 +25,7 @@ interface Project {
 }
 
 const project = (language: string) => parse(text(`${language}/Pulumi.yaml`)) as Project;
-const schema = goldenSchema();
+const schema = componentSchema();
 const typeOf = (reference: string) => schema.types[reference.replace("#/types/", "")]!;
 
 /** What is wrong with a value, by where it stands. */

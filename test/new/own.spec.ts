@@ -24,7 +24,7 @@ describe("a server's own repository", function () {
   it("has few files to see, and none of the program's tests, examples and workshop", () => {
     const files = workshop.files(server);
     const seen = files.filter((file) => !file.startsWith(".pulumi-nixos/"));
-    assert.ok(seen.length <= 70, `${seen.length} files`);
+    assert.ok(seen.length <= 90, `${seen.length} files`);
     for (const needed of ["README.md", "index.ts", "nix/machine.nix", "Pulumi.yaml", ".github/workflows/ci.yml"])
       assert.ok(seen.includes(needed), needed);
     const workshops = files.filter((file) =>
@@ -70,6 +70,15 @@ describe("a server's own repository", function () {
     const bad = await workshop.script(server, "test");
     assert.equal(bad.code, 1);
     assert.match(bad.stdout, /FAIL +stack dev +.*rootVolumeGiB/s);
+    writeFileSync(stack, text);
+
+    // The engine refuses these by the types in Pulumi.yaml, whatever stands in them.
+    for (const group of ["", "'{}'", "{ secure: v1:abc }"]) {
+      writeFileSync(stack, `${text}  my-server:machine: ${group}\n`);
+      const none = await workshop.script(server, "test");
+      assert.equal(none.code, 1, none.stdout);
+      assert.match(none.stdout, /FAIL +stack dev +.*my-server:machine: got .*; allowed: a group of keys/s);
+    }
     writeFileSync(stack, text);
 
     const nix = path.join(server, "nix/machine.nix");

@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 
 import * as path from "node:path";
 import { InProcessDriver } from "../../cli/rehearse/drivers/inProcess";
 import { createFakes } from "../../cli/rehearse/fakes";
-import { type Finished, finished } from "../../cli/rehearse/processes";
+import { run, type Result } from "../../cli/rehearse/processes";
 import type { Prompts } from "../../cli/common/prompts";
 import { realContext } from "../../cli/common/context";
 import { heard } from "../support/heard";
@@ -38,7 +38,7 @@ describe("an update of a server's own repository", () => {
   const withoutGit = (...args: string[]) => {
     const { clone } = workshop;
     const line = ["--require", require.resolve("tsx/cjs"), path.join(clone, "cli/new.ts"), ...args];
-    return finished(process.execPath, line, { directory: clone, environment: { PATH: path.join(clone, "nix") } });
+    return run(process.execPath, line, { cwd: clone, env: { PATH: path.join(clone, "nix") } });
   };
 
   /** A version of ours that differs in each of the ways that files can. */
@@ -135,7 +135,7 @@ describe("an update of a server's own repository", () => {
   });
 
   it("says what is wrong with the folder, with git, and with what was given", async () => {
-    const cases: [RegExp, () => Promise<Finished>][] = [
+    const cases: [RegExp, () => Promise<Result>][] = [
       [/nowhere does not exist/, () => workshop.new("--update", "../nowhere")],
       [/README\.md is no folder/, () => workshop.new("README.md")],
       [/git was not found on PATH/, () => withoutGit("--update", server)],
@@ -188,6 +188,16 @@ describe("an update of a server's own repository", () => {
     const { code, stderr } = await workshop.new("../my-server");
     assert.equal(code, 2);
     assert.match(stderr, /is not empty/);
+  });
+
+  it("writes names that YAML has another meaning for as texts, and folders as words of the shell", async () => {
+    for (const name of ["2026", "1_000", "null"]) {
+      const { code, stdout, stderr } = await workshop.new(`../my servers/${name}`);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, new RegExp(`^ {2}cd '.*/my servers/${name}'$`, "m"));
+      const project = readFileSync(path.join(workshop.root, "my servers", name, "Pulumi.yaml"), "utf8");
+      assert.match(project, new RegExp(`^name: "${name}"$`, "m"));
+    }
   });
 });
 
@@ -285,7 +295,7 @@ describe("a copy of the whole repository", () => {
     const { code, stdout, stderr } = await workshop.new("--update", ".");
     assert.equal(code, 0, stdout + stderr);
     workshop.commit(clone, "Strip");
-    assert.ok(workshop.files(clone).filter((file) => !file.startsWith(".pulumi-nixos/")).length <= 70);
+    assert.ok(workshop.files(clone).filter((file) => !file.startsWith(".pulumi-nixos/")).length <= 90);
     const checked = await workshop.script(clone, "test");
     assert.equal(checked.code, 0, checked.stdout);
   });

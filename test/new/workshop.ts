@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { devNull, tmpdir } from "node:os";
 import * as path from "node:path";
-import { finished, type Finished } from "../../cli/rehearse/processes";
+import { run, type Result } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
 import { exportRepository } from "../support/template";
 
@@ -60,12 +60,12 @@ export class Workshop {
     return this.git(folder, "ls-files").trimEnd().split("\n");
   }
 
-  run(directory: string, program: string, args: string[]): Promise<Finished> {
-    return finished(program, args, { directory, environment: this.environment });
+  run(directory: string, program: string, args: string[]): Promise<Result> {
+    return run(program, args, { cwd: directory, env: this.environment });
   }
 
   /** `npm run new` in the clone. */
-  new(...args: string[]): Promise<Finished> {
+  new(...args: string[]): Promise<Result> {
     return this.script(this.clone, "new", ...args);
   }
 
@@ -77,7 +77,7 @@ export class Workshop {
   }
 
   /** A script of package.json, as npm runs it. */
-  script(folder: string, name: string, ...args: string[]): Promise<Finished> {
+  script(folder: string, name: string, ...args: string[]): Promise<Result> {
     const { scripts } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
       scripts: Record<string, string>;
     };

@@ -155,6 +155,13 @@ describe("the flake evaluated by a real Nix", () => {
     assert.notEqual(derivation("path:./nix"), before);
   });
 
+  it("gives Hydra each machine, and the checks that need nothing else", () => {
+    const names = 'jobs: builtins.concatStringsSep " " (builtins.attrNames jobs ++ builtins.attrNames jobs.machines)';
+    const { stdout, stderr } = nix("path:./nix#hydraJobs", "--apply", names);
+    assert.equal(stdout, "formatting machines secrets default", stderr);
+    assert.equal(nix("path:./nix#hydraJobs.machines.default.drvPath").stdout, derivation("path:./nix"));
+  });
+
   it("refuses secrets in plain text and key files, and says which", () => {
     write("nix/secrets.yaml", "github-access-token: ghp_abc\n");
     write("nix/id_ed25519", "anything\n");
@@ -180,7 +187,7 @@ describe("the flake evaluated by a real Nix", () => {
     );
     assert.equal(
       stdout,
-      "formatting continuous-deployment evaluates-amazon evaluates-default evaluates-hardening evaluates-secrets evaluates-smallMachine evaluates-upgrade evaluates-web secrets evaluates-with-deploy-key evaluates-with-token",
+      "formatting continuous-deployment evaluates-amazon evaluates-default evaluates-hardening evaluates-secrets evaluates-smallMachine evaluates-upgrade evaluates-web secrets evaluates-with-auto-upgrade evaluates-with-deploy-key evaluates-with-health-checks evaluates-with-token",
       stderr,
     );
   });

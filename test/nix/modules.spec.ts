@@ -1,9 +1,12 @@
 // The modules of nix/, evaluated by a real Nix with a stand-in of nixpkgs' module system: their options and what they ask
 // of NixOS. It cannot prove that NixOS has what they set.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { ownerName } from "../../components/values/repositoryNames";
+import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { requireOrSkip } from "../require";
 import { configured, evaluateModules, flakeFolder, nixMissing } from "../../cli/rehearse/upgrade/evaluate";
 
@@ -190,11 +193,214 @@ describe("NixOS modules", () => {
       assert.deepEqual(health(true), {
         seconds: 60,
         sshPort: 22,
+        checks: {},
         units: ["nginx.service"],
         url: "http://127.0.0.1/status.json",
       });
-      assert.deepEqual(health(false), { seconds: 60, sshPort: 22, units: [], url: null });
+      assert.deepEqual(health(false), { seconds: 60, sshPort: 22, checks: {}, units: [], url: null });
     });
+
+    describe("health.checks", () => {
+      const checks = (named: object) => upgrade({ health: { checks: named } });
+
+      it("become files of the system, and the program that runs them", () => {
+        const configuration = checks({ "db.main_1": { command: "pg_isready" }, page: { url: "http://a/", body: "x" } });
+        const files = evaluateModules(
+          'builtins.filter (name: builtins.match "nixos-upgrade/checks.*" name != null) (builtins.attrNames e.config.environment.etc)',
+          configuration,
+        );
+        const folder = "nixos-upgrade/checks.d";
+        assert.deepEqual(files, ["nixos-upgrade/checks", `${folder}/db.main_1`, `${folder}/page`]);
+        const file = (name: string) =>
+          JSON.parse(
+            String(evaluateModules(`e.config.environment.etc."${folder}/${name}".text`, configuration)),
+          ) as object;
+        const url = { url: null, status: 200, body: null, timeoutSeconds: 10 };
+        assert.deepEqual(file("db.main_1"), { ...url, command: "/stub/health-check" });
+        assert.deepEqual(file("page"), { ...url, command: null, url: "http://a/", body: "x" });
+        assert.equal(evaluateModules('e.config.environment.etc ? "nixos-upgrade/checks"'), false);
+      });
+
+      const refused: [string, object, RegExp][] = [
+        ["a name with a slash", { "a/b": { command: "x" } }, /checks\."a\/b".*letters, digits, dots/],
+        ["a name that begins with a hyphen", { "-a": { command: "x" } }, /checks\."-a".*begins with a letter/],
+        ["a name with a space", { "a b": { command: "x" } }, /checks\."a b"/],
+        ["an empty name", { "": { command: "x" } }, /checks\.""/],
+        ["a name that is too long", { ["a".repeat(64)]: { command: "x" } }, /checks\."a{64}"/],
+        ["the name of all", { all: { command: "x" } }, /is not "all"/],
+        ["neither command nor URL", { a: {} }, /needs either `command` or `url`: neither is set/],
+        ["both", { a: { command: "x", url: "http://a/" } }, /both are set/],
+        ["a body of a command", { a: { command: "x", body: "y" } }, /`status` and `body` are of a check with `url`/],
+        ["a status of a command", { a: { command: "x", status: 204 } }, /a command says by its exit code/],
+      ];
+      for (const [what, named, message] of refused) {
+        it(`refuse ${what}`, () => {
+          const failed = evaluateModules("e.failed", checks(named)) as string[];
+          assert.equal(failed.length, 1);
+          assert.match(failed[0]!, message);
+        });
+      }
+
+      const wrong: [object, RegExp][] = [
+        [{ url: "ftp://a/" }, /checks\.a\.url is not of type/],
+        [{ url: "http://a b/" }, /checks\.a\.url is not of type/],
+        [{ url: "http://a/", status: 99 }, /status is not of type .*between 100 and 599/],
+        [{ url: "http://a/", body: "two\nlines" }, /checks\.a\.body is not of type/],
+        [{ command: "x", timeoutSeconds: 0 }, /timeoutSeconds is not of type/],
+        [{ command: "x", timeoutSeconds: 21 }, /timeoutSeconds is not of type .*between 1 and 20/],
+        [{ command: "x", limit: 3 }, /no option .*checks\.a\.limit/],
+      ];
+      for (const [check, message] of wrong) {
+        it(`refuse ${JSON.stringify(check)}`, () => {
+          assert.throws(
+            () =>
+              evaluateModules(
+                "e.failed ++ [ (builtins.toJSON e.config.pulumiNixos.upgrade.health) ]",
+                checks({ a: check }),
+              ),
+            message,
+          );
+        });
+      }
+    });
+
+    describe("flags", () => {
+      const failed = (flags: string[]) => evaluateModules("e.failed", upgrade({ flags })) as string[];
+
+      it("reach the programs, a word a line", () => {
+        const flags = ["--max-jobs", "1", "--option", "http-connections", "4", "--show-trace"];
+        assert.deepEqual(failed(flags), []);
+        const setting = "e.config.pulumiNixos.upgrade.settings.UPGRADE_NIX_FLAGS";
+        assert.equal(evaluateModules(setting, upgrade({ flags })), flags.join("\n"));
+        assert.equal(evaluateModules(setting), "");
+      });
+
+      const refused: [string[], RegExp][] = [
+        [["--impure"], /"--impure" is not taken; allowed are --fallback, .*--cores NUMBER.*--option NAME VALUE/],
+        [["--override-input", "nixpkgs", "x"], /"--override-input" is not taken/],
+        [["--recreate-lock-file"], /is not taken/],
+        [["--max-jobs 2"], /"--max-jobs 2" is not taken.*each word by itself/],
+        [["--max-jobs"], /"--max-jobs" needs a number after it/],
+        [["--cores", "all"], /"--cores" needs a number/],
+        [["--option", "cores"], /"--option" needs the name of a setting and its value/],
+        [["--option", "Cores!", "1"], /"--option" needs the name/],
+        [["--option", "extra-trusted-public-keys", "x"], /refused: set pulumiNixos\.upgrade\.substituters/],
+        [["--option", "require-sigs", "false"], /refused: set pulumiNixos/],
+        // Names that Nix still takes for the same.
+        [["--option", "binary-caches", "https://x"], /refused: set pulumiNixos/],
+        [["--option", "extra-binary-cache-public-keys", "x"], /refused: set pulumiNixos/],
+        [["--option", "build-use-sandbox", "false"], /belongs into nix\.settings/],
+        [["--option", "builders", "ssh://x"], /belongs into nix\.settings; allowed here are .*http-connections/],
+        [["--option", "plugin-files", "/x"], /belongs into nix\.settings/],
+        [["--option", "access-tokens", "github.com=x"], /npm run secrets token/],
+        [["--option", "post-build-hook", "/x"], /belongs into nix\.settings/],
+      ];
+      for (const [flags, message] of refused) {
+        it(`refuse ${flags.join(" ")}`, () => {
+          assert.match(failed(flags)[0] ?? "", message);
+        });
+      }
+      it("refuse a word with a line in it", () => {
+        assert.throws(() => failed(["--option", "cores", "1\n2"]), /flags is not of type/);
+      });
+
+      it("are those that both programs of Nix take", () => {
+        const numbers = ["--cores", "--max-jobs", "--max-silent-time", "--timeout"].flatMap((flag) => [flag, "1"]);
+        const alone = ["--fallback", "--keep-going", "--no-fallback", "--quiet", "--show-trace", "--verbose"];
+        const flags = [...alone, ...numbers, "--option", "http-connections", "4"];
+        assert.deepEqual(failed(flags), []);
+        const expression = ["eval", "--extra-experimental-features", "nix-command", "--expr", "1", ...flags];
+        for (const [program, words] of [
+          ["nix", expression],
+          ["nix-store", ["--realise", "--dry-run", ...flags]],
+        ] as const) {
+          const { status, stderr } = spawnSync(program, words, { encoding: "utf8", timeout: WAIT_MILLISECONDS });
+          assert.equal(status, 0, stderr);
+        }
+      });
+    });
+
+    describe("system.autoUpgrade", () => {
+      const beside = (settings: object, more: object = {}) => ({
+        pulumiNixos: { ...configured.pulumiNixos, ...more },
+        system: { autoUpgrade: settings },
+      });
+
+      it("cannot be on beside it", () => {
+        assert.match(
+          JSON.stringify(evaluateModules("e.failed", beside({ enable: true }))),
+          /both want to be nixos-upgrade/,
+        );
+      });
+
+      for (const [name, value] of Object.entries({ fixedRandomDelay: true, allowReboot: true, operation: "boot" })) {
+        it(`is refused where it says what nobody reads (${name})`, () => {
+          const failed = evaluateModules("e.failed", beside({ [name]: value })) as string[];
+          assert.equal(failed.length, 1);
+          assert.match(failed[0]!, new RegExp(`system\\.autoUpgrade\\.${name} is read by nobody.*Take it away`));
+        });
+      }
+
+      for (const [name, value, own] of [
+        ["dates", "hourly", "upgrade.dates"],
+        ["flags", ["-L"], "upgrade.flags"],
+        ["flake", "github:octocat/site?dir=nix", "repository"],
+        ["randomizedDelaySec", "5min", "upgrade.randomizedDelaySec"],
+        ["runGarbageCollection", true, "smallMachine"],
+      ] as const) {
+        it(`warns of ${name}, which pulumiNixos.${own} says`, () => {
+          const configuration = beside({ [name]: value });
+          assert.deepEqual(evaluateModules("e.failed", configuration), []);
+          const warnings = (evaluateModules("e.config.warnings", configuration) as string[]).join();
+          assert.match(
+            warnings,
+            new RegExp(`system\\.autoUpgrade\\.${name} is read by nobody.*pulumiNixos\\.${own}.* does the same`),
+          );
+        });
+      }
+
+      it("may say what is so in any case, or be off", () => {
+        const same = beside({ enable: false, upgrade: false, operation: "switch", allowReboot: false });
+        assert.deepEqual(evaluateModules("e.failed", same), []);
+        assert.deepEqual(evaluateModules("e.config.warnings", same), []);
+      });
+
+      // As docs/upgrade.md has it.
+      it("alone is the book's form, beside the other modules", () => {
+        const page = fs.readFileSync(path.join(flakeFolder, "../docs/upgrade.md"), "utf8");
+        const [, text] =
+          /```nix\n(\{ config, \.\.\. \}:\n\n\{\n(?:.|\n)*?system\.autoUpgrade(?:.|\n)*?)```/.exec(page) ?? [];
+        assert.ok(text !== undefined, "docs/upgrade.md has no module with system.autoUpgrade");
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), "book-form-"));
+        try {
+          const file = path.join(folder, "book.nix");
+          fs.writeFileSync(file, text);
+          const secrets = { pulumiNixos: { ...configured.pulumiNixos, secrets: { file: "/nowhere/secrets.yaml" } } };
+          const ask = (expression: string) =>
+            evaluateModules(expression, secrets, ["modules", path.relative(flakeFolder, file)]);
+          assert.deepEqual(ask("e.failed"), []);
+          assert.deepEqual(ask("e.config.warnings"), []);
+          const {
+            enable,
+            flake,
+            upgrade: channels,
+            dates,
+          } = ask("e.config.system.autoUpgrade") as Record<string, unknown>;
+          assert.deepEqual([enable, flake, channels, dates], [true, "github:octocat/site?dir=nix", false, "minutely"]);
+          assert.equal(ask("e.config.nix.extraOptions"), "!include /run/secrets/github-access-token\n");
+          assert.equal(ask("e.config.systemd.services ? nixos-upgrade"), false);
+          assert.equal(ask('e.config.environment.etc ? "nixos-upgrade/off"'), true);
+        } finally {
+          fs.rmSync(folder, { recursive: true, force: true });
+        }
+      });
+    });
+  });
+
+  it("the web server serves metrics only where it is told to", () => {
+    const location = 'e.config.services.nginx.virtualHosts.default.locations ? "= /metrics"';
+    const web = (metrics: boolean) => ({ pulumiNixos: { ...configured.pulumiNixos, web: { metrics } } });
+    assert.deepEqual([evaluateModules(location), evaluateModules(location, web(true))], [false, true]);
   });
 
   it("smallMachine keeps generations by number, whatever their age", () => {

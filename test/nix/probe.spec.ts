@@ -37,6 +37,7 @@ describe("the freshness probe of a machine whose branch is not there", () => {
         // Shorter than any computer of a test has been up for.
         UPGRADE_FRESH_SECONDS: "1",
         UPGRADE_TOKEN_WARNING_SECONDS: "604800",
+        UPGRADE_RELEASE_SIGNERS: "",
       },
     });
   };

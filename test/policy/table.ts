@@ -34,7 +34,6 @@ function rules(): string {
 /** The short names that people search for. */
 const SHORT: Record<string, string> = {
   "AWS Foundational Security Best Practices": "FSBP",
-  "AWS Control Tower": "Control Tower",
   "CIS Software Supply Chain Security Guide": "CIS supply chain",
 };
 

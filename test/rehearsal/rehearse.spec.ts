@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { SecretsCommands } from "../../cli/rehearse/secretsCommands";
 import { findEngine } from "../../cli/rehearse/drivers/findEngine";
-import { finished } from "../../cli/rehearse/processes";
+import { run } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
 import type { Rehearsal } from "../../cli/rehearse/rehearse";
 
@@ -36,9 +36,9 @@ describe("npm run rehearse", () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const command = (...args: string[]) =>
-    finished(process.execPath, ["--import", "tsx", "cli/rehearse.ts", ...args], {
-      directory: ROOT,
-      environment: { ...process.env, TMPDIR: folder },
+    run(process.execPath, ["--import", "tsx", "cli/rehearse.ts", ...args], {
+      cwd: ROOT,
+      env: { ...process.env, TMPDIR: folder },
     });
 
   it("walks every step in this process, says what it could not check, and leaves nothing behind", async () => {

@@ -110,6 +110,7 @@ export function recordTable(): RecordTable {
     refused("envelope", "a list", Buffer.from(JSON.stringify([good, signature]))),
     refused("envelope", "no signature", Buffer.from(JSON.stringify({ record: good }))),
     refused("envelope", "a record that is no text", Buffer.from(JSON.stringify({ record: goodRecord(), signature }))),
+    refused("envelope", "two of them", Buffer.concat([seal(good, signature), seal(good, signature)])),
     refused("envelope", "more than the two", Buffer.from(JSON.stringify({ record: good, signature, key: "x" }))),
     refused("envelope", "bytes that are no UTF-8", Buffer.concat([Buffer.from([0xff, 0xfe]), seal(good, signature)])),
 
@@ -131,6 +132,7 @@ export function recordTable(): RecordTable {
 
     refused("members", "a record that is no JSON", signed("not json")),
     refused("members", "a record that is a list", signed([1])),
+    refused("members", "two records in one", signed(good + good)),
     refused("members", "a member more", signed({ ...goodRecord(), hook: "rm -rf /" })),
     ...Object.keys(goodRecord())
       .filter((member) => member !== "version")
@@ -141,6 +143,12 @@ export function recordTable(): RecordTable {
     changed("members", "a start with a system", { state: "started", number: null }),
     changed("members", "a short revision", { revision: "b".repeat(7), tip: "b".repeat(7) }),
     changed("members", "a revision that is an option", { revision: "--upload-pack=x", tip: "--upload-pack=x" }),
+    changed("members", "a revision with a line end", { revision: `${"b".repeat(40)}\n`, tip: `${"b".repeat(40)}\n` }),
+    changed("members", "a revision in large letters", { revision: "B".repeat(40), tip: "B".repeat(40) }),
+    changed("members", "a system with a line end", {
+      system: "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-x\n",
+    }),
+    changed("members", "a system and a file in it", { system: "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-x/y" }),
     changed("members", "a system outside of the store", { system: "/tmp/0123456789abcdfghijklmnpqrsvwxyz-x" }),
     changed("members", "a system with a way out of the store", {
       system: "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-x/../../../etc",

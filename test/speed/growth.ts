@@ -1,5 +1,5 @@
 import * as path from "node:path";
-import { run } from "../../cli/rehearse/machine/run";
+import { run } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
 import { type Figure, type Measured, median, sideBySide } from "./figures";
 

@@ -2,10 +2,9 @@
 // test's in place of every command. What ssh and its channel do with a flood, a NUL or a cut is real.
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { makeKeyPair, type KeyPair } from "../../cli/rehearse/machine/keys";
+import { freePort, makeKeyPair, type KeyPair } from "../../cli/rehearse/machine";
 
 const SSHD = ["/usr/sbin/sshd", "/usr/bin/sshd", "/run/current-system/sw/bin/sshd"].find((file) => fs.existsSync(file));
 
@@ -78,12 +77,4 @@ export class HostileMachine {
     this.sshd.kill();
     await ended;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

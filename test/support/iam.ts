@@ -45,6 +45,7 @@ export interface Token {
   sub: string;
   ref: string;
   aud?: string;
+  actor?: string;
 }
 
 interface TrustDocument {
@@ -53,16 +54,22 @@ interface TrustDocument {
 
 /**
  * Whether a trust policy lets a token in, by the document: the evaluator above reads no claims of web identities (it
- * ignores `sub` and `aud`), so this reads StringEquals itself, and throws for every other operator and claim.
+ * ignores `sub` and `aud`), so this reads equality and its opposite itself, and throws for every other operator and claim.
  */
 export function trusts(assumeRolePolicy: string, token: Token): boolean {
   const claims: Record<string, string> = { aud: "sts.amazonaws.com", ...token };
+  const CLAIMS: Record<string, RegExp> = { StringEquals: /:(aud|sub|ref)$/, StringNotEquals: /:(actor)$/ };
   return (JSON.parse(assumeRolePolicy) as TrustDocument).Statement.some(({ Condition: condition }) => {
-    if (Object.keys(condition).join() !== "StringEquals") throw new Error("only equality is an exact trust");
-    return Object.entries(condition["StringEquals"]!).every(([key, wanted]) => {
-      const claim = /^token\.actions\.githubusercontent\.com:(aud|sub|ref)$/.exec(key)?.[1];
-      if (claim === undefined) throw new Error(`no such claim: ${key}`);
-      return [wanted].flat().includes(claims[claim]!);
-    });
+    // Without the subject everybody would be let in.
+    if (condition["StringEquals"] === undefined) throw new Error("only equality is an exact trust");
+    return Object.entries(condition).every(([operator, keys]) =>
+      Object.entries(keys).every(([key, wanted]) => {
+        const claim = key.startsWith("token.actions.githubusercontent.com:")
+          ? CLAIMS[operator]?.exec(key)?.[1]
+          : undefined;
+        if (claim === undefined) throw new Error(`no such claim: ${operator} ${key}`);
+        return [wanted].flat().includes(claims[claim]!) === (operator === "StringEquals");
+      }),
+    );
   });
 }

@@ -1,13 +1,13 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { finished } from "../../cli/rehearse/processes";
+import { run } from "../../cli/rehearse/processes";
 import { PARTS, ROOT } from "../../cli/rehearse/project";
 import type { Rehearsal } from "../../cli/rehearse/rehearse";
 
 /** A run of the command in a process of its own. */
 export interface Run {
-  code: number;
+  code: number | null;
   text: string;
   rehearsal: Rehearsal;
 }
@@ -32,7 +32,7 @@ export async function rehearse(
   const json = path.join(folder, "rehearsal.json");
   const args = ["--import", "tsx", "cli/rehearse.ts", "--json", json, ...options];
   const environment = { ...process.env, ...surroundings, TMPDIR: folder };
-  const { code, stdout, stderr } = await finished(process.execPath, args, { directory: root, environment });
+  const { code, stdout, stderr } = await run(process.execPath, args, { cwd: root, env: environment });
   return { code, text: stdout + stderr, rehearsal: JSON.parse(readFileSync(json, "utf8")) as Rehearsal };
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { output } from "../../cli/rehearse/machine/run";
+import { output } from "../../cli/rehearse/processes";
 
 const REQUIRE = JSON.stringify(path.resolve(__dirname, "../require"));
 

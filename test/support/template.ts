@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
 import * as path from "node:path";
-import { finished, type Finished } from "../../cli/rehearse/processes";
+import { run, type Result } from "../../cli/rehearse/processes";
 import { ROOT } from "../../cli/rehearse/project";
 
 /** The files that are, or will be, committed: what `pulumi new` gets when it clones the repository. */
@@ -22,9 +22,9 @@ export function exportRepository(folder: string): void {
 }
 
 /** Runs `npm run rehearse` of a project that was made from the template, with the packages of this one. */
-export function rehearse(project: string, temporary: string): Promise<Finished> {
+export function rehearse(project: string, temporary: string): Promise<Result> {
   symlinkSync(path.join(ROOT, "node_modules"), path.join(project, "node_modules"), "junction");
   const args = ["--import", "tsx", "cli/rehearse.ts", "--no-engine", "--no-machine"];
   const environment = { ...process.env, TMPDIR: temporary };
-  return finished(process.execPath, args, { directory: project, environment });
+  return run(process.execPath, args, { cwd: project, env: environment });
 }

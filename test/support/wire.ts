@@ -5,10 +5,7 @@
  * The inputs that Pulumi hands to mocks are not enough: there a secret in one environment variable makes the whole
  * environment secret, so that nobody could tell which variable it was.
  */
-
-const SIGNATURE = "4dabf18193072939515e22adb298388d";
-const SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270";
-const UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+import { isMarkedSecret, isObject, UNKNOWN as UNKNOWN_TEXT } from "../../cli/rehearse/emulators/values";
 
 /** Stands for a value that is known only after an update. */
 export const UNKNOWN = Symbol("unknown");
@@ -27,10 +24,9 @@ export function secret(value: unknown): Secret {
 export function fromWire(value: unknown): unknown {
   if (value === UNKNOWN_TEXT) return UNKNOWN;
   if (Array.isArray(value)) return value.map(fromWire);
-  if (typeof value !== "object" || value === null) return value;
-  const fields = value as Record<string, unknown>;
-  if (fields[SIGNATURE] === SECRET_SIGNATURE) return new Secret(fromWire(fields["value"]));
-  return Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, fromWire(field)]));
+  if (isMarkedSecret(value)) return new Secret(fromWire(value.value));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, fromWire(field)]));
 }
 
 /** The same value without the marks of secrets: what a provider computes with. */

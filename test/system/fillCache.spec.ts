@@ -9,7 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { nixSigningKey } from "../../components/keys/nixSigningKey";
 import { type ObjectStore, startObjectStore } from "../../cli/rehearse/machine/objectStore";
-import { run } from "../../cli/rehearse/machine/run";
+import { run } from "../../cli/rehearse/processes";
 import { requireOrSkip } from "../require";
 import { newKey } from "../../cli/rehearse/keys";
 

@@ -113,6 +113,7 @@ describe("the npm package of the components", () => {
           ...sources.flatMap((name) => [`src/${name}.ts`, ...built.map((suffix) => name + suffix)]),
           ...deploy,
           "deploy/rules.d.cts",
+          ...["deployKey", "index", "token"].map((name) => `deploy/access/${name}.d.cts`),
           "LICENSE",
           "README.md",
           "package.json",

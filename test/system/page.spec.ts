@@ -103,10 +103,9 @@ describe("the page", () => {
   function startNginx(port: number): ChildProcess {
     fs.cpSync(path.join(flakeFolder, "www"), path.join(folder, "www"), { recursive: true });
     fs.mkdirSync(path.join(folder, "public"));
-    const locations = evaluateModules("e.config.services.nginx.virtualHosts.default.locations") as Record<
-      string,
-      Location
-    >;
+    const locations = evaluateModules("e.config.services.nginx.virtualHosts.default.locations", {
+      pulumiNixos: { ...configured.pulumiNixos, web: { metrics: true } },
+    }) as Record<string, Location>;
     const text = Object.entries(locations).map(
       ([name, { root, extraConfig }]) =>
         `location ${name} {\n${root ? `root ${root.replace("/run/nixos-upgrade", folder)};` : ""}\n${extraConfig}\n}`,
@@ -227,6 +226,13 @@ describe("the page", () => {
       const text = await page.locator("#status dl").innerText();
       assert.ok(text.includes("builder for '/nix/store/x' <script>alert(1)</script> & failed"), text);
     });
+  });
+
+  it("serves the metrics as the text that Prometheus reads, where that is on", async () => {
+    write("failing");
+    const answer = await fetch(`${url}metrics`);
+    assert.equal(answer.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert.match(await answer.text(), /^nixos_upgrade_error\{kind="build"\} 1$/m);
   });
 
   it("leaves the link out where the repository's name is private", async () => {

@@ -11,7 +11,7 @@ import { ContinuousDeployment } from "../../components/index";
 import { cloud } from "../support/cloud";
 import { run } from "../support/mocks";
 import { ComponentPlugin } from "../support/plugin";
-import { goldenSchema } from "../support/schema";
+import { componentSchema } from "../support/schema";
 
 const FOLDER = path.resolve("components");
 const ARGS = {
@@ -36,8 +36,8 @@ describe("the components as a plugin", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("tell the schema that the golden file has", async () => {
-    assert.deepEqual(await plugin.schema(), goldenSchema());
+  it("tell the schema that the analyzer makes of their sources", async () => {
+    assert.deepEqual(await plugin.schema(), componentSchema());
   });
 
   it("register the same resources as a program that imports them: URNs and options", async () => {

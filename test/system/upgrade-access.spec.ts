@@ -7,7 +7,7 @@ import path from "node:path";
 import { canRunMachine, startMachine, type Machine } from "../../cli/rehearse/machine";
 import { requireOrSkip } from "../require";
 
-const script = path.join(__dirname, "../../nix/upgrade/access.sh");
+const script = path.join(__dirname, "../../nix/upgrade/lockout.sh");
 const config = "/etc/ssh/sshd_config";
 const keys = "/root/.ssh/authorized_keys";
 const add = (...lines: string[]) => `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")} >>${config}`;
@@ -127,7 +127,7 @@ describe("the way in for deployments, after a change of", () => {
     const reason = canRunMachine();
     requireOrSkip(this, "systemd", reason === undefined, reason ?? "");
     machine = await startMachine({ ownNetwork: true });
-    await machine.output("cat >/run/access.sh", { input: fs.readFileSync(script, "utf8") });
+    await machine.output("cat >/run/lockout.sh", { input: fs.readFileSync(script, "utf8") });
     await machine.output(`ssh-keygen -q -t ed25519 -N '' -f /run/other-key
       mkdir /run/before
       cp -p ${config} ${keys} /etc/passwd /etc/ssh/ssh_host_ed25519_key /run/before`);
@@ -143,7 +143,7 @@ describe("the way in for deployments, after a change of", () => {
       export PATH=/run/current-system/sw/bin:$PATH UPGRADE_MACHINE_KEY=${key}
       wait_for() { until [[ -n $(banner 127.0.0.1 "$(ports "$(sshd_settings)" | head -n 1)") ]]; do sleep 0.05; done; }
       set -o nounset -o pipefail
-      source /run/access.sh
+      source /run/lockout.sh
       ${before}
       ${restart}; wait_for
       record_access >/run/record

@@ -2,22 +2,16 @@
  * The programs of nix/upgrade on this computer, without a machine around them: the real scripts and the real git, ssh and
  * curl, with settings of the test. What needs systemd or an activation is test/system's business.
  */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { type Ended, run } from "../../cli/rehearse/processes";
 import { sourced } from "../../cli/rehearse/upgrade/programs";
 
 const folder = path.join(__dirname, "../../nix/upgrade");
 /** The files that programs have before their own, as nix/upgrade/default.nix puts them together. */
-export const shared = ["protocol.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
-
-/** How a program ended and what it said. */
-export interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
+export const shared = ["protocol.sh", "checks.sh", "system.sh", "units.sh"].map((name) => path.join("shared", name));
 
 /** A repository, the folder of a machine's state beside it, and the scripts that look at both. */
 export class Place {
@@ -51,6 +45,12 @@ export class Place {
       UPGRADE_ALLOWED_SIGNERS: "",
       UPGRADE_GITHUB_SIGNING_KEY: "",
       UPGRADE_GPG: "false",
+      UPGRADE_RELEASE_SIGNERS: "",
+      UPGRADE_RELEASE_REPOSITORY: "octocat/site",
+      UPGRADE_RELEASE_REQUIRED: "false",
+      UPGRADE_RELEASE_WAIT_SECONDS: "1200",
+      UPGRADE_RELEASE_STORE: "",
+      UPGRADE_ATTRIBUTE: "default",
     };
     fs.writeFileSync(this.settings["UPGRADE_TOKEN_CONFIG"]!, "extra-access-tokens = github.com=ghp_test\n");
   }
@@ -100,15 +100,8 @@ export class Place {
       ...settings,
     };
     const strict = ["-o", "errexit", "-o", "nounset", "-o", "pipefail"];
-    const child = spawn("bash", [...strict, "-c", text], { env, stdio: ["ignore", "pipe", "pipe"] });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
-    return await new Promise((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (code) => resolve({ code, stdout: stdout.trim(), stderr: stderr.trim() }));
-    });
+    const { code, stdout, stderr } = await run("bash", [...strict, "-c", text], { env });
+    return { code, stdout: stdout.trim(), stderr: stderr.trim() };
   }
 
   /** What nixos-upgrade-remote answers. */

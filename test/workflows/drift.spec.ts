@@ -3,7 +3,6 @@
  * Cannot prove: what a refreshed preview of the real AWS finds, or that the role for it may read everything.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -18,7 +17,7 @@ import { readPreview } from "../../cli/preview/read";
 import { toMarkdown } from "../../cli/render/markdown";
 import { serve } from "../support/server";
 import { GithubServer, REPOSITORY, STRANGER, TOKEN } from "../preview/githubServer";
-import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
+import { run } from "../../cli/rehearse/processes";
 
 const root = path.resolve(__dirname, "../..");
 const recorded = (name: string) => path.join(root, `test/preview/recorded/${name}.json`);
@@ -252,22 +251,15 @@ describe("the issue about drift", () => {
   });
 
   describe("kept by the program", () => {
-    const run = (preview: string, more: string[], environment: Record<string, string> = {}) =>
-      new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-        const args = ["--require", "tsx/cjs", "cli/ci/drift.ts", "--preview", recorded(preview), ...more];
-        const env = { PATH: process.env["PATH"], ...environment };
-        const child = execFile(
-          process.execPath,
-          args,
-          { cwd: root, env, timeout: WAIT_MILLISECONDS },
-          (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
-        );
-      });
+    const drift = (preview: string, more: string[], environment: Record<string, string> = {}) => {
+      const args = ["--require", "tsx/cjs", "cli/ci/drift.ts", "--preview", recorded(preview), ...more];
+      return run(process.execPath, args, { cwd: root, env: { PATH: process.env["PATH"], ...environment } });
+    };
     const options = ["--stack", "project/stack", "--revision", NEWEST];
 
     it("says drift in the issue and ends well: it was compared and said", async () => {
       const environment = { GITHUB_API_URL: github.url, GITHUB_REPOSITORY: REPOSITORY, GITHUB_TOKEN: TOKEN };
-      const { code, stderr } = await run("instance-type", [...options, "--exit-code", "0"], environment);
+      const { code, stderr } = await drift("instance-type", [...options, "--exit-code", "0"], environment);
       assert.equal(code, 0, stderr);
       const all = await github.call("GET", `/repos/${REPOSITORY}/issues?state=open`);
       const found = (all as { title: string; body: string | null }[]).filter(({ title }) => title.startsWith("Drift"));
@@ -279,13 +271,13 @@ describe("the issue about drift", () => {
     });
 
     it("ends with 1 when nothing could be compared", async () => {
-      const { code, stdout } = await run("broken-flake", [...options, "--exit-code", "1"]);
+      const { code, stdout } = await drift("broken-flake", [...options, "--exit-code", "1"]);
       assert.equal(code, 1);
       assert.match(stdout, /could not be compared/);
     });
 
     it("says which options are missing", async () => {
-      const { code, stderr } = await run("page", []);
+      const { code, stderr } = await drift("page", []);
       assert.equal(code, 2);
       assert.match(stderr, /--stack is missing\.\n.*--revision is missing\./);
     });

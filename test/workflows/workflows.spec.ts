@@ -52,7 +52,7 @@ const read = (...parts: string[]) => fs.readFileSync(path.join(...parts), "utf8"
 describe("the workflows", () => {
   it("are these", () => {
     assert.deepEqual(Object.keys(workflows).sort(), [
-      ...["cache", "ci", "deploy", "drift", "fork-comment", "preview", "test"],
+      ...["auto-merge", "cache", "ci", "deploy", "drift", "fork-comment", "preview", "test"],
     ]);
   });
 
@@ -64,17 +64,23 @@ describe("the workflows", () => {
 
   it("give each job what it needs, and no other a right", () => {
     assert.deepEqual(Object.fromEntries(jobs.map(({ id, permissions }) => [id, permissions])), {
+      "auto-merge.merge": {},
       "cache.fill": { contents: "read", "id-token": "write" },
       "cache.release": { contents: "read", "id-token": "write" },
       "cache.failed": { contents: "read", "id-token": "write" },
       "ci.evaluate": { contents: "read" },
       "ci.build": { contents: "read" },
+      "ci.list": { contents: "read" },
+      "ci.others": { contents: "read" },
+      "ci.machines": { contents: "read" },
       "deploy.deploy": { contents: "read", "id-token": "write" },
       "drift.drift": { contents: "read", "id-token": "write", issues: "write" },
       "fork-comment.comment": { "pull-requests": "write" },
       "preview.preview": { contents: "read", "id-token": "write", "pull-requests": "write" },
+      "preview.packages": { contents: "read" },
       "preview.stranger": {},
       "test.test": { contents: "read" },
+      "test.machine": { contents: "read" },
     });
   });
 
@@ -126,7 +132,9 @@ describe("the workflows", () => {
   });
 
   it("meet a secret of main in an environment alone, where the repository has one for it", () => {
-    const secret = jobs.filter(({ job }) => /secrets\.(?!GITHUB_TOKEN)/.test(JSON.stringify(job)));
+    // Dependabot's own secrets are in no environment.
+    const others = jobs.filter(({ id }) => id !== "auto-merge.merge");
+    const secret = others.filter(({ job }) => /secrets\.(?!GITHUB_TOKEN)/.test(JSON.stringify(job)));
     assert.deepEqual(
       secret.map(({ id }) => id),
       ["cache.fill", "cache.release", "deploy.deploy", "drift.drift"],
@@ -156,7 +164,7 @@ describe("the workflows", () => {
     const named = jobs.flatMap(({ job }) =>
       job.steps.flatMap(({ run }) => run?.match(/\.github\/scripts\/\S+\.sh/g) ?? []),
     );
-    assert.equal(named.length, 9);
+    assert.equal(named.length, 12);
     for (const script of named) fs.accessSync(path.resolve(folder, "../..", script), fs.constants.X_OK);
   });
 });
@@ -228,7 +236,14 @@ describe("the workflow of the cache", () => {
 describe("the workflow of previews", () => {
   it("runs with credentials for branches of the repository only, and says so for a fork", () => {
     const own = "github.event.pull_request.head.repo.full_name == github.repository";
-    assert.equal(job("preview", "preview").if, `${own} && vars.PREVIEW_ROLE_ARN != ''`);
+    const noBot = "(github.event.pull_request.user.login != 'dependabot[bot]' || vars.PREVIEWS == 'cloud')";
+    assert.equal(job("preview", "preview").if, `${own} && vars.PREVIEW_ROLE_ARN != '' && ${noBot}`);
+    // What Dependabot's pull requests have instead takes no role.
+    assert.match(
+      job("preview", "packages").if!,
+      /^github\.event\.pull_request\.user\.login == 'dependabot\[bot\]' && /,
+    );
+    assert.doesNotMatch(JSON.stringify(job("preview", "packages")), /secrets\.|id-token|configure-aws/);
     assert.equal(job("preview", "stranger").if, own.replace("==", "!="));
     assert.match(job("preview", "stranger").steps[0]!.run!, /GITHUB_STEP_SUMMARY/);
   });
@@ -255,6 +270,21 @@ describe("the workflow of previews", () => {
     assert.equal(
       job("fork-comment", "comment").steps.some(({ uses }) => uses !== undefined),
       false,
+    );
+  });
+});
+
+describe("the workflow that merges", () => {
+  const { if: condition, steps } = job("auto-merge", "merge");
+
+  it("is off until it is wanted, and of Dependabot's pull requests alone", () => {
+    assert.equal(condition, "vars.AUTO_MERGE == 'true' && github.event.pull_request.user.login == 'dependabot[bot]'");
+  });
+
+  it("runs nothing of the pull request, and leaves the verdict to the required checks", () => {
+    assert.deepEqual(
+      steps.map(({ run, uses }) => [run, uses]),
+      [['gh pr merge --auto --merge "$PULL_REQUEST"', undefined]],
     );
   });
 });
@@ -295,6 +325,14 @@ describe("the workflow of deployments", () => {
 });
 
 describe("the workflow of tests", () => {
+  it("runs the virtual machine, where there is KVM", () => {
+    const runs = job("test", "machine").steps.flatMap(({ run }) => run ?? []);
+    assert.deepEqual(runs, [
+      "test -w /dev/kvm",
+      "nix build --no-link --print-build-logs ./nix#checks.x86_64-linux.machine",
+    ]);
+  });
+
   it("runs the README's commands, and lets nothing be skipped", () => {
     const steps = job("test", "test").steps;
     for (const command of ["npm run format-check", "npm run build", "npm run lint", "npm test"]) {
@@ -307,7 +345,7 @@ describe("the workflow of tests", () => {
     assert.equal(tests.length, 3);
     assert.deepEqual(
       tests.map(({ env }) => env!["REQUIRE"]),
-      ["engine,command,nix,sshd,sops,systemd", "engine,nix,sshd,sops,systemd", "engine"],
+      ["engine,command,nix,sshd,sops,systemd,promtool", "engine,nix,sshd,sops,systemd", "engine"],
     );
   });
 });

@@ -44,7 +44,8 @@ export async function buildPackage(root: string, folder: string): Promise<void> 
   cpSync(path.join(components, "deploy"), path.join(folder, "deploy"), { recursive: true });
   // Of the rules that the components share with the programs the compiler leaves the types, which are needed, and maps,
   // which lead from a file to itself.
-  for (const map of ["rules.cjs.map", "rules.d.cts.map"]) rmSync(path.join(folder, "deploy", map), { force: true });
+  for (const map of files.filter((file) => /\.c[jt]s\.map$/.test(file)))
+    rmSync(path.join(folder, map), { force: true });
   cpSync(path.join(components, "README.md"), path.join(folder, "README.md"));
   cpSync(path.join(root, "LICENSE"), path.join(folder, "LICENSE"));
 

@@ -61,9 +61,3 @@ export interface Driver {
   storedState(): string | undefined;
   stop(): Promise<void>;
 }
-
-/** Takes type and name from a URN. */
-export function partsOfUrn(urn: string): { type: string; name: string } {
-  const [, , qualified = "", ...name] = urn.replace(/^urn:pulumi:/, "").split("::");
-  return { type: qualified.split("$").pop()!, name: name.join("::") };
-}

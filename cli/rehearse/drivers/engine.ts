@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc";
+import { partsOfUrn } from "../../render/change";
 import { serve, type Served } from "../emulators/serve";
 import { isObject, type Properties, secret } from "../emulators/values";
-import { finished, succeeded } from "../processes";
+import { output, run } from "../processes";
 import type { Fakes } from "../fakes";
-import { type Driver, type Operation, partsOfUrn, type RecordedResource, type Run, type RunOptions } from "./driver";
+import { type Driver, type Operation, type RecordedResource, type Run, type RunOptions } from "./driver";
 import { engineEnvironment, operationsOf, refusal, takeEvents, writeConfiguration } from "./engineRun";
 import { languageHostOf } from "./languageHost";
 
@@ -52,9 +53,9 @@ export class EngineDriver implements Driver {
     const served = await Promise.all(Object.values(fakes.providers).map(serve));
     const attached = Object.keys(fakes.providers).map((name, at) => `${name}:${served[at]!.port}`);
     const complete = { ...engineEnvironment(cli, folder, environment, attached), ...passphraseOf(environment) };
-    const options = { directory: project, environment: complete };
-    const version = (await succeeded(cli, ["version"], options)).stdout.trim();
-    await succeeded(cli, ["stack", "init", stack, "--non-interactive"], options);
+    const options = { cwd: project, env: complete };
+    const version = await output(cli, ["version"], options);
+    await output(cli, ["stack", "init", stack, "--non-interactive"], options);
     const host = languageHostOf(cli, environment["PATH"]);
     const description = `by the Pulumi engine ${version}${host === "a stand-in" ? `, with ${host} for its host of Node programs` : ""}`;
     return new EngineDriver(description, cli, project, folder, complete, served, stack);
@@ -106,8 +107,8 @@ export class EngineDriver implements Driver {
       "--event-log",
       log,
     ];
-    const options = { directory: this.project, environment: this.environment };
-    const { code, stdout, stderr } = await finished(this.cli, [command, ...args, ...common], options);
+    const options = { cwd: this.project, env: this.environment };
+    const { code, stdout, stderr } = await run(this.cli, [command, ...args, ...common], options);
     const events = takeEvents(log);
     if (code !== 0)
       throw new Error(refusal(events) ?? `pulumi ${command} ended with code ${code}:\n${stdout}${stderr}`);
@@ -116,9 +117,9 @@ export class EngineDriver implements Driver {
   }
 
   private async exported(): Promise<{ resources: RecordedResource[]; outputs: Properties }> {
-    const options = { directory: this.project, environment: this.environment };
-    const { stdout } = await succeeded(this.cli, ["stack", "export", "--show-secrets", "--stack", this.stack], options);
-    const { deployment } = JSON.parse(stdout) as { deployment: { resources?: ExportedResource[] } };
+    const options = { cwd: this.project, env: this.environment };
+    const exported = await output(this.cli, ["stack", "export", "--show-secrets", "--stack", this.stack], options);
+    const { deployment } = JSON.parse(exported) as { deployment: { resources?: ExportedResource[] } };
     const resources = (deployment.resources ?? [])
       .filter(({ type }) => !type.startsWith("pulumi:providers:"))
       .map(({ urn, type, custom, id, parent, inputs, outputs }): RecordedResource => ({

@@ -2,11 +2,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import * as path from "node:path";
 import { findProgram, isExecutable } from "../../../components/deploy/path.mjs";
-import { finished, type ProcessOptions } from "../processes";
+import { run } from "../processes";
+import { answers } from "../reachable";
 
 /** Where the npm package `pulumi` downloads the engine from; a computer without a network fails here at once. */
 const DOWNLOADS = "https://get.pulumi.com/install.sh";
-const SECONDS_TO_ANSWER = 10;
 const SECONDS_TO_DOWNLOAD = 25;
 
 /** A Pulumi CLI; or why there is none, and what a person can do. */
@@ -38,8 +38,7 @@ async function search(root: string, say: (line: string) => void): Promise<{ cli:
   if (isExecutable(downloaded)) return { cli: downloaded };
   if (!(await answers(DOWNLOADS))) return { reason: "no pulumi on PATH, and get.pulumi.com cannot be reached" };
   say(`downloading the Pulumi CLI ${version} to ${path.dirname(path.dirname(downloaded))}, as npx pulumi does`);
-  const options: ProcessOptions = { directory: root, environment: process.env, seconds: SECONDS_TO_DOWNLOAD };
-  const { code } = await finished(process.execPath, [wrapper, "version"], options);
+  const { code } = await run(process.execPath, [wrapper, "version"], { cwd: root, seconds: SECONDS_TO_DOWNLOAD });
   if (code === 0 && isExecutable(downloaded)) return { cli: downloaded };
   return { reason: `no pulumi on PATH, and npx pulumi could not download it in ${SECONDS_TO_DOWNLOAD} s` };
 }
@@ -51,13 +50,4 @@ function remedyFor(root: string): string {
   if (!existsSync(path.join(root, script))) return install;
   if (findProgram(process.env, "go") === undefined) return `${install}, or Go, by which ${script} builds it`;
   return `PATH="$(bash ${script}):$PATH" in front of the command builds one with Go, in a few minutes the first time`;
-}
-
-async function answers(address: string): Promise<boolean> {
-  try {
-    const response = await fetch(address, { method: "HEAD", signal: AbortSignal.timeout(SECONDS_TO_ANSWER * 1000) });
-    return response.ok;
-  } catch {
-    return false;
-  }
 }

@@ -4,6 +4,7 @@ import * as messages from "@pulumi/pulumi/proto/provider_pb";
 import { PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { type JavaScriptValue, Struct } from "google-protobuf/google/protobuf/struct_pb";
+import { partsOfUrn } from "../../render/change";
 import { type Change, topProperty } from "./difference";
 import type { Operations } from "./operations";
 import type { Failure } from "./provider";
@@ -41,9 +42,9 @@ function handler<Request, Response>(answer: (request: Request) => Response | Pro
 
 function implementation(operations: Operations): grpc.UntypedServiceImplementation {
   const typeOf = (request: { getType(): string; getUrn(): string }) =>
-    request.getType() || partsOf(request.getUrn()).type;
+    request.getType() || partsOfUrn(request.getUrn()).type;
   const nameOf = (request: { getName(): string; getUrn(): string }) =>
-    request.getName() || partsOf(request.getUrn()).name;
+    request.getName() || partsOfUrn(request.getUrn()).name;
   const unused = handler(() => new Empty());
   return {
     attach: unused,
@@ -124,12 +125,6 @@ function implementation(operations: Operations): grpc.UntypedServiceImplementati
       return new Empty();
     }),
   };
-}
-
-/** Type and name of a resource from its URN, for callers that do not send them apart. */
-function partsOf(urn: string): { type: string; name: string } {
-  const [, , qualified = "", ...name] = urn.replace(/^urn:pulumi:/, "").split("::");
-  return { type: qualified.split("$").pop()!, name: name.join("::") };
 }
 
 function propertiesOf(struct: Struct | undefined): Properties {

@@ -6,7 +6,7 @@ import type { Machine } from "./machine";
 import type { Project } from "./project";
 import { WAIT_SECONDS } from "../limits.cjs";
 import { until } from "../until";
-import { output, run, type Result } from "./run";
+import { output, run, type Result } from "../processes";
 
 /** What a test deploys, from where and to where. */
 export interface Setting {

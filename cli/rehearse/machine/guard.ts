@@ -1,6 +1,6 @@
 import { guardScript, quoted, scripts } from "../../../components/deploy/machine.mjs";
 import type { Machine } from "./machine";
-import type { Result } from "./run";
+import type { Result } from "../processes";
 
 /** How long a switch and its confirmation may take. */
 export interface Times {

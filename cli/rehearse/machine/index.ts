@@ -6,6 +6,6 @@ export { makeProject, type Project } from "./project";
 export { makeKeyPair, type KeyPair } from "./keys";
 export { findNix, type Nix } from "./nix";
 export { Deployment, deploy, deploymentEnvironment, evaluate, type Inputs, type Setting } from "./deployment";
-export { run, output, type Result } from "./run";
+export { run, output, type Result } from "../processes";
 export { until } from "../until";
 export * from "./state";

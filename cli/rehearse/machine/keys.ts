@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { output } from "./run";
+import { output } from "../processes";
 
 /** An SSH key pair, made by ssh-keygen for one test run. */
 export interface KeyPair {

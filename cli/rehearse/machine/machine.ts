@@ -9,7 +9,7 @@ import { makeKeyPair, type KeyPair } from "./keys";
 import { startLifeline, type Lifeline } from "./lifeline";
 import { findNix, nixConf, type Nix } from "./nix";
 import { writeFlake } from "./project";
-import { output, run, type Result, type RunOptions } from "./run";
+import { output, run, type Result, type RunOptions } from "../processes";
 
 /**
  * A machine on this computer, as near to a fresh NixOS instance as Debian allows: a real systemd as PID 1 in

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { output } from "./run";
+import { output } from "../processes";
 
 /** Copies the stub flake, with what is particular to this computer and, unless given, a word of its own. */
 export function writeFlake(folder: string, nonce: string = randomUUID()): void {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { until } from "../until";
 import type { Setting } from "./deployment";
 import type { Machine } from "./machine";
-import { run, type Result } from "./run";
+import { run, type Result } from "../processes";
 
 /** The system that a deployment says it has installed; fails with its words if it failed. */
 export function systemOf(result: Result): string {

@@ -12,6 +12,8 @@ export interface Push {
   behaviour?: string;
   /** A health check that the new system brings along (default: none, so the running one's is used). */
   health?: string;
+  /** Checks of its own that the new system has, by name: the files as the module writes them. */
+  checks?: Record<string, object>;
   /** Says that deployments may be locked out. */
   meansLockout?: boolean;
   /** Leaves the system as it is, and changes only a file beside it. */
@@ -247,7 +249,7 @@ OOMPolicy=continue
   }
 
   async push(what: Push = {}): Promise<string> {
-    const { behaviour = "good", health = "", meansLockout = false, readmeOnly = false, onto } = what;
+    const { behaviour = "good", health = "", checks = {}, meansLockout = false, readmeOnly = false, onto } = what;
     if (onto) await this.machine.output(`git -C /srv/work reset --quiet --hard ${onto}`);
     if (readmeOnly) {
       await this.write({ "/srv/work/README": randomUUID() });
@@ -257,6 +259,14 @@ OOMPolicy=continue
         "/srv/work/nix/health": health,
         "/srv/work/nix/lockout": meansLockout ? "meant" : "",
         "/srv/work/nix/nonce": randomUUID(),
+      });
+      await this.machine.output("rm -rf /srv/work/nix/checks.d");
+      await this.write({
+        // Git has no empty folders.
+        "/srv/work/nix/checks.d/.none": "",
+        ...Object.fromEntries(
+          Object.entries(checks).map(([name, check]) => [`/srv/work/nix/checks.d/${name}`, JSON.stringify(check)]),
+        ),
       });
     }
     return await this.machine.output(`cd /srv/work

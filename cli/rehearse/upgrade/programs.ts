@@ -48,10 +48,17 @@ export const sourced = {
   UPGRADE_COMMON: "common.sh",
   UPGRADE_REPOSITORY: "repository.sh",
   UPGRADE_TROUBLE: "trouble.sh",
+  UPGRADE_WAYS: "access",
 };
 
 /** Their texts, as far as a checkout's flake has them. */
 export function sourcedFiles(flake = flakeFolder): Record<string, string> {
-  const there = Object.values(sourced).filter((name) => fs.existsSync(path.join(flake, "upgrade", name)));
-  return Object.fromEntries(there.map((name) => [name, fs.readFileSync(path.join(flake, "upgrade", name), "utf8")]));
+  const folder = path.join(flake, "upgrade");
+  const there = Object.values(sourced).filter((name) => fs.existsSync(path.join(folder, name)));
+  const files = there.flatMap((name) =>
+    fs.statSync(path.join(folder, name)).isDirectory()
+      ? fs.readdirSync(path.join(folder, name)).map((file) => path.join(name, file))
+      : [name],
+  );
+  return Object.fromEntries(files.map((name) => [name, fs.readFileSync(path.join(folder, name), "utf8")]));
 }

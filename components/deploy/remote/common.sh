@@ -39,13 +39,15 @@ uptime_seconds() {
   printf '%s' "${seconds%.*}"
 }
 
-# What is said of units, from "fault UNIT WHAT" and "known UNIT WHAT".
+# What is said of units and checks, from "fault NAME WHAT" and "known NAME WHAT".
 say_units() {
-  local verdict unit
-  while read -r verdict unit _; do
-    case $verdict in
-    fault) say failed-unit "$unit" ;;
-    known) say known-failed-unit "$unit" ;;
+  local verdict name
+  while read -r verdict name _; do
+    case "$verdict $name" in
+    "fault check:"*) say failed-check "${name#check:}" ;;
+    "known check:"*) say known-failed-check "${name#check:}" ;;
+    fault*) say failed-unit "$name" ;;
+    known*) say known-failed-unit "$name" ;;
     esac
   done
 }

@@ -14,6 +14,8 @@
 # For a time nixos-rebuild added a random suffix to the unit's name; systemd reads the second folder for all of those.
 DROP_IN_FOLDERS=("/run/systemd/system/$SWITCH_UNIT.service.d" "/run/systemd/system/$SWITCH_UNIT-.service.d")
 PREVIOUS_ROOT=/nix/var/nix/gcroots/nixos-deploy-previous
+# More than a system's checks may take: two tries of the longest limit.
+CHECKS_SECONDS=45
 # Units that NixOS leaves to others, and that outlive a restart.
 UNIT_FOLDER=/etc/systemd/system.attached
 
@@ -268,7 +270,8 @@ status() {
 }
 
 # The deployment is here over a new connection, so the way in still works. Until the system has run for so many seconds it
-# is only watched; then its units decide. Usage: confirm SYSTEM DERIVATION HEALTH-SECONDS ALLOW-FAILED-UNITS
+# is only watched; then its units and its own checks decide. Usage: confirm SYSTEM DERIVATION HEALTH-SECONDS
+# ALLOW-FAILED-UNITS
 confirm() {
   local system=$1 derivation=$2 seconds=$3 allowed=$4 state left
   lock
@@ -277,6 +280,8 @@ confirm() {
     left=$((seconds + $(guarded switched-at) - $(uptime_seconds)))
     if ((left > 0)); then
       say watching "$left"
+    elif ! checks_are_over; then
+      say watching 1
     elif units_will_do "$seconds" "$allowed"; then
       set_state "confirmed ${state#switched }"
       forget_guard || true
@@ -287,16 +292,52 @@ confirm() {
       { mkdir -p "$STATE_FOLDER" && put "$DEPLOYED_FILE" "$derivation $system"; } || true
       ! reboot_needed "$system" || say reboot-needed
     else
-      begin_rollback units-failed
+      begin_rollback "$(what_failed)"
     fi
   fi
   status
 }
 
+# The checks that the new system brings along run once, in a unit of their own: they take as long as they say, and neither
+# the lock nor a connection lasts as long. Fails while they are at work.
+checks_are_over() {
+  [[ -x $(guarded system)/etc/nixos-upgrade/checks && ! -e $GUARD_FOLDER/checks ]] || return 0
+  case $(systemctl is-active "$CHECKS_UNIT.service") in
+  active | activating | deactivating) return 1 ;;
+  esac
+  # It may have ended while it was asked for.
+  [[ ! -e $GUARD_FOLDER/checks ]] || return 0
+  # Once: what was ended by its time, or was killed, would be so again.
+  if [[ -e $GUARD_FOLDER/checks-began ]]; then
+    # Where there is no room for a verdict there is none.
+    put "$GUARD_FOLDER/checks" "check:all did not come to an end"
+    return
+  fi
+  put "$GUARD_FOLDER/checks-began" "$(uptime_seconds)"
+  # The connection was new, which is what the time is for.
+  in_unit "$CONFIRM_UNIT" not_confirmed --on-active="$(($(guarded confirm-seconds) + CHECKS_SECONDS))" \
+    --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-900
+  in_unit "$CHECKS_UNIT" run_checks --property=RuntimeMaxSec="$CHECKS_SECONDS"
+  return 1
+}
+
+run_checks() {
+  checks_in_trouble "$(guarded system)" >"$GUARD_FOLDER/checks.new"
+  mv -f "$GUARD_FOLDER/checks.new" "$GUARD_FOLDER/checks"
+}
+
+what_failed() {
+  if grep '^fault ' "$GUARD_FOLDER/units" | grep -qv '^fault check:'; then echo units-failed; else echo checks-failed; fi
+}
+
 # Usage: units_will_do SECONDS ALLOW-FAILED-UNITS
 units_will_do() {
   local units
-  units=$(judge_units "$(just_now "$1")" "$(guarded previous)" "$(guarded system)" <"$GUARD_FOLDER/before") || return 1
+  units=$(
+    judge_units "$(just_now "$1")" "$(guarded previous)" "$(guarded system)" <"$GUARD_FOLDER/before"
+    [[ ! -e $GUARD_FOLDER/checks ]] ||
+      judge "$(guarded previous)" "$(guarded system)" "$(cat "$GUARD_FOLDER/before")" <"$GUARD_FOLDER/checks"
+  ) || return 1
   # Where there is no room for it, the verdict counts all the same.
   printf '%s\n' "$units" >"$GUARD_FOLDER/units" || true
   [[ $2 == true ]] || ! grep -q '^fault ' <<<"$units" || first_deployment

@@ -34,10 +34,12 @@ in
       onByImport = config: config.pulumiNixos.repository.owner != "";
     })
     ./caches.nix
+    ./checks.nix
     ./freshness.nix
     ./health.nix
     ./installation.nix
     ./reading.nix
+    ./release.nix
     ./signatures.nix
     ./status.nix
   ];

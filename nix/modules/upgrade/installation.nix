@@ -13,6 +13,8 @@ let
 in
 {
   imports = [
+    ./autoUpgrade.nix
+    ./flags.nix
     (import ../renamed.nix [
       "upgrade.dates"
       "upgrade.randomizedDelaySec"
@@ -71,13 +73,6 @@ in
     }
 
     (lib.mkIf cfg.enable {
-      assertions = [
-        {
-          assertion = !config.system.autoUpgrade.enable;
-          message = "system.autoUpgrade.enable and pulumiNixos.upgrade.enable both want to be nixos-upgrade.service; set one of them to false.";
-        }
-      ];
-
       systemd.services.nixos-upgrade = network // {
         description = "Install the newest revision of the repository";
         # A switch must not stop the program that makes it.

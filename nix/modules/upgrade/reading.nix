@@ -10,8 +10,17 @@ let
 
   cfg = config.pulumiNixos.upgrade;
   inherit (config.pulumiNixos) machineKey repository;
-  slug = "${repository.owner}/${repository.name}";
   tokenConfig = "/run/nixos-upgrade/access-token.conf";
+
+  ways = lib.mapAttrs (
+    _: way:
+    way {
+      inherit lib tokenConfig;
+      cfg = config.pulumiNixos;
+      slug = "${repository.owner}/${repository.name}";
+    }
+  ) (import ../../upgrade/access);
+  way = ways.${repository.access};
 in
 {
   imports = [
@@ -32,11 +41,7 @@ in
   options.pulumiNixos.upgrade = {
     remote = mkOption {
       type = types.str;
-      default =
-        if repository.access == "token" then
-          "https://api.github.com/repos/${slug}"
-        else
-          "ssh://git@github.com/${slug}";
+      default = way.remote;
       defaultText = lib.literalMD "made from {option}`pulumiNixos.repository`";
       internal = true;
       description = "What is asked for the branch's revision: a git URL, or a repository of GitHub's REST API.";
@@ -44,11 +49,7 @@ in
 
     flake = mkOption {
       type = types.str;
-      default =
-        if repository.access == "token" then
-          "github:${slug}/REVISION?dir=${cfg.directory}"
-        else
-          "git+ssh://git@github.com/${slug}?ref=${repository.branch}&rev=REVISION&dir=${cfg.directory}";
+      default = way.flake;
       defaultText = lib.literalMD "made from {option}`pulumiNixos.repository`";
       internal = true;
       description = "The flake reference, with REVISION where the revision goes.";
@@ -78,57 +79,25 @@ in
     };
   };
 
-  config = lib.mkMerge [
-    {
-      pulumiNixos.upgrade.settings = {
-        UPGRADE_ACCESS = repository.access;
-        UPGRADE_REMOTE = cfg.remote;
-        UPGRADE_BRANCH = repository.branch;
-        UPGRADE_FLAKE = cfg.flake;
-        UPGRADE_ATTRIBUTE = cfg.attribute;
-        UPGRADE_MACHINE_KEY = machineKey;
-        UPGRADE_KNOWN_HOSTS = "${../../upgrade/github-known-hosts}";
-        UPGRADE_TOKEN_FILE = if cfg.tokenFile == null then "" else cfg.tokenFile;
-        UPGRADE_TOKEN_CONFIG = tokenConfig;
-      };
-
-      warnings =
-        lib.optional
-          (cfg.enable && repository.owner != "" && repository.access == "token" && cfg.tokenFile == null)
-          ''
-            The machine is to read its repository with a token, but there is none: nix/secrets.yaml with the secret github-access-token is missing. Run `npm run secrets token`.
-          '';
-    }
-
-    (lib.mkIf (cfg.enable && repository.access == "deploy-key") {
-      # For people who fetch the repository on the machine by hand, as root.
-      programs.ssh.knownHostsFiles = [ ../../upgrade/github-known-hosts ];
-      programs.ssh.extraConfig = ''
-        Match localuser root host github.com
-          IdentityFile ${machineKey}
-          IdentitiesOnly yes
-      '';
-    })
-
-    (lib.mkIf (cfg.enable && repository.access == "token") {
-      # With `include` a missing file would make every Nix command fail; the program that writes the
-      # file lets nothing but a token through.
-      nix.extraOptions = "!include ${tokenConfig}";
-    })
-
-    (lib.mkIf (cfg.enable && repository.access == "token" && cfg.tokenFile != null) {
-      systemd.services.nixos-upgrade-token = {
-        description = "Check the token for the repository and hand it to Nix";
-        wantedBy = [ "multi-user.target" ];
-        before = [ "nixos-upgrade.service" ];
-        # Where secrets are opened by a unit and not while activating.
-        after = [ "sops-install-secrets.service" ];
-        serviceConfig = {
-          Type = "oneshot";
-          RemainAfterExit = true;
-          ExecStart = lib.getExe cfg.programs.token;
+  config = lib.mkMerge (
+    [
+      {
+        pulumiNixos.upgrade.settings = {
+          UPGRADE_ACCESS = repository.access;
+          UPGRADE_REMOTE = cfg.remote;
+          UPGRADE_BRANCH = repository.branch;
+          UPGRADE_FLAKE = cfg.flake;
+          UPGRADE_ATTRIBUTE = cfg.attribute;
+          UPGRADE_MACHINE_KEY = machineKey;
+          UPGRADE_KNOWN_HOSTS = "${../../upgrade/github-known-hosts}";
+          UPGRADE_TOKEN_FILE = if cfg.tokenFile == null then "" else cfg.tokenFile;
+          UPGRADE_TOKEN_CONFIG = tokenConfig;
         };
-      };
-    })
-  ];
+      }
+    ]
+    # Whether a way is taken may not decide which options are set.
+    ++ map (name: lib.mkIf (cfg.enable && repository.access == name) ways.${name}.config) (
+      lib.attrNames ways
+    )
+  );
 }

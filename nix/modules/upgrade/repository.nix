@@ -53,10 +53,7 @@ in
     };
 
     access = mkOption {
-      type = types.enum [
-        "deploy-key"
-        "token"
-      ];
+      type = types.enum (lib.attrNames (import ../../upgrade/access));
       default = "deploy-key";
       description = ''
         How the machine reads the repository: `deploy-key` with its own SSH key, which never

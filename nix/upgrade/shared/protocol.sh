@@ -30,6 +30,7 @@ SWITCH_UNIT=nixos-rebuild-switch-to-configuration
 UPGRADE_UNIT=nixos-upgrade
 GUARD_UNIT=nixos-deploy-guard
 CONFIRM_UNIT=nixos-deploy-confirm
+CHECKS_UNIT=nixos-deploy-checks
 ROLLBACK_UNIT=nixos-deploy-rollback
 RESUME_UNIT=nixos-deploy-resume
 

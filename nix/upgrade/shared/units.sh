@@ -51,11 +51,14 @@ describe_trouble() {
   fi
 }
 
-# Names of the units in trouble before a switch. A unit that is started again every few minutes was in trouble too; one that
-# crashed once while its database started was not, and is to blame for what it does now.
+# Names of the units and checks in trouble before a switch. A unit that is started again every few minutes was in trouble
+# too; one that crashed once while its database started was not, and is to blame for what it does now.
 trouble_before() {
   local name
-  while read -r name _; do printf '%s\n' "$name"; done < <(units_in_trouble 600 2)
+  while read -r name _; do printf '%s\n' "$name"; done < <(
+    units_in_trouble 600 2
+    checks_in_trouble "$(system_now)" once
+  )
 }
 
 # What a system makes of a unit: its file, its template's, what is dropped in, and the configuration and scripts that those
@@ -94,17 +97,29 @@ text_with_what_it_names() {
 # every later system out, the one that mends it too.
 # Usage: judge_units SECONDS OLD NEW, names of the units in trouble before on standard input
 judge_units() {
-  local before name what
-  before=$'\n'$(cat)$'\n'
+  judge "$2" "$3" "$(cat)" < <(units_in_trouble "$1")
+}
+
+# The same of anything that is in trouble. Usage: judge OLD NEW NAMES, "NAME WHAT" of each on standard input
+judge() {
+  local before=$'\n'$3$'\n' name what
   while read -r name what; do
     # An old system that was collected cannot be compared any more.
     if [[ $before == *$'\n'"$name"$'\n'* ]] &&
-      [[ ! -e $2 || $(unit_text "$name" "$2") == "$(unit_text "$name" "$3")" ]]; then
+      [[ ! -e $1 || $(text_of "$name" "$1") == "$(text_of "$name" "$2")" ]]; then
       printf 'known %s %s\n' "$name" "$what"
     else
       printf 'fault %s %s\n' "$name" "$what"
     fi
-  done < <(units_in_trouble "$1")
+  done
+}
+
+# Usage: text_of NAME SYSTEM
+text_of() {
+  case $1 in
+  check:*) check_text "${1#check:}" "$2" ;;
+  *) unit_text "$1" "$2" ;;
+  esac
 }
 
 # Keeps what was in trouble before a system came, for whoever asks later. A full disk only loses that.

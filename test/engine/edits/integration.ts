@@ -53,7 +53,12 @@ export const INTEGRATION: Edit[] = [
   {
     what: "previews without the state",
     configure: { "integration.previews": "cloud" },
-    becomes: { "nixos-github-actions-preview-policy": "update", "nixos-previews": "create" },
+    becomes: {
+      // Dependabot's jobs are trusted then.
+      "nixos-github-actions-preview": "update",
+      "nixos-github-actions-preview-policy": "update",
+      "nixos-previews": "create",
+    },
   },
   {
     what: "no previews",

@@ -6,10 +6,10 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import * as path from "node:path";
-import { finished } from "../../../cli/rehearse/processes";
+import { run } from "../../../cli/rehearse/processes";
 import { engineEnvironment } from "../../../cli/rehearse/drivers/engineRun";
 import { closedEnvironment } from "../../../cli/rehearse/environment";
-import { type Call, Stage } from "./stage";
+import { type Call, type Conversation, Stage } from "./stage";
 
 const [, , cli, host] = process.argv as [string, string, string, string];
 
@@ -28,8 +28,8 @@ async function record(): Promise<void> {
 
   /** Runs a command of the CLI; some are to fail. */
   const pulumi = async (directory: string, ...args: string[]) => {
-    const options = { directory: path.join(stage.folder, directory), environment, seconds: 300 };
-    const { code, stdout, stderr } = await finished(cli, [...args, "--non-interactive"], options);
+    const options = { cwd: path.join(stage.folder, directory), env: environment, seconds: 300 };
+    const { code, stdout, stderr } = await run(cli, [...args, "--non-interactive"], options);
     process.stderr.write(`${directory}: pulumi ${args.join(" ")}: ${code}\n${code === 0 ? "" : stdout + stderr}`);
   };
   for (const name of ["typed", "plain", "failed", "told"]) await pulumi(name, "stack", "init", "dev");
@@ -56,13 +56,29 @@ async function record(): Promise<void> {
     request,
     answer,
   }));
-  const conversation = stage.normalised({ hosts: [...directories.values()], calls, programs: stage.programs() });
+  const all = { hosts: [...directories.values()], calls, programs: stage.programs() };
+  const conversation = withoutRepeats(stage.normalised(all));
   const versions = { cli: version(cli, "version"), host: version(host, "-version") };
   writeFileSync(
     path.join(__dirname, "conversation.json"),
     `${JSON.stringify({ versions, ...conversation }, null, 2)}\n`,
   );
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** What every command of the CLI asks again, and gets the same answer to, tells nothing more. */
+function withoutRepeats({ hosts, calls, programs }: Conversation): Conversation {
+  const first = (all: unknown[]) => {
+    const texts = all.map((one) => JSON.stringify(one));
+    return (_: unknown, at: number) => texts.indexOf(texts[at]!) === at;
+  };
+  const kept = calls.filter(first(calls.map((one) => ({ ...one, host: hosts[one.host] }))));
+  const used = [...new Set(kept.map(({ host }) => host))];
+  return {
+    hosts: used.map((host) => hosts[host]!),
+    calls: kept.map((one) => ({ ...one, host: used.indexOf(one.host) })),
+    programs: programs.filter(first(programs)),
+  };
 }
 
 function version(program: string, argument: string): string {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Properties } from "../values";
 
-/** What EC2 answers when it refuses a call: its error code and its message. */
-export class Ec2Error extends Error {
+/** What AWS answers when it refuses a call: its error code and its message. */
+export class AwsError extends Error {
   constructor(code: string, message: string, operation: string) {
     super(`${operation}: api error ${code}: ${message}`);
   }
@@ -134,7 +134,7 @@ export class Ec2 {
     const block = subnet.ipv6CidrBlock;
     if (count > 0 && block === undefined) {
       const message = `The subnet '${subnet.id}' does not have an associated IPv6 CIDR block.`;
-      throw new Ec2Error("InvalidParameterValue", message, "creating EC2 Instance");
+      throw new AwsError("InvalidParameterValue", message, "creating EC2 Instance");
     }
     return Array.from({ length: count }, () => block!.replace("/64", (this.hosts += 1).toString(16)));
   }
@@ -144,6 +144,18 @@ export class Ec2 {
     const id = newId("sgr");
     this.groups.get(groupId)!.rules.set(id, { securityGroupId: groupId, ...rule });
     return id;
+  }
+
+  /** A group, which must be there. */
+  group(id: string, operation: string): Group {
+    const group = this.groups.get(id);
+    if (group !== undefined) return group;
+    throw new AwsError("InvalidGroup.NotFound", `The security group '${id}' does not exist`, operation);
+  }
+
+  /** A rule by its id alone. */
+  rule(id: string): GroupRule | undefined {
+    return [...this.groups.values()].map(({ rules }) => rules.get(id)).find((rule) => rule !== undefined);
   }
 
   newElasticAddress(): string {

@@ -1,15 +1,15 @@
 import type { ResourceType } from "../provider";
-import { type Address, type Ec2, Ec2Error, newId, tagsAll } from "./ec2";
+import { type Address, type Ec2, AwsError, newId, tagsAll } from "./ec2";
 
 /** An Elastic IP, with the machine that it belongs to. */
 export function eip(ec2: Ec2): ResourceType {
   const associate = (id: string, instance: unknown, operation: string) => {
     const address = ec2.addresses.get(id);
     if (address === undefined) {
-      throw new Ec2Error("InvalidAllocationID.NotFound", `The allocation ID '${id}' does not exist`, operation);
+      throw new AwsError("InvalidAllocationID.NotFound", `The allocation ID '${id}' does not exist`, operation);
     }
     if (instance !== undefined && !ec2.instances.has(instance as string)) {
-      throw new Ec2Error(
+      throw new AwsError(
         "InvalidInstanceID.NotFound",
         `The instance ID '${instance as string}' does not exist`,
         operation,

@@ -1,6 +1,6 @@
 import type { ResourceType } from "../provider";
 import type { Properties } from "../values";
-import { type Ec2, Ec2Error, type GroupRule } from "./ec2";
+import type { Ec2, GroupRule } from "./ec2";
 
 /**
  * The exclusive list of a group's rules: every other one is revoked when it is made and when it changes. Like the real
@@ -11,12 +11,8 @@ export function exclusiveRules(ec2: Ec2): ResourceType {
   const rulesOf = (groupId: string, direction: GroupRule["direction"]) =>
     [...(ec2.groups.get(groupId)?.rules ?? [])].filter(([, rule]) => rule.direction === direction).map(([id]) => id);
   const revokeOthers = (inputs: Properties) => {
-    const groupId = inputs["securityGroupId"] as string;
-    const group = ec2.groups.get(groupId);
-    if (group === undefined) {
-      const message = `The security group '${groupId}' does not exist`;
-      throw new Ec2Error("InvalidGroup.NotFound", message, "creating VPC Security Group Rules Exclusive");
-    }
+    const operation = "creating VPC Security Group Rules Exclusive";
+    const group = ec2.group(inputs["securityGroupId"] as string, operation);
     const wanted = [...(inputs["ingressRuleIds"] as string[]), ...(inputs["egressRuleIds"] as string[])];
     for (const id of group.rules.keys()) if (!wanted.includes(id)) group.rules.delete(id);
   };

@@ -1,13 +1,6 @@
 import type { Input, ResourceType } from "../provider";
 import type { Properties } from "../values";
-import { ACCOUNT, tagsAll } from "./ec2";
-
-/** What IAM answers when it refuses a call. */
-class IamError extends Error {
-  constructor(code: string, message: string, operation: string) {
-    super(`${operation}: api error ${code}: ${message}`);
-  }
-}
+import { ACCOUNT, AwsError, tagsAll } from "./ec2";
 
 interface Role {
   /** Inline policies by name. */
@@ -27,7 +20,7 @@ export class Iam {
   role(name: string, operation: string): Role {
     const role = this.roles.get(name);
     if (role !== undefined) return role;
-    throw new IamError("NoSuchEntity", `The role with name ${name} cannot be found.`, operation);
+    throw new AwsError("NoSuchEntity", `The role with name ${name} cannot be found.`, operation);
   }
 }
 
@@ -57,7 +50,7 @@ export function role(iam: Iam): ResourceType {
       const name = inputs["name"] as string;
       if (iam.roles.has(name)) {
         const message = `Role with name ${name} already exists.`;
-        throw new IamError("EntityAlreadyExists", message, `creating IAM Role (${name})`);
+        throw new AwsError("EntityAlreadyExists", message, `creating IAM Role (${name})`);
       }
       iam.roles.set(name, { policies: new Map(), attached: [] });
       return { id: name, outputs: { arn: arn(`role/${name}`), uniqueId: `AROA${name}`, ...tagsAll(inputs) } };
@@ -68,7 +61,7 @@ export function role(iam: Iam): ResourceType {
       const attached = [...iam.profiles.values()].includes(id) || (iam.roles.get(id)?.policies.size ?? 0) > 0;
       if (attached) {
         const message = "Cannot delete entity, must remove roles from instance profile and delete policies first.";
-        throw new IamError("DeleteConflict", message, `deleting IAM Role (${id})`);
+        throw new AwsError("DeleteConflict", message, `deleting IAM Role (${id})`);
       }
       iam.roles.delete(id);
     },
@@ -169,7 +162,7 @@ export function openIdConnectProvider(iam: Iam): ResourceType {
       const id = arn(`oidc-provider/${(inputs["url"] as string).replace("https://", "")}`);
       if (iam.providers.has(id)) {
         const message = `Provider with url ${inputs["url"] as string} already exists.`;
-        throw new IamError("EntityAlreadyExists", message, "creating IAM OIDC Provider");
+        throw new AwsError("EntityAlreadyExists", message, "creating IAM OIDC Provider");
       }
       iam.providers.add(id);
       return { id, outputs: { arn: id, ...tagsAll(inputs) } };

@@ -1,6 +1,6 @@
 import type { Failure, ResourceType } from "../provider";
 import { isObject, type Properties } from "../values";
-import { type Ec2, Ec2Error, type Image, type Instance, newId, type Subnet, tagsAll } from "./ec2";
+import { type Ec2, AwsError, type Image, type Instance, newId, type Subnet, tagsAll } from "./ec2";
 
 const USER_DATA_LIMIT = 16 * 1024;
 const VOLUME_TYPES = ["gp2", "gp3", "io1", "io2", "sc1", "st1", "standard"];
@@ -80,7 +80,7 @@ export function instance(ec2: Ec2): ResourceType {
       if (!ec2.instances.has(id)) return;
       if (state["disableApiTermination"] === true) {
         const message = `The instance '${id}' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.`;
-        throw new Ec2Error("OperationNotPermitted", message, `terminating EC2 Instance (${id})`);
+        throw new AwsError("OperationNotPermitted", message, `terminating EC2 Instance (${id})`);
       }
       ec2.instances.delete(id);
       for (const address of ec2.addresses.values()) {
@@ -99,7 +99,7 @@ function launched(ec2: Ec2, inputs: Properties): Instance {
   refuseUserData(inputs["userData"], operation);
   const keyName = inputs["keyName"] as string | undefined;
   if (keyName !== undefined && !ec2.keys.has(keyName)) {
-    throw new Ec2Error("InvalidKeyPair.NotFound", `The key pair '${keyName}' does not exist`, operation);
+    throw new AwsError("InvalidKeyPair.NotFound", `The key pair '${keyName}' does not exist`, operation);
   }
   const subnet = subnetOf(ec2, inputs["subnetId"] as string | undefined, operation);
   const groupIds = (inputs["vpcSecurityGroupIds"] as string[] | undefined) ?? [];
@@ -109,7 +109,7 @@ function launched(ec2: Ec2, inputs: Properties): Instance {
   const volumeSize = (root["volumeSize"] as number | undefined) ?? image.snapshotGiB;
   if (volumeSize < image.snapshotGiB) {
     const message = `Volume of size ${volumeSize}GB is smaller than snapshot 'snap-${image.id.slice(4)}', expect size >= ${image.snapshotGiB}GB`;
-    throw new Ec2Error("InvalidBlockDeviceMapping", message, operation);
+    throw new AwsError("InvalidBlockDeviceMapping", message, operation);
   }
   return {
     id: newId("i"),
@@ -138,7 +138,7 @@ function changed(ec2: Ec2, machine: Instance, inputs: Properties, oldInputs: Pro
   const root = { ...machine.root, ...(isObject(inputs["rootBlockDevice"]) ? inputs["rootBlockDevice"] : {}) };
   if (root.volumeSize < machine.root.volumeSize) {
     const message = `New size cannot be smaller than existing size ${machine.root.volumeSize}`;
-    throw new Ec2Error("InvalidParameterValue", message, operation);
+    throw new AwsError("InvalidParameterValue", message, operation);
   }
   const restart = type !== machine.type || inputs["userData"] !== oldInputs["userData"];
   Object.assign(machine, { type, userData, groupIds, root });
@@ -150,7 +150,7 @@ function changed(ec2: Ec2, machine: Instance, inputs: Properties, oldInputs: Pro
 function existing(ec2: Ec2, id: string, verb: string): Instance {
   const machine = ec2.instances.get(id);
   if (machine !== undefined) return machine;
-  throw new Ec2Error(
+  throw new AwsError(
     "InvalidInstanceID.NotFound",
     `The instance ID '${id}' does not exist`,
     `${verb} EC2 Instance (${id})`,
@@ -159,11 +159,11 @@ function existing(ec2: Ec2, id: string, verb: string): Instance {
 
 function imageOf(ec2: Ec2, id: string, operation: string): Image {
   if (!/^ami-([0-9a-f]{8}|[0-9a-f]{17})$/.test(id)) {
-    throw new Ec2Error("InvalidAMIID.Malformed", `Invalid id: "${id}" (expecting "ami-...")`, operation);
+    throw new AwsError("InvalidAMIID.Malformed", `Invalid id: "${id}" (expecting "ami-...")`, operation);
   }
   const image = ec2.images.find((candidate) => candidate.id === id);
   if (image === undefined) {
-    throw new Ec2Error("InvalidAMIID.NotFound", `The image id '[${id}]' does not exist`, operation);
+    throw new AwsError("InvalidAMIID.NotFound", `The image id '[${id}]' does not exist`, operation);
   }
   return image;
 }
@@ -171,32 +171,29 @@ function imageOf(ec2: Ec2, id: string, operation: string): Image {
 function refuseType(type: string, image: Image, operation: string): void {
   const parts = /^([a-z]+)(\d+)([a-z-]*)\.(nano|micro|small|medium|large|\d*xlarge|metal(-\d+xl)?)$/.exec(type);
   if (parts === null) {
-    throw new Ec2Error("InvalidParameterValue", `Invalid value '${type}' for InstanceType.`, operation);
+    throw new AwsError("InvalidParameterValue", `Invalid value '${type}' for InstanceType.`, operation);
   }
   const architecture = parts[3]!.includes("g") || type.startsWith("a1.") ? "arm64" : "x86_64";
   if (architecture !== image.architecture) {
     const message =
       `The architecture '${architecture}' of the specified instance type does not match the architecture ` +
       `'${image.architecture}' of the specified AMI. Specify an instance type and an AMI that have matching architectures.`;
-    throw new Ec2Error("InvalidParameterValue", message, operation);
+    throw new AwsError("InvalidParameterValue", message, operation);
   }
 }
 
 function refuseUserData(userData: unknown, operation: string): void {
   if (typeof userData === "string" && Buffer.byteLength(userData) > USER_DATA_LIMIT) {
-    throw new Ec2Error("InvalidParameterValue", `User data is limited to ${USER_DATA_LIMIT} bytes`, operation);
+    throw new AwsError("InvalidParameterValue", `User data is limited to ${USER_DATA_LIMIT} bytes`, operation);
   }
 }
 
 function refuseGroups(ec2: Ec2, ids: string[], subnet: Subnet, operation: string): void {
   for (const id of ids) {
-    const group = ec2.groups.get(id);
-    if (group === undefined) {
-      throw new Ec2Error("InvalidGroup.NotFound", `The security group '${id}' does not exist`, operation);
-    }
+    const group = ec2.group(id, operation);
     if (group.vpcId !== subnet.vpcId) {
       const message = `Security group ${id} and subnet ${subnet.id} belong to different networks.`;
-      throw new Ec2Error("InvalidParameter", message, operation);
+      throw new AwsError("InvalidParameter", message, operation);
     }
   }
 }
@@ -204,7 +201,7 @@ function refuseGroups(ec2: Ec2, ids: string[], subnet: Subnet, operation: string
 function subnetOf(ec2: Ec2, id: string | undefined, operation: string): Subnet {
   const subnet = id === undefined ? ec2.subnets[0] : ec2.subnets.find((candidate) => candidate.id === id);
   if (subnet !== undefined) return subnet;
-  throw new Ec2Error("InvalidSubnetID.NotFound", `The subnet ID '${id}' does not exist`, operation);
+  throw new AwsError("InvalidSubnetID.NotFound", `The subnet ID '${id}' does not exist`, operation);
 }
 
 function outputsOf(ec2: Ec2, machine: Instance): Properties {

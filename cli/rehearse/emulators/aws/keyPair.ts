@@ -1,6 +1,6 @@
 import * as sshpk from "sshpk";
 import type { ResourceType } from "../provider";
-import { type Ec2, Ec2Error, newId, tagsAll } from "./ec2";
+import { type Ec2, AwsError, newId, tagsAll } from "./ec2";
 
 /** A key pair: EC2 keeps the public half that it is given. */
 export function keyPair(ec2: Ec2): ResourceType {
@@ -24,9 +24,9 @@ export function keyPair(ec2: Ec2): ResourceType {
       const operation = `importing EC2 Key Pair (${name})`;
       const key = parsed(publicKey);
       if (key === undefined || !["ed25519", "rsa"].includes(key.type)) {
-        throw new Ec2Error("InvalidKey.Format", "Key is not in valid OpenSSH public key format", operation);
+        throw new AwsError("InvalidKey.Format", "Key is not in valid OpenSSH public key format", operation);
       }
-      if (ec2.keys.has(name)) throw new Ec2Error("InvalidKeyPair.Duplicate", "The keypair already exists", operation);
+      if (ec2.keys.has(name)) throw new AwsError("InvalidKeyPair.Duplicate", "The keypair already exists", operation);
       const id = newId("key");
       ec2.keys.set(name, { id, publicKey });
       return {

@@ -1,5 +1,5 @@
 import type { Properties } from "../values";
-import { ACCOUNT, type Ec2, Ec2Error, type Image } from "./ec2";
+import { ACCOUNT, type Ec2, AwsError, type Image } from "./ec2";
 
 /** DescribeImages: ids of the images that pass all filters, the newest first. None is no error. */
 export function getAmiIds(ec2: Ec2, args: Properties): Properties {
@@ -28,7 +28,7 @@ function matches(image: Image, filter: string, value: string, operation: string)
   };
   const attribute = attributes[filter];
   if (attribute === undefined) {
-    throw new Ec2Error("InvalidParameterValue", `The filter '${filter}' is invalid`, operation);
+    throw new AwsError("InvalidParameterValue", `The filter '${filter}' is invalid`, operation);
   }
   // EC2's filters know * and ?; everything else in them is literal.
   const pattern = value
@@ -77,7 +77,7 @@ export function getSecurityGroupRules(ec2: Ec2, args: Properties): Properties {
 /** One rule, by its id. What a rule has not is empty, or -1. */
 export function getSecurityGroupRule(ec2: Ec2, args: Properties): Properties {
   const id = args["securityGroupRuleId"] as string;
-  const rule = [...ec2.groups.values()].map(({ rules }) => rules.get(id)).find((one) => one !== undefined);
+  const rule = ec2.rule(id);
   if (rule === undefined) throw new Error("reading Security Group Rule: no matching Security Group Rule found");
   const { direction, ...properties } = rule;
   const nothing = { cidrIpv4: "", cidrIpv6: "", description: "", prefixListId: "", referencedSecurityGroupId: "" };

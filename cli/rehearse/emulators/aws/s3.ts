@@ -1,13 +1,6 @@
 import type { Input, ResourceType } from "../provider";
 import type { Properties } from "../values";
-import { type Ec2, tagsAll } from "./ec2";
-
-/** What S3 answers when it refuses a call. */
-class S3Error extends Error {
-  constructor(code: string, message: string, operation: string) {
-    super(`${operation}: api error ${code}: ${message}`);
-  }
-}
+import { AwsError, type Ec2, tagsAll } from "./ec2";
 
 /** The emulated S3: the buckets of one account by name, each with what is set on it apart. */
 export class S3 {
@@ -33,7 +26,7 @@ export function bucket(s3: S3, ec2: Ec2): ResourceType {
     create(inputs) {
       const name = inputs["bucket"] as string;
       if (s3.buckets.has(name)) {
-        throw new S3Error("BucketAlreadyExists", "The requested bucket name is not available.", "creating S3 Bucket");
+        throw new AwsError("BucketAlreadyExists", "The requested bucket name is not available.", "creating S3 Bucket");
       }
       s3.buckets.set(name, new Map());
       const { region } = ec2;
@@ -57,7 +50,7 @@ export function bucketSetting(s3: S3, kind: string, inputs: Record<string, Input
   const put = (given: Properties) => {
     const settings = s3.buckets.get(given["bucket"] as string);
     if (settings === undefined) {
-      throw new S3Error("NoSuchBucket", "The specified bucket does not exist", `putting S3 Bucket ${kind}`);
+      throw new AwsError("NoSuchBucket", "The specified bucket does not exist", `putting S3 Bucket ${kind}`);
     }
     settings.set(kind, given);
     return {};

@@ -1,5 +1,5 @@
 import type { ResourceType } from "../provider";
-import { ACCOUNT, type Ec2, Ec2Error, newId, tagsAll } from "./ec2";
+import { ACCOUNT, type Ec2, AwsError, newId, tagsAll } from "./ec2";
 
 /** A security group without inline rules; like the real provider's, a new one lets nothing out. */
 export function securityGroup(ec2: Ec2): ResourceType {
@@ -29,11 +29,11 @@ export function securityGroup(ec2: Ec2): ResourceType {
       const vpcId = (inputs["vpcId"] as string | undefined) ?? ec2.defaultVpc;
       const operation = `creating Security Group (${name})`;
       if (!ec2.subnets.some((subnet) => subnet.vpcId === vpcId)) {
-        throw new Ec2Error("InvalidVpcID.NotFound", `The vpc ID '${vpcId}' does not exist`, operation);
+        throw new AwsError("InvalidVpcID.NotFound", `The vpc ID '${vpcId}' does not exist`, operation);
       }
       if ([...ec2.groups.values()].some((group) => group.vpcId === vpcId && group.name === name)) {
         const message = `The security group '${name}' already exists for VPC '${vpcId}'`;
-        throw new Ec2Error("InvalidGroup.Duplicate", message, operation);
+        throw new AwsError("InvalidGroup.Duplicate", message, operation);
       }
       const id = newId("sg");
       ec2.groups.set(id, { id, name, description: inputs["description"] as string, vpcId, rules: new Map() });
@@ -48,7 +48,7 @@ export function securityGroup(ec2: Ec2): ResourceType {
     delete(id) {
       if ([...ec2.instances.values()].some(({ groupIds }) => groupIds.includes(id))) {
         const message = `resource ${id} has a dependent object`;
-        throw new Ec2Error("DependencyViolation", message, `deleting Security Group (${id})`);
+        throw new AwsError("DependencyViolation", message, `deleting Security Group (${id})`);
       }
       ec2.groups.delete(id);
     },

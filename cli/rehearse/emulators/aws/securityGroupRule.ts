@@ -1,7 +1,7 @@
 import ipaddr from "ipaddr.js";
 import type { Failure, ResourceType } from "../provider";
 import { type Properties, UNKNOWN } from "../values";
-import { type Ec2, Ec2Error, newId, tagsAll } from "./ec2";
+import { AwsError, type Ec2, type Group, newId, tagsAll } from "./ec2";
 
 /** A rule has exactly one of these as its other side. */
 const PEERS = ["cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId"];
@@ -29,8 +29,8 @@ export function securityGroupRule(ec2: Ec2, direction: "ingress" | "egress"): Re
     replaces: (old, current) => (peerOf(old) === peerOf(current) ? [] : [peerOf(old), peerOf(current)]),
     create(inputs) {
       const operation = `creating VPC Security Group ${title} Rule`;
-      const group = groupOf(ec2, inputs, operation);
-      refuseDuplicate(ec2, inputs, direction, operation);
+      const group = ec2.group(inputs["securityGroupId"] as string, operation);
+      refuseDuplicate(group, inputs, direction, operation);
       const id = newId("sgr");
       group.rules.set(id, { ...inputs, direction });
       return {
@@ -40,36 +40,28 @@ export function securityGroupRule(ec2: Ec2, direction: "ingress" | "egress"): Re
     },
     update(id, _state, inputs) {
       const operation = `updating VPC Security Group ${title} Rule (${id})`;
-      const group = groupOf(ec2, inputs, operation);
-      refuseDuplicate(ec2, inputs, direction, operation, id);
+      const group = ec2.group(inputs["securityGroupId"] as string, operation);
+      refuseDuplicate(group, inputs, direction, operation, id);
       group.rules.set(id, { ...inputs, direction });
       return tagsAll(inputs);
     },
-    read: (id) => (ruleOf(ec2, id) === undefined ? undefined : {}),
-    settings: (id) => ({ ...ruleOf(ec2, id), direction: undefined }),
+    read: (id) => (ec2.rule(id) === undefined ? undefined : {}),
+    settings: (id) => ({ ...ec2.rule(id), direction: undefined }),
     delete: (id, state) => void ec2.groups.get(state["securityGroupId"] as string)?.rules.delete(id),
   };
 }
 
-/** By its id alone, which is all that an import knows. */
-function ruleOf(ec2: Ec2, id: string) {
-  return [...ec2.groups.values()].map(({ rules }) => rules.get(id)).find((rule) => rule !== undefined);
-}
-
-function groupOf(ec2: Ec2, inputs: Properties, operation: string) {
-  const id = inputs["securityGroupId"] as string;
-  const group = ec2.groups.get(id);
-  if (group === undefined) {
-    throw new Ec2Error("InvalidGroup.NotFound", `The security group '${id}' does not exist`, operation);
-  }
-  return group;
-}
-
 /** Two rules are the same when all but their descriptions and tags agree. */
-function refuseDuplicate(ec2: Ec2, inputs: Properties, direction: string, operation: string, except?: string): void {
+function refuseDuplicate(
+  group: Group,
+  inputs: Properties,
+  direction: string,
+  operation: string,
+  except?: string,
+): void {
   const essence = (rule: Properties) =>
     JSON.stringify([...PEERS, "ipProtocol", "fromPort", "toPort"].map((key) => rule[key] ?? null));
-  for (const [id, rule] of groupOf(ec2, inputs, operation).rules) {
+  for (const [id, rule] of group.rules) {
     if (id === except || rule.direction !== direction || essence(rule) !== essence(inputs)) continue;
     const ports =
       inputs["fromPort"] === undefined
@@ -77,7 +69,7 @@ function refuseDuplicate(ec2: Ec2, inputs: Properties, direction: string, operat
         : `from port: ${inputs["fromPort"] as number}, to port: ${inputs["toPort"] as number}`;
     const peer = inputs[peerOf(inputs)] as string;
     const message = `the specified rule "peer: ${peer}, ${(inputs["ipProtocol"] as string).toUpperCase()}, ${ports}, ALLOW" already exists`;
-    throw new Ec2Error("InvalidPermission.Duplicate", message, operation);
+    throw new AwsError("InvalidPermission.Duplicate", message, operation);
   }
 }
 

@@ -17,6 +17,15 @@ if [ -s "$health" ]; then
   cp "$health" "$out/etc/nixos-upgrade/health"
   chmod +x "$out/etc/nixos-upgrade/health"
 fi
+for check in "$checks"/*; do
+  [ -f "$check" ] || continue
+  mkdir -p "$out/etc/nixos-upgrade/checks.d"
+  cp "$check" "$out/etc/nixos-upgrade/checks.d/"
+  # It brings its tools along, whoever calls it.
+  # shellcheck disable=SC2016 # for the shell that runs it
+  printf '#!/bin/sh\nPATH=$PATH:/usr/bin:/bin exec /etc/upgrade/bin/nixos-upgrade-checks "$@"\n' >"$out/etc/nixos-upgrade/checks"
+  chmod +x "$out/etc/nixos-upgrade/checks"
+done
 if [ -s "$lockout" ]; then
   : >"$out/etc/nixos-upgrade/allow-lockout"
 fi

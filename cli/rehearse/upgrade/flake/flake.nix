@@ -19,6 +19,7 @@
         buildSystem = ./build-system.sh;
         switchToConfiguration = ./switch-to-configuration.sh;
         health = ./health;
+        checks = ./checks.d;
         lockout = ./lockout;
       };
     in

@@ -115,10 +115,15 @@ let
       else if option ? apply then
         option.apply value
       else if option.type.check value then
-        value
+        complete here option.type value
       else
         throw "The option ${here} is not of type ${option.type.description}: ${toJSON value}"
     ) options;
+
+  # What the types inside a type add to a value: the defaults of a submodule.
+  complete =
+    path: of: value:
+    if value == null then null else (of.complete or (_: value: value)) path value;
 
   # The declared options as modules see them: with what was defined, and how strongly.
   withDefinitions =
@@ -211,11 +216,28 @@ let
     inherit priority content;
   };
 
+  # The options of NixOS 26.05, with their defaults.
+  autoUpgrade = {
+    allowReboot = false;
+    channel = null;
+    dates = "04:40";
+    enable = false;
+    fixedRandomDelay = false;
+    flags = [ ];
+    flake = null;
+    operation = "switch";
+    persistent = true;
+    randomizedDelaySec = "0";
+    rebootWindow = null;
+    runGarbageCollection = false;
+    upgrade = true;
+  };
+
   # What of NixOS's own values the modules read.
   nixos = {
     assertions = [ ];
     warnings = [ ];
-    system.autoUpgrade.enable = mkOverride 1500 false;
+    system.autoUpgrade = mapAttrs (_: mkOverride 1500) autoUpgrade;
     nix.package = mkOverride 1500 {
       type = "derivation";
       name = "nix";
@@ -302,7 +324,12 @@ let
       config = free // fill "" options contents;
       arguments = {
         inherit config lib;
-        options = withDefinitions options contents;
+        options = withDefinitions (
+          options
+          // {
+            system.autoUpgrade = mapAttrs (_: _: { _type = "option"; }) autoUpgrade;
+          }
+        ) contents;
         pkgs = (import ./packages.nix).x86_64-linux;
         modulesPath = toString ./modules;
       };
@@ -354,6 +381,7 @@ let
     optionals = condition: values: if condition then values else [ ];
     optionalString = condition: text: if condition then text else "";
     optionalAttrs = condition: set: if condition then set else { };
+    hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
     boolToString = value: if value then "true" else "false";
     concatStringsSep = builtins.concatStringsSep;
     splitString = separator: text: filter isString (builtins.split "[${separator}]" text);
@@ -379,6 +407,11 @@ let
       path = type "path" (value: isPath value || (isString value && match "/.*" value != null));
       port = type "port" (value: isInt value && value >= 0 && value <= 65535);
       ints.positive = type "positive integer" (value: isInt value && value > 0);
+      ints.between =
+        low: high:
+        type "integer between ${toString low} and ${toString high}" (
+          value: isInt value && value >= low && value <= high
+        );
       ints.unsigned = type "unsigned integer" (value: isInt value && value >= 0);
       strMatching =
         pattern: type "string matching ${pattern}" (value: isString value && match pattern value != null);
@@ -388,7 +421,24 @@ let
         inner:
         type "set of ${inner.description}" (
           value: isAttrs value && all inner.check (builtins.attrValues value)
-        );
+        )
+        // {
+          complete = path: mapAttrs (name: complete "${path}.${name}" inner);
+        };
+      submodule =
+        module:
+        type "submodule" isAttrs
+        // {
+          complete =
+            path: value:
+            let
+              unknown = filter (name: !(module.options ? ${name})) (attrNames value);
+            in
+            if unknown == [ ] then
+              fill path module.options [ value ]
+            else
+              throw "There is no option ${path}.${head unknown}";
+        };
       addCheck = inner: more: inner // { check = value: inner.check value && more value; };
       listOf = inner: type "list of ${inner.description}" (value: isList value && all inner.check value);
     };

@@ -34,6 +34,7 @@ let
     )
     // {
       path = ./.;
+      writeShellScript = name: text: builtins.seq text (package name);
       writeText = name: text: builtins.seq text (package name);
       runCommand =
         name: _: _:
