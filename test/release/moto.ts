@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import net from "node:net";
 import type { Context } from "mocha";
-import { output } from "../../cli/rehearse/machine/run";
+import { output } from "../../cli/rehearse/processes";
 import { until } from "../../cli/rehearse/until";
 import { requireCommands } from "../require";
 

@@ -11,7 +11,7 @@ import { Branch } from "../../cli/ci/release/branch.mjs";
 import { Bucket } from "../../cli/ci/release/bucket.mjs";
 import { Publisher } from "../../cli/ci/release/publisher.mjs";
 import { newKey } from "../../cli/rehearse/keys";
-import { output } from "../../cli/rehearse/machine/run";
+import { output } from "../../cli/rehearse/processes";
 import type { DeploymentError } from "../../components/deploy/errors.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import {

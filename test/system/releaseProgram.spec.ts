@@ -8,7 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { newKey } from "../../cli/rehearse/keys";
-import { output, run } from "../../cli/rehearse/machine/run";
+import { output, run } from "../../cli/rehearse/processes";
 import { nixPublicKey } from "../../components/release/keys.mjs";
 import { Processes } from "../../components/deploy/process.mjs";
 import { latestKey, progressKey, releaseFolder, type ReleaseRecord } from "../../components/release/record.mjs";
