@@ -26,7 +26,8 @@ export type Requirement =
   | "gpg"
   | "promtool"
   | "root"
-  | "history";
+  | "history"
+  | "moto";
 
 /**
  * Skips the test (or, from a `before` hook, its suite) when something it needs is absent, and says why in the summary.

@@ -77,4 +77,26 @@ describe("filling a cache in S3", function () {
     assert.equal(taken.code, 0, taken.stderr);
     assert.equal(fs.readFileSync(system, "utf8"), "built\n");
   });
+
+  it("gives what was there before the signatures of all keys, so that no machine stands without one while they change", async () => {
+    const substituter = `s3://builds?endpoint=http://127.0.0.1:${cache.port}&scheme=http&region=us-east-1`;
+    const [old, next] = ["cache-1", "cache-2"].map((name) => nixSigningKey(name, newKey().privateKeyOpenssh));
+    const installable = ["--file", `${folder}/system.nix`];
+    const built = await nix("runner", "build", "--no-link", "--print-out-paths", ...installable);
+    const system = built.stdout.trim();
+    const fill = (input: string) =>
+      run(script, installable, { env: computer("runner", { CACHE_SUBSTITUTER: substituter }), input });
+    for (const input of [`${old!.secretKey}\n`, `${next!.secretKey}\n${old!.secretKey}\n`]) {
+      const filled = await fill(input);
+      assert.equal(filled.code, 0, filled.stderr);
+    }
+    assert.match((await fill("")).stderr, /CACHE_SIGNING_KEY is empty/);
+
+    for (const [name, key] of Object.entries({ behind: old!, ahead: next! })) {
+      fs.rmSync(path.join(folder, "store"), { recursive: true });
+      const options = ["--option", "trusted-public-keys", key.publicKey];
+      const taken = await nix(name, "copy", "--from", substituter, ...options, system);
+      assert.equal(taken.code, 0, taken.stderr);
+    }
+  });
 });

@@ -66,6 +66,8 @@ describe("the workflows", () => {
     assert.deepEqual(Object.fromEntries(jobs.map(({ id, permissions }) => [id, permissions])), {
       "auto-merge.merge": {},
       "cache.fill": { contents: "read", "id-token": "write" },
+      "cache.release": { contents: "read", "id-token": "write" },
+      "cache.failed": { contents: "read", "id-token": "write" },
       "ci.evaluate": { contents: "read" },
       "ci.build": { contents: "read" },
       "ci.list": { contents: "read" },
@@ -135,7 +137,7 @@ describe("the workflows", () => {
     const secret = others.filter(({ job }) => /secrets\.(?!GITHUB_TOKEN)/.test(JSON.stringify(job)));
     assert.deepEqual(
       secret.map(({ id }) => id),
-      ["cache.fill", "deploy.deploy", "drift.drift"],
+      ["cache.fill", "cache.release", "deploy.deploy", "drift.drift"],
     );
     for (const { id, job } of secret) assert.match(job.environment!, /vars\.BRANCH_ENVIRONMENT \}\}$/, id);
   });
@@ -168,21 +170,66 @@ describe("the workflows", () => {
 });
 
 describe("the workflow of the cache", () => {
+  const RELEASED = "vars.RELEASE_KEY_PARAMETER != ''";
+  const steps = (id: string) => job("cache", id).steps;
+
   it("is started by main alone: who fills the cache decides what machines run", () => {
-    assert.deepEqual(workflow("cache").on, { push: { branches: ["main"] } });
+    const { push, ...others } = workflow("cache").on;
+    assert.deepEqual(push, { branches: ["main"] });
+    assert.deepEqual(Object.keys(others), ["schedule", "workflow_dispatch"]);
+    // A schedule runs on the default branch, and by hand anybody may choose another.
+    assert.match(job("cache", "release").if!, /^github\.ref == 'refs\/heads\/main' && /);
+    assert.match(job("cache", "fill").if!, /^github\.event_name == 'push' && /);
     assert.equal(texts["ci"]!.includes("CACHE"), false);
   });
 
-  it("is off until there is a cache", () => {
-    assert.equal(job("cache", "fill").if, "vars.CACHE_ROLE_ARN != '' && vars.CACHE_SUBSTITUTER != ''");
+  it("fills the cache alone where there is no release key, releases where there is one, and is off without a cache", () => {
+    const cache = "vars.CACHE_SUBSTITUTER != ''";
+    assert.ok(
+      job("cache", "fill").if!.endsWith(`vars.RELEASE_KEY_PARAMETER == '' && vars.CACHE_ROLE_ARN != '' && ${cache}`),
+    );
+    assert.ok(job("cache", "release").if!.endsWith(`${RELEASED} && vars.RELEASE_ROLE_ARN != '' && ${cache}`));
   });
 
   it("gives the signing key to the one step that signs, by its environment", () => {
-    const steps = job("cache", "fill").steps.filter((step) => JSON.stringify(step).includes("CACHE_SIGNING_KEY"));
-    assert.equal(steps.length, 1);
-    assert.equal(steps[0]!.env!["CACHE_SIGNING_KEY"], "${{ secrets.CACHE_SIGNING_KEY }}");
-    // The key is there after the build: no builder and no program of the flake meets it.
-    assert.equal(job("cache", "fill").steps.at(-1), steps[0]);
+    for (const id of ["fill", "release"]) {
+      const signing = steps(id).filter((step) => JSON.stringify(step).includes("CACHE_SIGNING_KEY"));
+      assert.equal(signing.length, 1);
+      assert.equal(signing[0]!.env!["CACHE_SIGNING_KEY"], "${{ secrets.CACHE_SIGNING_KEY }}");
+      // The key is there after the build: no builder and no program of the flake meets it.
+      assert.ok(steps(id).findIndex(({ run }) => / build /.test(run ?? "")) < steps(id).indexOf(signing[0]!));
+    }
+  });
+
+  it("loads no package and restores no cache beside the release key", () => {
+    for (const id of ["release", "failed"]) {
+      const uses = steps(id).flatMap(({ uses = "" }) => uses.split("@")[0]!);
+      const known = ["actions/checkout", "cachix/install-nix-action", "aws-actions/configure-aws-credentials", ""];
+      assert.deepEqual(
+        uses.filter((one) => !known.includes(one)),
+        [],
+      );
+      const runs = steps(id)
+        .map(({ run = "" }) => run)
+        .join("\n");
+      assert.doesNotMatch(runs, /npm|npx/);
+      assert.match(runs, /node cli\/ci\/release\/main\.mjs/);
+    }
+  });
+
+  it("says that a release has failed or was cancelled, from a job that always runs", () => {
+    const { if: condition, needs } = job("cache", "failed") as Job & { needs: string };
+    assert.equal(needs, "release");
+    assert.match(
+      condition!,
+      /^always\(\) && contains\(fromJSON\('\["failure", "cancelled"\]'\), needs\.release\.result\)$/,
+    );
+  });
+
+  it("sees the whole history, and has fresh credentials after the build", () => {
+    assert.equal(steps("release")[0]!.with!["fetch-depth"], 0);
+    const build = steps("release").findIndex(({ run }) => / build /.test(run ?? ""));
+    assert.match(steps("release")[build + 1]!.uses!, /^aws-actions\/configure-aws-credentials@/);
   });
 });
 
