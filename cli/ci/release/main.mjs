@@ -63,7 +63,7 @@ function settings(env) {
       value(
         "RELEASE_KEY_PARAMETER",
         /^\/?[\w./-]+$/,
-        "the parameter that holds the release key; `npm run setup -- --cache` makes it",
+        "the name of the parameter that holds the release key (docs/releases.md)",
       ),
   };
 }
@@ -147,7 +147,7 @@ async function main(argv, env, processes) {
     const name = trustedName(publicKey, readCacheFile(file("cache.json")).trustedPublicKeys);
     if (name === undefined) {
       throw new DeploymentError("nix/cache.json does not trust the release key: no machine would take what it signs.", {
-        advice: ["`npm run setup -- --cache` adds it."],
+        advice: ["Add it there in Nix's form (docs/releases.md), and merge that."],
       });
     }
     const own = [nixSecretKey(name, privateKey, publicKey), ...(env.CACHE_SIGNING_KEY ? [env.CACHE_SIGNING_KEY] : [])];
@@ -305,7 +305,7 @@ async function releaseKey(parameter, processes) {
   if (result.code !== 0) {
     throw new DeploymentError(`The release key could not be read from the parameter ${parameter}.`, {
       details: result.stderr,
-      advice: ["`npm run setup -- --cache` makes it, and pulumi up the role that may read it: RELEASE_ROLE_ARN."],
+      advice: ["docs/releases.md says how it is made, and what the role RELEASE_ROLE_ARN needs to read it."],
     });
   }
   const privateKey = `${result.stdout.trim()}\n`;
