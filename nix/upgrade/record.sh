@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2016 # names in single quotes are jq's
+# shellcheck disable=SC2016,SC2034 # names in single quotes are jq's; variables for the scripts that have this one
 # Release records: what CI says that it built of which revision. CI leaves them in the stack's cache; this fetches one and
 # checks all of it. test/release/cases.ts has the rules as a table, which components/release is run through too.
 #

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2016 # names in single quotes are jq's
+# shellcheck disable=SC2016,SC2154 # names in single quotes are jq's; `state` is upgrade.sh's
 # The upgrade of a machine that has release keys: CI has evaluated and built, and says so in a signed record (record.sh);
 # this machine only fetches. Nothing here evaluates or builds.
 
