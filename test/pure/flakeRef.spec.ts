@@ -43,7 +43,7 @@ describe("a flake reference", () => {
     ["an emoji, shown whole", "path:./🌱#default", 'The character "🌱" is not allowed in it.'],
     ["an option", "--help#default", "It starts with -, which would be taken for an option."],
     ["an attribute in quotes", 'path:./nix#"a.b"', 'The character "\\"" is not allowed in it.'],
-    ["an attribute that is no name", "path:./nix#1", "The attribute must start with a letter or _."],
+    ["an attribute that is no name", "path:./nix#1web", "The attribute must start with a letter or _."],
     ["a space in the attribute", "path:./nix#a b", 'The character " " is not allowed in it.'],
   ];
   for (const [what, value, remedy] of refused) {

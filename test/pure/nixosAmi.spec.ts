@@ -44,7 +44,15 @@ describe("amiId", () => {
     it(`takes ${id}`, () => assert.deepEqual(amiId("amiId", id), []));
   }
 
-  for (const id of ["", "ami-", "ami-123", "ami-0123456789ABCDEF0", "i-0123456789abcdef0", "ami-12345678\n"]) {
+  for (const id of [
+    "",
+    "ami-",
+    "ami-123",
+    "ami-0123456789ABCDEF0",
+    "i-0123456789abcdef0",
+    " ami-12345678",
+    "ami-12345678\n",
+  ]) {
     it(`refuses ${JSON.stringify(id)}`, () => {
       assert.deepEqual(amiId("amiId", id), [
         `amiId: got ${JSON.stringify(id)}; allowed: an image id such as "ami-0123456789abcdef0".`,

@@ -45,6 +45,10 @@ describe("checks", () => {
     onDestroy: [rules.onDestroy, ["archive", "retain", "delete"]],
     githubPlan: [rules.githubPlan, ["free", "paid", "unknown"]],
     accessKind: [rules.accessKind, ["deploy-key", "token"]],
+    arn: [
+      rules.arnOf("s3"),
+      ["arn:aws:s3:::builds", "arn:aws-cn:s3:::builds", "arn:aws:s3:eu-west-1:123456789012:accesspoint/x"],
+    ],
   };
   for (const [name, [check, values]] of Object.entries(accepted)) {
     for (const value of values) {
@@ -56,6 +60,18 @@ describe("checks", () => {
     subnetId: [rules.subnetId, ["", "vpc-12345678", "subnet-123", "subnet-0123456789ABCDEF0", "subnet-12345678\n"]],
     branchProtection: [rules.branchProtection, ["", "none", "Branch"]],
     accessKind: [rules.accessKind, ["", "ssh"]],
+    arn: [
+      rules.arnOf("s3"),
+      [
+        "",
+        "builds",
+        "arn:aws:kms:::builds",
+        "arn:aws:s3:::*",
+        "arn:aws:s3:::a b",
+        " arn:aws:s3:::builds",
+        "arn:aws:s3:::",
+      ],
+    ],
   };
   for (const [name, [check, values]] of Object.entries(refused)) {
     for (const value of values) {
@@ -74,6 +90,18 @@ describe("checks", () => {
     );
     assert.equal(rules.requiredReviews("requiredReviews", 7).length, 1);
     assert.equal(rules.requiredReviews("requiredReviews", -1).length, 1);
+  });
+});
+
+describe("arguments that go together", () => {
+  it("are all given or none", () => {
+    assert.deepEqual(rules.allOrNone("a and b", [true, true]), []);
+    assert.deepEqual(rules.allOrNone("a and b", [false, false]), []);
+    for (const given of [
+      [true, false],
+      [false, true],
+    ])
+      assert.deepEqual(rules.allOrNone("a and b", given), ["a and b: only one is given. They go together."]);
   });
 });
 

@@ -232,6 +232,31 @@ describe("stackConfig", () => {
     assert.match(former.join(), /machine\.amiId: got a value that is encrypted/);
   });
 
+  it("notes which groups and single keys hold what is encrypted, former names too, and no others", () => {
+    const config = withKeys({}, `${project}:`, {
+      "machine.instanceType": "t3.large",
+      keyVersions: [1],
+      amiId: "ami-12345678",
+    });
+    const noted = (...keys: string[]) =>
+      [
+        ...readConfig(
+          config,
+          `${project}:`,
+          keys.map((key) => `${project}:${key}`),
+        ).encrypted,
+      ].sort();
+    assert.deepEqual(noted(), []);
+    assert.deepEqual(noted("machine"), ["machine"]);
+    assert.deepEqual(noted("keyVersions"), ["keyVersions"]);
+    assert.deepEqual(noted("amiId"), ["machine"]);
+  });
+
+  it("takes a private key that is empty for none, encrypted or not", () => {
+    for (const key of ["adoptedKey", "adoptedHostKey"])
+      assert.deepEqual(problemsOf({ [key]: "" }, {}, REPOSITORY, []), []);
+  });
+
   it("refuses a private key in plain text, without showing it", () => {
     const values = { [`${project}:adoptedKey`]: KEY };
     const refused = () => read({}, values, REPOSITORY, []);
