@@ -236,7 +236,9 @@ export function decodeRecord(text) {
  */
 export function checkRecord(record, wanted) {
   for (const name of /** @type {const} */ (["repository", "branch", "attribute"])) {
-    if (record[name] !== wanted[name])
+    // GitHub takes names in any case, and keeps the one that somebody last gave them.
+    const plain = (/** @type {string} */ text) => (name === "repository" ? text.toLowerCase() : text);
+    if (plain(record[name]) !== plain(wanted[name]))
       throw new RecordRefused(
         name,
         `The record is of the ${name} ${shown(record[name])}; wanted: ${shown(wanted[name])}.`,

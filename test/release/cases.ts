@@ -94,6 +94,7 @@ export function recordTable(): RecordTable {
     taken("a release", goodRecord()),
     taken("one with its members in another order", Object.fromEntries(Object.entries(goodRecord()).reverse())),
     taken("one of a repository whose number nobody knows, by no job", goodRecord({ repositoryId: null, run: null })),
+    taken("one of the repository in other letters", goodRecord({ repository: "OctoCat/Server" })),
     taken("the first one", goodRecord({ previousRevision: null })),
     taken("an older revision, republished", goodRecord({ revision: "a".repeat(40), republished: true })),
     taken("one of a repository with SHA-256", goodRecord({ revision: "c".repeat(64), tip: "c".repeat(64) })),
