@@ -1,4 +1,3 @@
-// @ts-nocheck Node loads it as it is, before anything else.
 // Keeps Pulumi's SDK from work whose results no program here uses.
 const Module = require("node:module");
 

@@ -1,5 +1,3 @@
-// Before all that loads the SDK: a command starts in a third less time.
-import "../../.pulumi/sdk.cjs";
 import { constants } from "node:os";
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { closest } from "fastest-levenshtein";
