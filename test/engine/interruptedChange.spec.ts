@@ -12,7 +12,7 @@ import { assertWhole, INSTANCE } from "./whole";
 describe("the engine: a later update that is interrupted", function () {
   let stack: EngineStack;
   beforeEach(async function () {
-    stack = await EngineStack.settled(this, "each");
+    stack = await EngineStack.settled(this);
   });
   afterEach(() => stack?.stop());
 

@@ -8,7 +8,7 @@ import { assertGone, SERVED } from "./whole";
 describe("the engine: a destruction that is interrupted", function () {
   let stack: EngineStack;
   beforeEach(async function () {
-    stack = await EngineStack.settled(this, "each");
+    stack = await EngineStack.settled(this);
   });
   afterEach(() => stack?.stop());
 

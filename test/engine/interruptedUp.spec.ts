@@ -14,7 +14,7 @@ const PRECIOUS = [REPOSITORY, INSTANCE, ADDRESS, PROTECTION, DEPLOY_KEY];
 describe("the engine: a first update that is interrupted", function () {
   let stack: EngineStack;
   beforeEach(async function () {
-    stack = await EngineStack.start(this, "each");
+    stack = await EngineStack.start(this);
   });
   afterEach(() => stack?.stop());
 

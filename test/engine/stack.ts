@@ -17,7 +17,6 @@ import {
   writeConfiguration,
 } from "../../cli/rehearse/drivers/engineRun";
 import { withKeys } from "../../cli/common/stackFile";
-import { languageHostOf } from "../../cli/rehearse/drivers/languageHost";
 import { serve, type Served } from "../../cli/rehearse/emulators/serve";
 import { onAnyEnd } from "../../cli/rehearse/processes";
 import { copyProject } from "../../cli/rehearse/project";
@@ -26,7 +25,6 @@ import { createFakes, type Fakes } from "../../cli/rehearse/fakes";
 import { requireEngine } from "../support/engine";
 import { WAIT_MILLISECONDS } from "../../cli/rehearse/limits.cjs";
 import { Deployments } from "./deployments";
-import { startLanguageHost } from "./languageHost";
 import { realProviders } from "./realProviders";
 import { restoreFolder, restoreServices, type Snapshot, take } from "./snapshot";
 import { Watch, WatchedOperations } from "./watch";
@@ -42,9 +40,6 @@ const IMPORTED: Record<string, RegExp> = {
 
 /** What became of each of the providers' resources that did not stay the same, by its name. */
 export type Changes = Record<string, "create" | "update" | "replace" | "delete" | "read" | "import">;
-
-/** Whether the commands of a stack share a language host, or each starts its own as it does for a user. */
-type Hosts = "one" | "each";
 
 /** One run of the CLI. */
 export interface CliRun {
@@ -99,21 +94,21 @@ export class EngineStack {
     readonly watch: Watch,
     readonly deployments: Deployments,
     private readonly cli: string,
-    private readonly served: Pick<Served, "stop">[],
+    private readonly served: Served[],
   ) {
     this.stayOpen = onAnyEnd(() => this.stop());
   }
 
   /** A stack in which nothing is yet. From a `before` hook: skips the suite where there is no engine. */
-  static async start(context: Context, hosts: Hosts = "one"): Promise<EngineStack> {
-    const stack = await EngineStack.open(await requireEngine(context), hosts);
+  static async start(context: Context): Promise<EngineStack> {
+    const stack = await EngineStack.open(await requireEngine(context));
     stack.editRepositoryFile({ owner: OWNER });
     await stack.succeed("stack", "init", STACK);
     return stack;
   }
 
   /** A stack after its first update, which is made once and copied. */
-  static async settled(context: Context, hosts: Hosts = "one"): Promise<EngineStack> {
+  static async settled(context: Context): Promise<EngineStack> {
     const cli = await requireEngine(context);
     settled ??= EngineStack.start(context).then(async (stack) => {
       await stack.up();
@@ -122,10 +117,10 @@ export class EngineStack {
       stack.stop();
       return snapshot;
     });
-    return EngineStack.open(cli, hosts, await settled);
+    return EngineStack.open(cli, await settled);
   }
 
-  private static async open(cli: string, hosts: Hosts, snapshot?: Snapshot): Promise<EngineStack> {
+  private static async open(cli: string, snapshot?: Snapshot): Promise<EngineStack> {
     const real = realProviders(path.dirname(cli));
     const folder = realpathSync(mkdtempSync(path.join(tmpdir(), "engine-")));
     if (snapshot !== undefined) restoreFolder(snapshot, folder);
@@ -141,13 +136,7 @@ export class EngineStack {
     const attached = emulated.map(({ provider }, at) => `${provider.name}:${served[at]!.port}`);
     const complete = engineEnvironment(cli, folder, environment, attached);
     if (snapshot !== undefined) complete["PULUMI_CONFIG_PASSPHRASE"] = snapshot.passphrase;
-    const stopped: Pick<Served, "stop">[] = served;
-    if (hosts === "one" && languageHostOf(cli, environment.PATH) === "a stand-in") {
-      const host = await startLanguageHost(complete, project);
-      Object.assign(complete, host.environment);
-      stopped.push(host);
-    }
-    return new EngineStack(folder, project, complete, fakes, watch, deployments, cli, stopped);
+    return new EngineStack(folder, project, complete, fakes, watch, deployments, cli, served);
   }
 
   stop(): void {

@@ -30,7 +30,6 @@ import {
   programInfo,
   typescriptVersion,
 } from "./commands.mjs";
-import { Output } from "./output.mjs";
 import { pluginsOf } from "./packages.mjs";
 
 /** Node ended like this has told its user what is wrong. */
@@ -39,24 +38,15 @@ const TOLD = 32;
 const VERSION = "0.0.0-stand-in";
 const NODE = "node";
 
-/**
- * Where the engine that started it listens: its last argument, after the flags that older ones give. Without one it serves
- * all that attach to it by PULUMI_DEBUG_LANGUAGES, which saves them a host each.
- */
-const starter = process.argv.slice(2).at(-1);
+/** Where the engine listens: its last argument, after the flags that older ones give. */
+let engine = process.argv.slice(2).at(-1) ?? "";
 
-/** Where the engine at the other end of each connection listens. */
-const engines = new Map(/** @type {[string, string][]} */ ([]));
-
-/** What interrupts each program that runs, and the connection that it runs for. */
-const programs = new Map(/** @type {[() => void, string][]} */ ([]));
-
-/** What programs print of their versions, while this host runs. */
-const versions = new Map(/** @type {[string, Promise<string>][]} */ ([]));
+/** What interrupts each program that runs. */
+const programs = new Set(/** @type {(() => void)[]} */ ([]));
 
 const calls = {
-  handshake: unary((call) => {
-    engines.set(call.getPeer(), call.request.getEngineAddress());
+  handshake: unary(({ request }) => {
+    engine = request.getEngineAddress();
     return new messages.LanguageHandshakeResponse();
   }),
   getPluginInfo: unary(() => new plugin.PluginInfo().setVersion(VERSION)),
@@ -68,22 +58,18 @@ const calls = {
   }),
   run: unary(async (call) => {
     const response = new messages.RunResponse();
-    const engine = engines.get(call.getPeer()) ?? starter ?? "";
-    // The engine that started it reads what it writes; one that attached has to be told.
-    const written = starter === undefined ? new Output(engine) : process;
     try {
       const command = programCommand(call.request, engine);
       const program = run(
         NODE,
         command,
-        (text) => written.stdout.write(text),
-        (text) => written.stderr.write(text),
+        (text) => process.stdout.write(text),
+        (text) => process.stderr.write(text),
       );
       const interrupt = () => program.stop("SIGINT");
-      programs.set(interrupt, call.getPeer());
+      programs.add(interrupt);
       call.on("cancelled", interrupt);
       const code = await program.code.finally(() => programs.delete(interrupt));
-      if (written instanceof Output) await written.end();
       if (code === TOLD) return response.setBail(true);
       return code === 0 ? response : response.setError(`Program exited with non-zero exit code: ${code}`);
     } catch (error) {
@@ -93,9 +79,11 @@ const calls = {
   about: unary(async ({ request }) => {
     const info = programInfo(request);
     optionsOf(info);
-    const response = new messages.AboutResponse().setExecutable(located(NODE)).setVersion(await versionOf(NODE));
+    const response = new messages.AboutResponse()
+      .setExecutable(located(NODE))
+      .setVersion(await printed(NODE, "--version"));
     const metadata = response.getMetadataMap().set("packagemanager", "npm");
-    metadata.set("packagemanagerVersion", await versionOf("npm"));
+    metadata.set("packagemanagerVersion", await printed("npm", "--version"));
     const typescript = typescriptVersion(info.getProgramDirectory());
     if (typescript !== undefined) metadata.set("typescriptVersion", typescript);
     return response;
@@ -129,8 +117,8 @@ const calls = {
   runtimeOptionsPrompts: unary(() => new messages.RuntimeOptionsResponse()),
   template: unary(() => new messages.TemplateResponse()),
   // Of programs alone: a policy pack or a plugin may still be asked.
-  cancel: unary((call) => {
-    programs.forEach((peer, interrupt) => peer === call.getPeer() && interrupt());
+  cancel: unary(() => {
+    programs.forEach((interrupt) => interrupt());
     return new empty.Empty();
   }),
 };
@@ -248,16 +236,11 @@ function messageOf(error) {
 }
 
 /**
- * The version that a program prints; nothing where there is none. Every update asks for it.
+ * The first line that a program prints; nothing where there is none.
  * @param {string} program
+ * @param {string[]} args
  */
-function versionOf(program) {
-  const known = versions.get(program);
-  if (known !== undefined) return known;
-  const version = promisify(execFile)(program, ["--version"]).then(
-    ({ stdout }) => stdout.trim(),
-    () => "",
-  );
-  versions.set(program, version);
-  return version;
+async function printed(program, ...args) {
+  const { stdout } = await promisify(execFile)(program, args).catch(() => ({ stdout: "" }));
+  return stdout.trim();
 }
