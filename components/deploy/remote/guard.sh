@@ -326,21 +326,21 @@ run_checks() {
   mv -f "$GUARD_FOLDER/checks.new" "$GUARD_FOLDER/checks"
 }
 
+# Of what was judged, and not of the file that tells it: there may have been no room for that.
 what_failed() {
-  if grep '^fault ' "$GUARD_FOLDER/units" | grep -qv '^fault check:'; then echo units-failed; else echo checks-failed; fi
+  if grep '^fault ' <<<"$judged" | grep -qv '^fault check:'; then echo units-failed; else echo checks-failed; fi
 }
 
 # Usage: units_will_do SECONDS ALLOW-FAILED-UNITS
 units_will_do() {
-  local units
-  units=$(
+  judged=$(
     judge_units "$(just_now "$1")" "$(guarded previous)" "$(guarded system)" <"$GUARD_FOLDER/before"
     [[ ! -e $GUARD_FOLDER/checks ]] ||
       judge "$(guarded previous)" "$(guarded system)" "$(cat "$GUARD_FOLDER/before")" <"$GUARD_FOLDER/checks"
   ) || return 1
   # Where there is no room for it, the verdict counts all the same.
-  printf '%s\n' "$units" >"$GUARD_FOLDER/units" || true
-  [[ $2 == true ]] || ! grep -q '^fault ' <<<"$units" || first_deployment
+  printf '%s\n' "$judged" >"$GUARD_FOLDER/units" || true
+  [[ $2 == true ]] || ! grep -q '^fault ' <<<"$judged" || first_deployment
 }
 
 # Before it ran the image that the machine was made from, which is no better than a system with units that fail.
