@@ -1,6 +1,7 @@
 // @ts-check
 /** One ed25519 key in two forms: OpenSSH's signs records, Nix's signs what is in the cache. And the files that name it. */
 import { DeploymentError } from "../deploy/errors.mjs";
+import { jsonObject } from "./record.mjs";
 import { PUBLIC_KEY } from "./signature.mjs";
 
 /** What stands before the key's 32 bytes in OpenSSH's public form. */
@@ -13,7 +14,7 @@ const PREFIX = Buffer.from("0000000b7373682d6564323535313900000020", "hex");
  */
 export function readReleaseFile(text) {
   const { keys = [], required = false } = /** @type {{ keys?: unknown, required?: unknown }} */ (
-    jsonObject("nix/release.json", text)
+    objectIn("nix/release.json", text)
   );
   if (
     !Array.isArray(keys) ||
@@ -34,7 +35,7 @@ export function readReleaseFile(text) {
  */
 export function readCacheFile(text) {
   const { substituters = [], trustedPublicKeys = [] } = /** @type {Record<string, unknown>} */ (
-    jsonObject("nix/cache.json", text)
+    objectIn("nix/cache.json", text)
   );
   const lists = [substituters, trustedPublicKeys];
   if (!lists.every((list) => Array.isArray(list) && list.every((item) => typeof item === "string"))) {
@@ -49,14 +50,10 @@ export function readCacheFile(text) {
 }
 
 /** @param {string} file @param {string} text */
-function jsonObject(file, text) {
-  try {
-    const value = /** @type {unknown} */ (JSON.parse(text));
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch {
-    // Said below.
-  }
-  throw new DeploymentError(`${file} is no JSON object.`);
+function objectIn(file, text) {
+  const value = jsonObject(text);
+  if (value === undefined) throw new DeploymentError(`${file} is no JSON object.`);
+  return value;
 }
 
 /**

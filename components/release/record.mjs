@@ -39,11 +39,11 @@ export const NAMESPACE = "nixos-release";
 /** Who signs, in the file of allowed signers. */
 export const SIGNER = "release";
 /** The largest envelope, in bytes. Nothing longer is read. */
-export const LARGEST_ENVELOPE = 16 * 1024;
+const LARGEST_ENVELOPE = 16 * 1024;
 /** How long a record is good for. */
 export const VALID_SECONDS = 7 * 24 * 60 * 60;
 /** By how much the clocks of CI and of a machine may differ. */
-export const CLOCK_SECONDS = 300;
+const CLOCK_SECONDS = 300;
 
 export class RecordRefused extends Error {
   /**
@@ -128,7 +128,7 @@ export function encodeEnvelope({ text, signature }) {
  */
 export function decodeEnvelope(bytes) {
   if (bytes.length > LARGEST_ENVELOPE) throw tooLarge(`more than ${LARGEST_ENVELOPE} bytes`);
-  const value = parsed(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  const value = jsonObject(bytes);
   const { record, signature } = /** @type {Record<string, unknown>} */ (value ?? {});
   if (
     value === undefined ||
@@ -148,10 +148,11 @@ function tooLarge(size) {
   return new RecordRefused("size", `The record has ${size}; allowed: ${LARGEST_ENVELOPE}.`);
 }
 
-/** @param {() => string} read an object of JSON; undefined: it is none */
-function parsed(read) {
+/** @param {string | Uint8Array} text an object of JSON, bytes in UTF-8; undefined: it is none */
+export function jsonObject(text) {
   try {
-    const value = /** @type {unknown} */ (JSON.parse(read()));
+    const read = typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text);
+    const value = /** @type {unknown} */ (JSON.parse(read));
     return typeof value === "object" && value !== null && !Array.isArray(value)
       ? /** @type {Record<string, unknown>} */ (value)
       : undefined;
@@ -200,7 +201,7 @@ const MEMBERS = {
  * @returns {ReleaseRecord}
  */
 export function decodeRecord(text) {
-  const value = parsed(() => text);
+  const value = jsonObject(text);
   if (value === undefined) throw new RecordRefused("members", "The record is no JSON object.");
   // First: what another version means by its other members nobody here knows.
   if (value["version"] !== 1) {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import net from "node:net";
 import type { Context } from "mocha";
+import { freePort } from "../../cli/rehearse/machine";
 import { output } from "../../cli/rehearse/processes";
 import { until } from "../../cli/rehearse/until";
 import { requireCommands } from "../require";
@@ -80,16 +81,6 @@ export async function startMoto({ signed }: { signed: boolean }): Promise<Moto> 
       await ended;
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function answers(port: number): Promise<boolean> {

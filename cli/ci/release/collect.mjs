@@ -12,7 +12,7 @@ import { decodeEnvelope, decodeRecord, numberIn, RELEASES } from "../../../compo
 /** @typedef {import("./bucket.mjs").Bucket} Bucket */
 
 /** How many systems of each branch and attribute stay. A renewal is a record, but no other system. */
-export const KEPT_SYSTEMS = 10;
+const KEPT_SYSTEMS = 10;
 /** What is younger stays: somebody may be about to release it. */
 const YOUNG_SECONDS = 2 * 24 * 60 * 60;
 /** What became of a revision is no news after this. */
